@@ -1,0 +1,1 @@
+"""The edge: commands, progress, devices and paths."""

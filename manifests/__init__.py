@@ -1,0 +1,1 @@
+"""Facts about the data sets, layouts, splits and published numbers, and their strict reader."""

@@ -1,0 +1,81 @@
+"""Strict reading of TOML into frozen dataclasses: an unknown or missing key is an error that names the remedy."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+T = TypeVar("T")
+
+
+class FactError(ValueError):
+    """A file or value that does not fit its rule. The text names the place, the rule and the remedy."""
+
+
+def hint(word: str, known: Iterable[str]) -> str:
+    """The end of an error message: the nearest known word, or all of them.
+
+    >>> hint("shott", ["shot", "way"])
+    'Did you mean `shot`?'
+    >>> hint("q", ["shot", "way"])
+    'Known: shot, way.'
+    """
+    known = sorted(known)
+    near = difflib.get_close_matches(word, known, n=1)
+    return f"Did you mean `{near[0]}`?" if near else f"Known: {', '.join(known)}."
+
+
+def parse(text: str, where: str) -> dict[str, Any]:
+    """TOML text to a dictionary. Raises FactError, naming `where`, when it is not TOML."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise FactError(f"{where}: not readable as TOML: {error}") from error
+
+
+def load(cls: type[T], path: Path) -> T:
+    """Read one TOML file as a frozen dataclass. Raises FactError."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise FactError(f"{path}: cannot be read: {error}") from error
+    return build(cls, parse(text, str(path)), str(path))
+
+
+def build(cls: type[T], value: Mapping[str, Any], where: str) -> T:
+    """A mapping to a frozen dataclass, nested ones included; every key must be a field and every type must fit.
+
+    Raises FactError. A `ValueError` raised by the dataclass itself becomes one too, with the place in front.
+    """
+    _check_keys(cls, value, where)
+    return _validate(cls, value, where)
+
+
+def _check_keys(cls: Any, value: Any, where: str) -> None:
+    if not is_dataclass(cls) or not isinstance(value, Mapping):
+        return
+    hints = get_type_hints(cls)
+    names = [field.name for field in fields(cls)]
+    for key, inner in value.items():
+        if key not in names:
+            label = getattr(cls, "__name__", str(cls))
+            raise FactError(f"{where}: `{key}` is not a key of {label}. {hint(key, names)}")
+        _check_keys(hints[key], inner, f"{where}: {key}")
+
+
+def _validate(cls: type[T], value: Mapping[str, Any], where: str) -> T:
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        # JSON in strict mode takes arrays for tuples but refuses "5" for 5.
+        return TypeAdapter(cls).validate_json(json.dumps(value), strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        reason = first["msg"].removeprefix("Value error, ")
+        raise FactError(f"{where}: {place + ': ' if place else ''}{reason}") from error

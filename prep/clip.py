@@ -1,0 +1,68 @@
+"""The two values of the preparation floor: what a file says, and what a recipe makes of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class PrepError(Exception):
+    """Something about raw data, recipes or stores that the user can mend; the text names file, rule and remedy."""
+
+
+class BadFile(PrepError):
+    """One raw file breaks its format. The build goes on with the others and lists this one."""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One raw file as read: every body of every frame, in file order, nothing chosen and nothing guessed.
+
+    `bodies_per_frame` (L,) int64; the sightings of all frames end to end, R = bodies_per_frame.sum():
+    `body_id` (R,) int64 identifies a person across frames, `joints` (R, V, C) float32 in the unit of the layout
+    (NaN where the file says NaN). A recording may have zero frames.
+    `label` is 0-based; subject, camera, setup, repetition are as the name says them, -1 where it does not.
+    """
+
+    name: str
+    label: int
+    bodies_per_frame: NDArray[np.int64]
+    body_id: NDArray[np.int64]
+    joints: NDArray[np.float32]
+    subject: int = -1
+    camera: int = -1
+    setup: int = -1
+    repetition: int = -1
+
+    @property
+    def frames(self) -> int:
+        """L, the number of frames in the file."""
+        return len(self.bodies_per_frame)
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One recording of one action after a recipe: `joints` float32 (L, M, V, C), `body_mask` bool (L, M).
+
+    An absent body is zeros and False in the mask. L may be zero. `quality` is a sum of the flags in prep.clean.
+    """
+
+    joints: NDArray[np.float32]
+    body_mask: NDArray[np.bool_]
+    quality: int = 0
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where one recording's bytes lie: a file (`member` empty) or a member of a zip.
+
+    `name` is the stem that identifies the clip; `stamp` changes when the file does (size and time, or zip CRC).
+    """
+
+    name: str
+    path: str
+    member: str
+    size: int
+    stamp: str

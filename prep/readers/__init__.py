@@ -1,0 +1,1 @@
+"""One data set's raw form per file."""

@@ -1,0 +1,1 @@
+"""Episodes to trained models and measured numbers."""

@@ -8,6 +8,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 
+class EpisodeError(ValueError):
+    """Something about pools, tasks or views that the user can mend; the text names value, rule and remedy."""
+
+
 @dataclass(frozen=True)
 class Episode:
     """B few-shot tasks on one device. Row n of `support` IS class n.

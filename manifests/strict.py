@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
 
@@ -57,6 +57,9 @@ def build(cls: type[T], value: Mapping[str, Any], where: str) -> T:
 
 
 def _check_keys(cls: Any, value: Any, where: str) -> None:
+    if get_origin(cls) is tuple and isinstance(value, list):
+        for number, inner in enumerate(value):
+            _check_keys(get_args(cls)[0], inner, f"{where}[{number}]")
     if not is_dataclass(cls) or not isinstance(value, Mapping):
         return
     hints = get_type_hints(cls)
@@ -72,8 +75,12 @@ def _validate(cls: type[T], value: Mapping[str, Any], where: str) -> T:
     from pydantic import TypeAdapter, ValidationError
 
     try:
+        text = json.dumps(value)
+    except TypeError as error:
+        raise FactError(f"{where}: dates and times are not used here; write them as text in quotes") from error
+    try:
         # JSON in strict mode takes arrays for tuples but refuses "5" for 5.
-        return TypeAdapter(cls).validate_json(json.dumps(value), strict=True)
+        return TypeAdapter(cls).validate_json(text, strict=True)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])

@@ -1,0 +1,121 @@
+"""Random rotation, scale and mirroring: one draw per clip, the same for all its frames and bodies."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from episodes.counter import Stream, spread, uniform
+from episodes.episode import EpisodeError
+
+
+@dataclass(frozen=True)
+class Augment:
+    """What may happen to a clip in training; the default changes nothing.
+
+    `rotation`: the largest angle in degrees about x, y and z, each drawn evenly from plus to minus that.
+    `scale`: smallest and largest factor. `mirror`: how often left and right change places, 0..1.
+    CTR-GCN's feeders: NTU rotation (17.19, 17.19, 17.19) (0.3 rad); NW-UCLA rotation (60, 60, 0), scale (0.5, 1.5).
+    Raises EpisodeError for a value outside its range.
+    """
+
+    rotation: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    scale: tuple[float, float] = (1.0, 1.0)
+    mirror: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not all(0 <= angle <= 180 for angle in self.rotation):
+            raise EpisodeError(f"rotation is {self.rotation}: each angle must be 0..180 degrees.")
+        if not 0 < self.scale[0] <= self.scale[1]:
+            raise EpisodeError(f"scale is {self.scale}: it must be (smallest, largest) with 0 < smallest <= largest.")
+        if not 0 <= self.mirror <= 1:
+            raise EpisodeError(f"mirror is {self.mirror}: a probability is 0..1.")
+
+    def check(self, coordinates: int) -> None:
+        """Raises EpisodeError when clips of `coordinates` dimensions cannot be rotated so."""
+        if coordinates < 3 and any(self.rotation[:2]):
+            raise EpisodeError(f"rotation is {self.rotation}, but a flat layout turns about z only: use (0, 0, angle).")
+
+
+def augment(
+    joints: Float[Tensor, "*batch M T V C"],
+    key: Int[Tensor, "*batch"],
+    options: Augment,
+    coordinates: int,
+    swap: Int[Tensor, "V"],
+) -> Float[Tensor, "*batch M T V C"]:
+    """Mirror, turn and scale each clip as its `key` says.
+
+    Only the first `coordinates` channels are positions (a detector's score is not); `swap` is the joint that each joint
+    becomes in a mirror. Everything is linear: absent bodies stay zeros.
+    """
+    if options.mirror > 0:
+        flip = uniform(spread(key, Stream.MIRROR)) < options.mirror
+        joints = torch.where(flip[..., None, None, None, None], mirror(joints, swap), joints)
+    if any(options.rotation) or options.scale != (1.0, 1.0):
+        joints = transform(joints, _matrix(key, options, coordinates, joints.shape[-1]))
+    return joints
+
+
+def mirror(joints: Float[Tensor, "*batch M T V C"], swap: Int[Tensor, "V"]) -> Float[Tensor, "*batch M T V C"]:
+    """The clip seen in a mirror at x = 0: left and right joints change places, x its sign.
+
+    >>> joints = torch.tensor([[[[1.0, 5.0], [2.0, 6.0]]]])
+    >>> mirror(joints, swap=torch.tensor([1, 0])).tolist()
+    [[[[-2.0, 6.0], [-1.0, 5.0]]]]
+    """
+    swapped = joints.index_select(-2, swap)
+    swapped[..., 0].neg_()
+    return swapped
+
+
+def transform(
+    joints: Float[Tensor, "*batch M T V C"], matrix: Float[Tensor, "*batch C C"]
+) -> Float[Tensor, "*batch M T V C"]:
+    """Every point p of a clip becomes matrix @ p."""
+    flat = joints.flatten(-4, -2)
+    return (flat @ matrix.transpose(-1, -2)).view(joints.shape)
+
+
+def rotation(angle: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
+    """Rz Ry Rx of angles about x, y, z in radians: x turns first (CTR-GCN `feeders/tools.py`).
+
+    >>> quarter = torch.tensor([0.0, 0.0, math.pi / 2])
+    >>> (rotation(quarter) @ torch.tensor([1.0, 0.0, 0.0])).round().tolist()
+    [0.0, 1.0, 0.0]
+    """
+    (sx, sy, sz), (cx, cy, cz) = angle.sin().unbind(-1), angle.cos().unbind(-1)
+    rows = (
+        *(cz * cy, cz * sy * sx - sz * cx, cz * sy * cx + sz * sx),
+        *(sz * cy, sz * sy * sx + cz * cx, sz * sy * cx - cz * sx),
+        *(-sy, cy * sx, cy * cx),
+    )
+    return torch.stack(rows, dim=-1).unflatten(-1, (3, 3))
+
+
+def swaps(pairs: tuple[tuple[int, int], ...], joints: int) -> list[int]:
+    """What each of `joints` joints becomes in a mirror, from (left, right) pairs; others stay.
+
+    >>> swaps(((0, 2),), joints=3)
+    [2, 1, 0]
+    """
+    other = {a: b for left, right in pairs for a, b in ((left, right), (right, left))}
+    return [other.get(joint, joint) for joint in range(joints)]
+
+
+def _matrix(
+    key: Int[Tensor, "*batch"], options: Augment, coordinates: int, C: int
+) -> Float[Tensor, "*batch C C"]:
+    """Rotation times scale on the first `coordinates` channels, the identity on the others."""
+    word = spread(key, Stream.ROTATION)
+    turn = [(uniform(spread(word, axis)) * 2 - 1) * math.radians(most) for axis, most in enumerate(options.rotation)]
+    low, high = options.scale
+    factor = low + (high - low) * uniform(spread(key, Stream.SCALE))
+    core = rotation(torch.stack(turn, dim=-1)) * factor[..., None, None]
+    matrix = torch.eye(C, device=key.device).expand(*key.shape, C, C).clone()
+    matrix[..., :coordinates, :coordinates] = core[..., :coordinates, :coordinates]
+    return matrix

@@ -1,0 +1,137 @@
+"""Pool: the clips of a store made resident on a device, ragged and end to end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from numpy.typing import NDArray
+from torch import Tensor
+
+from episodes.episode import EpisodeError
+
+# Frames read from the store at once: about 40 MB for two bodies of 25 joints.
+SLICE = 65_536
+
+
+class StoreLike(Protocol):
+    """The part of a store that a pool reads; prep.store.Store has it."""
+
+    @property
+    def info(self) -> Any:
+        """StoreInfo, of which only `classes`, the names of the labels, is read."""
+
+    @property
+    def offsets(self) -> NDArray[np.int64]:
+        """(clips + 1): clip i is frames offsets[i] : offsets[i + 1]."""
+
+    @property
+    def label(self) -> NDArray[np.int32]:
+        """(clips): 0-based index into the classes."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """One name per clip."""
+
+    def joints(self, start: int = 0, stop: int | None = None) -> NDArray[np.float32]:
+        """Frames start : stop of all clips end to end, (L, M, V, C)."""
+
+
+class PoolTooLarge(EpisodeError):
+    """The clips asked for do not fit into the free memory of the device."""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Clips on one device; a clip is named by its place here, 0..X-1.
+
+    `joints` holds the frames of all clips end to end and one frame of zeros after them, which stands for padding.
+    Clip x is frames start[x] .. start[x] + length[x] - 1, and length[x] is at least 1. `clip_id` is the clip's place in
+    the store and `names` its name there; `classes` are the names of the labels. `left_out` clips had no frames.
+    """
+
+    joints: Float[Tensor, "L M V C"]
+    start: Int[Tensor, "X"]
+    length: Int[Tensor, "X"]
+    label: Int[Tensor, "X"]
+    clip_id: Int[Tensor, "X"]
+    names: tuple[str, ...]
+    classes: tuple[str, ...]
+    left_out: int
+
+    @classmethod
+    def load(cls, store: StoreLike, keep: Sequence[int] | None = None, device: torch.device | str = "cpu") -> Pool:
+        """Read the clips `keep` (places in the store; None = all) in the store's order.
+
+        The store is read slice by slice, so the peak is the pool and one slice. Clips without frames are left out.
+        Raises EpisodeError for a clip that the store does not have, PoolTooLarge when a GPU's memory does not suffice.
+        """
+        lengths = np.diff(store.offsets)
+        wanted = _wanted(keep, len(lengths))
+        kept = np.flatnonzero(wanted & (lengths > 0))
+        length = lengths[kept]
+        return cls(
+            joints=_joints(store, np.repeat(wanted, lengths), torch.device(device)),
+            start=torch.as_tensor(np.cumsum(length) - length, dtype=torch.int64, device=device),
+            length=torch.as_tensor(length, dtype=torch.int64, device=device),
+            label=torch.as_tensor(store.label[kept], dtype=torch.int64, device=device),
+            clip_id=torch.as_tensor(kept, dtype=torch.int64, device=device),
+            names=tuple(store.names[i] for i in kept),
+            classes=tuple(store.info.classes),
+            left_out=int(wanted.sum()) - len(kept),
+        )
+
+    @property
+    def device(self) -> torch.device:
+        """Where every tensor of the pool lies."""
+        return self.joints.device
+
+    def gather(self, clip: Int[Tensor, "X"], frame: Int[Tensor, "X T"]) -> Float[Tensor, "X M T V C"]:
+        """Frames `frame` (0..length-1 within the clip, -1 = zeros) of clips `clip`, in one copy."""
+        _, M, V, C = self.joints.shape
+        place = torch.where(frame < 0, self.joints.shape[0] - 1, frame + self.start[clip][:, None])
+        row = place[:, None] * M + torch.arange(M, device=self.device)[:, None]
+        return self.joints.view(-1, V * C).index_select(0, row.view(-1)).view(*row.shape, V, C)
+
+
+def _wanted(keep: Sequence[int] | None, clips: int) -> NDArray[np.bool_]:
+    if keep is None:
+        return np.ones(clips, dtype=bool)
+    places = np.asarray(keep, dtype=np.int64)
+    strange = places[(places < 0) | (places >= clips)]
+    if len(strange):
+        raise EpisodeError(f"keep: clip {strange[0]} is not in the store, which has {clips} clips: use 0..{clips - 1}.")
+    wanted = np.zeros(clips, dtype=bool)
+    wanted[places] = True
+    return wanted
+
+
+def _joints(store: StoreLike, wanted: NDArray[np.bool_], device: torch.device) -> Float[Tensor, "L M V C"]:
+    """The frames where `wanted`, and one of zeros, on the device."""
+    shape = (int(wanted.sum()) + 1, *store.joints(0, 0).shape[1:])
+    _check_room(shape, device)
+    joints = torch.empty(shape, device=device)
+    joints[-1] = 0
+    end = 0
+    for start in range(0, len(wanted), SLICE):
+        here = wanted[start : start + SLICE]
+        if here.any():
+            part = store.joints(start, start + len(here))[here]
+            joints[end : end + len(part)] = torch.from_numpy(part)
+            end += len(part)
+    return joints
+
+
+def _check_room(shape: tuple[int, ...], device: torch.device) -> None:
+    if device.type != "cuda":
+        return
+    need, free = 4 * int(np.prod(shape)), torch.cuda.mem_get_info(device)[0]
+    if need > free:
+        raise PoolTooLarge(
+            f"The pool needs {need / 1e9:.1f} GB and {device} has {free / 1e9:.1f} GB free: "
+            "keep fewer clips (a smaller split) or put the pool on the CPU."
+        )

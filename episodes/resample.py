@@ -1,0 +1,107 @@
+"""Ragged length L to T frames: which frames of each clip are looked at, computed as indexes on the device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from episodes.counter import below, spread
+from episodes.episode import EpisodeError
+from manifests.strict import hint
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How a clip of any length becomes `frames` frames.
+
+    Rules: `segments`, `linspace`, `sorted_random`, `dastm_official`, each told at the function of that name.
+    `frozen`: the random frames of a clip depend on (seed, clip) alone, as where they are drawn once while a data set is
+    loaded (DASTM's repository); otherwise each place in each episode draws afresh. `scrambled` repeats that
+    repository's mixing of time and channels, for comparison with numbers that were obtained so.
+    Raises EpisodeError for an unknown rule or fewer than one frame.
+    """
+
+    frames: int = 30
+    rule: str = "segments"
+    frozen: bool = False
+    scrambled: bool = False
+
+    def __post_init__(self) -> None:
+        if self.rule not in RULES:
+            raise EpisodeError(f"`{self.rule}` is not a sampling rule. {hint(self.rule, RULES)}")
+        if self.frames < 1:
+            raise EpisodeError(f"frames is {self.frames}: a clip needs at least 1.")
+
+
+def sample(
+    length: Int[Tensor, "X"], key: Int[Tensor, "X"], sampling: Sampling, train: bool = False
+) -> Int[Tensor, "X T"]:
+    """The frames to take of clips of `length` (>= 1) frames: 0..length-1 in time order, or -1 for a frame of zeros."""
+    return RULES[sampling.rule](length, key, sampling.frames, train)
+
+
+def segments(length: Int[Tensor, "X"], key: Int[Tensor, "X"], frames: int, train: bool) -> Int[Tensor, "X T"]:
+    """One frame from each of T equal parts of the clip: random in training, else the centre; short clips repeat frames.
+
+    TSN (Wang et al., 2016), with parts that cover the clip to its last frame: part j is [j L / T, (j + 1) L / T).
+
+    >>> length, key = torch.tensor([9, 2]), torch.tensor([0, 0])
+    >>> segments(length, key, 3, train=False).tolist()
+    [[1, 4, 7], [0, 1, 1]]
+    """
+    part = torch.arange(frames, device=length.device)
+    if not train:
+        return (2 * part + 1) * length[:, None] // (2 * frames)
+    # part + u in 32-bit fixed point: exact, so the last part cannot round up to frame L.
+    place = (part << 32) + spread(key[:, None], part)
+    return place * length[:, None] // frames >> 32
+
+
+def linspace(length: Int[Tensor, "X"], key: Int[Tensor, "X"], frames: int, train: bool) -> Int[Tensor, "X T"]:
+    """int(linspace(0, L - 1, T)) with numpy's rounding: the test rule of CTR-GCN's NW-UCLA feeder.
+
+    >>> linspace(torch.tensor([5, 2]), torch.tensor([0, 0]), 3, train=False).tolist()
+    [[0, 2, 4], [0, 0, 1]]
+    """
+    last = (length - 1)[:, None]
+    part = torch.arange(frames, device=length.device)
+    place = (part.double() * (last.double() / max(frames - 1, 1))).long()
+    return torch.where((part == frames - 1) & (part > 0), last, place)
+
+
+def sorted_random(length: Int[Tensor, "X"], key: Int[Tensor, "X"], frames: int, train: bool) -> Int[Tensor, "X T"]:
+    """T random frames with repetition, in time order: the training rule of CTR-GCN's NW-UCLA feeder."""
+    part = torch.arange(frames, device=length.device)
+    return below(spread(key[:, None], part), length[:, None]).sort(dim=1).values
+
+
+def dastm_official(length: Int[Tensor, "X"], key: Int[Tensor, "X"], frames: int, train: bool) -> Int[Tensor, "X T"]:
+    """Frame j is random in [j s, (j + 1) s - 1], s = L // T; a clip shorter than T is taken as it is, then zeros.
+
+    NingMa-AI/DASTM `nturgbd_dataset.py`, for training and testing alike; the last L - s T frames are never seen.
+
+    >>> dastm_official(torch.tensor([3, 2]), torch.tensor([0, 0]), 3, train=True).tolist()
+    [[0, 1, 2], [0, 1, -1]]
+    """
+    part = torch.arange(frames, device=length.device)
+    step = (length // frames)[:, None]
+    drawn = part * step + below(spread(key[:, None], part), step)
+    stored = torch.where(part < length[:, None], part, -1)
+    return torch.where(step > 0, drawn, stored)
+
+
+RULES = {rule.__name__: rule for rule in (segments, linspace, sorted_random, dastm_official)}
+
+
+def scramble(joints: Float[Tensor, "X M T V C"], length: Int[Tensor, "X"]) -> Float[Tensor, "X M T V C"]:
+    """What DASTM's loader makes of clips of at least T frames; shorter ones stay as they are.
+
+    Mixed indexing (`x[i, :, idx]`) puts time first, (T, C, V, M), and the reshape that follows reads the same numbers
+    as (C, T, V, M): every output frame holds pieces of several frames and channels.
+    """
+    X, M, T, V, C = joints.shape
+    misread = joints.permute(0, 2, 4, 3, 1).reshape(X, C, T, V, M).permute(0, 4, 2, 3, 1)
+    return torch.where((length >= T)[:, None, None, None, None], misread, joints)

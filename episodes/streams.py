@@ -1,0 +1,54 @@
+"""Joint, bone and velocity streams, from joints."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+STREAMS = ("joint", "bone", "velocity", "bone_velocity")
+
+
+def streams(
+    joints: Float[Tensor, "*batch M T V C"], names: tuple[str, ...], parent: Int[Tensor, "V"]
+) -> Float[Tensor, "*batch M T V _"]:
+    """The streams `names` (of STREAMS) of the same clips, one after the other along the channels."""
+    if names == ("joint",):
+        return joints
+    return torch.cat([_stream(joints, name, parent) for name in names], dim=-1)
+
+
+def bone(joints: Float[Tensor, "*batch M T V C"], parent: Int[Tensor, "V"]) -> Float[Tensor, "*batch M T V C"]:
+    """Each joint minus its parent; zero at the root, which is its own parent (2s-AGCN, Shi et al., 2019).
+
+    >>> joints = torch.tensor([[[[1.0], [3.0]]]])
+    >>> bone(joints, parent=torch.tensor([0, 0])).flatten().tolist()
+    [0.0, 2.0]
+    """
+    return joints - joints.index_select(-2, parent)
+
+
+def velocity(joints: Float[Tensor, "*batch M T V C"]) -> Float[Tensor, "*batch M T V C"]:
+    """The next frame minus this one, in units per frame taken; zero in the last (CTR-GCN `feeder_ntu.py`).
+
+    >>> velocity(torch.tensor([1.0, 4.0, 6.0]).view(1, 3, 1, 1)).flatten().tolist()
+    [3.0, 2.0, 0.0]
+    """
+    moved = torch.zeros_like(joints)
+    torch.sub(joints[..., 1:, :, :], joints[..., :-1, :, :], out=moved[..., :-1, :, :])
+    return moved
+
+
+def parents(bones: tuple[tuple[int, int], ...], joints: int) -> list[int]:
+    """The parent of each of `joints` joints, from (child, parent) pairs; a joint without one is its own.
+
+    >>> parents(((0, 1), (2, 1)), joints=3)
+    [1, 1, 1]
+    """
+    above = dict(bones)
+    return [above.get(joint, joint) for joint in range(joints)]
+
+
+def _stream(joints: Float[Tensor, "*batch M T V C"], name: str, parent: Int[Tensor, "V"]) -> Tensor:
+    seen = bone(joints, parent) if name.startswith("bone") else joints
+    return velocity(seen) if name.endswith("velocity") else seen

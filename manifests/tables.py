@@ -1,0 +1,98 @@
+"""What papers report: a table of a paper, written as it is printed, to one record per cell."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from manifests.strict import FactError, build, load
+
+_CELL = re.compile(r"(?P<accuracy>\d{1,3}\.\d+)(±(?P<spread>\d+\.\d+))?")
+
+
+@dataclass(frozen=True)
+class Published:
+    """One number of one paper: `accuracy` in percent, `spread` its printed ± in percent (None where none is printed).
+
+    `method` and `backbone` bear this project's names; `table` and `source` say where the number stands.
+    """
+
+    paper: str
+    table: str
+    dataset: str
+    split: str
+    method: str
+    backbone: str
+    way: int
+    shot: int
+    accuracy: float
+    spread: float | None
+    source: str
+
+    def __post_init__(self) -> None:
+        if self.way < 2 or self.shot < 1:
+            raise ValueError(f"way is {self.way} and shot {self.shot}; they must be at least 2 and 1")
+        if not 0 <= self.accuracy <= 100:
+            raise ValueError(f"accuracy is {self.accuracy}; a percentage lies between 0 and 100")
+
+
+def read_tables(path: Path) -> tuple[Published, ...]:
+    """Every cell of every table in one paper's file. Raises FactError.
+
+    A line of `grid` begins with a word for each of `rows`, then has a cell for each of `columns`: "71.2±1.5", or
+    "71.2" where no deviation is known. `common`, the column and the line's first words together must give every
+    key of Published once.
+    """
+    paper = load(_Paper, path)
+    facts = {"paper": paper.paper, "source": paper.source}
+    return tuple(
+        build(Published, row, f"{path.name}: {table.table}")
+        for table in paper.tables
+        for row in table.cells(facts | {"table": table.table}, f"{path.name}: {table.table}")
+    )
+
+
+@dataclass(frozen=True)
+class _Table:
+    table: str
+    common: Mapping[str, str | int]
+    rows: tuple[str, ...]
+    columns: tuple[Mapping[str, str | int], ...]
+    grid: str
+
+    def cells(self, facts: Mapping[str, Any], where: str) -> Iterator[dict[str, Any]]:
+        for line in self.grid.strip().splitlines():
+            words = line.split()
+            heads, cells = words[: len(self.rows)], words[len(self.rows) :]
+            if len(cells) != len(self.columns):
+                raise FactError(f"{where}: `{line}` has {len(cells)} cells; there are {len(self.columns)} columns")
+            row = dict(zip(self.rows, heads, strict=True))
+            for column, cell in zip(self.columns, cells, strict=True):
+                yield _merge(where, facts, self.common, row, column, _numbers(cell, where))
+
+
+@dataclass(frozen=True)
+class _Paper:
+    paper: str
+    source: str
+    tables: tuple[_Table, ...]
+
+
+def _numbers(cell: str, where: str) -> dict[str, float | None]:
+    match = _CELL.fullmatch(cell)
+    if match is None:
+        raise FactError(f"{where}: `{cell}` is not a cell; write 71.2±1.5, or 71.2 where no deviation is known")
+    spread = match["spread"]
+    return {"accuracy": float(match["accuracy"]), "spread": None if spread is None else float(spread)}
+
+
+def _merge(where: str, *parts: Mapping[str, Any]) -> dict[str, Any]:
+    merged: dict[str, Any] = {}
+    for part in parts:
+        for key in part.keys() & merged.keys():
+            raise FactError(f"{where}: `{key}` is given twice; leave it in one of common, rows and columns")
+        merged |= part
+    return merged

@@ -1,0 +1,205 @@
+"""Raw files to a store: resumable, parallel over any Executor, in bounded memory; the completion mark comes last.
+
+`<out>.building/` holds the parts, then the store while it is assembled, which is renamed to `<out>` when whole. A build
+that was killed is continued by the same call. Clips lie in the order of their names, so the digest of a store depends
+neither on the number of workers nor on interruptions.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import shutil
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from manifests.facts import Dataset, dataset, layout
+from manifests.strict import hint
+from prep.assemble import assemble_block, block_tasks, small_arrays, store_info
+from prep.choose import Bad, choose
+from prep.clip import PrepError, Source
+from prep.mark import Block
+from prep.part import Part, PartDone, convert, reader
+from prep.recipe import recipe
+from prep.store import create, seal
+
+CLIPS_PER_PART = 128
+TaskT = TypeVar("TaskT")
+ResultT = TypeVar("ResultT")
+
+
+class BadFiles(PrepError):
+    """Some raw files are bad. The others are converted; the store stays unfinished until they are mended or allowed."""
+
+    def __init__(self, message: str, bad: Bad, report: Path) -> None:
+        super().__init__(message)
+        self.bad, self.report = bad, report
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to build: names from the manifests, the folder or zip of raw files, and the path of the store."""
+
+    dataset: str
+    recipe: str
+    raw: Path
+    out: Path
+    subset: str = ""
+    allow_bad: bool = False
+
+    @property
+    def working(self) -> Path:
+        """Where parts and report lie until the store is whole."""
+        return self.out.with_name(self.out.name + ".building")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One step of a build: `done` of `total` clips converted, or blocks written; `bad` files so far."""
+
+    stage: str
+    done: int
+    total: int
+    bad: int = 0
+
+
+def build(job: Job, executor: Executor, window: int) -> Iterator[Progress]:
+    """Convert every clip of `job` and finish the store, at most `window` parts in flight.
+
+    Raises PrepError when nothing can be built, and BadFiles after everything else is converted.
+    """
+    data = dataset(job.dataset)
+    if job.recipe not in data.recipes:
+        raise PrepError(f"`{job.recipe}` is not a recipe for {data.name}. {hint(job.recipe, data.recipes)}")
+    sources, absent = choose(data, job.subset, reader(data).find(job.raw))
+    with _locked(job.working), _disk_errors(job.working):
+        parts = _parts(job, sources)
+        done = yield from _convert_all(parts, executor, window, len(sources))
+        bad = absent + tuple(row for part in done.values() for row in part.bad)
+        report = _write_report(job, done, bad)
+        if bad and not job.allow_bad:
+            raise BadFiles(_complaint(job, bad, report), bad, report)
+        yield from _assemble(job, data, done, bad, executor, window)
+        (job.working / "store").rename(job.out)
+        shutil.rmtree(job.working)
+
+
+def _parts(job: Job, sources: Sequence[Source]) -> list[Part]:
+    folder = job.working / "parts"
+    folder.mkdir(exist_ok=True)
+    for left in folder.glob("*.writing"):
+        left.unlink()
+    return [
+        Part(str(folder), job.dataset, job.recipe, tuple(sources[start : start + CLIPS_PER_PART]))
+        for start in range(0, len(sources), CLIPS_PER_PART)
+    ]
+
+
+def _convert_all(
+    parts: Sequence[Part], executor: Executor, window: int, total: int
+) -> Generator[Progress, None, dict[str, PartDone]]:
+    """Key to report of every part, in the order of `parts`."""
+    done = {part.key: PartDone("", 0, 0, ()) for part in parts}
+    clips = bad = 0
+    for result in _in_flight(executor, convert, parts, window):
+        done[result.key] = result
+        clips, bad = clips + result.clips + len(result.bad), bad + len(result.bad)
+        yield Progress("converting", clips, total, bad)
+    return done
+
+
+def _assemble(
+    job: Job, data: Dataset, done: Mapping[str, PartDone], bad: Bad, executor: Executor, window: int
+) -> Iterator[Progress]:
+    if not any(part.clips for part in done.values()):
+        raise PrepError(f"{job.raw}: no clip could be read, nothing to build. {job.working}/report.json says why.")
+    target, folder = job.working / "store", job.working / "parts"
+    if target.exists():
+        shutil.rmtree(target)
+    small = small_arrays(folder, done)
+    known = layout(data.layout)
+    shape = (recipe(job.recipe).max_bodies(data.layout), len(known.joints), known.coordinates)
+    create(target, store_info(data, job.subset, job.recipe, small, bad), int(small["offsets"][-1]), shape)
+    tasks = list(block_tasks(target, folder, done))
+    blocks: list[Block] = []
+    for block in _in_flight(executor, assemble_block, tasks, window):
+        blocks.append(block)
+        yield Progress("writing", len(blocks), len(tasks), len(bad))
+    seal(target, small, blocks)
+
+
+def _in_flight(
+    executor: Executor, work: Callable[[TaskT], ResultT], tasks: Sequence[TaskT], window: int
+) -> Iterator[ResultT]:
+    """Results as they come, with at most `window` tasks submitted and unfinished."""
+    flying: set[Future[ResultT]] = set()
+    waiting = iter(tasks)
+    try:
+        while True:
+            while len(flying) < window and (task := next(waiting, None)) is not None:
+                flying.add(executor.submit(work, task))
+            if not flying:
+                return
+            landed, flying = wait(flying, return_when=FIRST_COMPLETED)
+            for future in landed:
+                yield future.result()
+    except BrokenExecutor as error:
+        raise PrepError(
+            "A worker process died, perhaps for want of memory. Run the same command; it continues."
+        ) from error
+    finally:
+        for future in flying:
+            future.cancel()
+
+
+def _write_report(job: Job, done: Mapping[str, PartDone], bad: Bad) -> Path:
+    report = job.working / "report.json"
+    content = {
+        "dataset": job.dataset,
+        "raw": str(job.raw),
+        "clips": sum(part.clips for part in done.values()),
+        "frames": sum(part.frames for part in done.values()),
+        "bad": [{"name": name, "reason": reason} for name, reason in bad],
+    }
+    report.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    return report
+
+
+def _complaint(job: Job, bad: Bad, report: Path) -> str:
+    rows = "\n".join(f"  {name}: {reason}" for name, reason in bad[:20])
+    more = f"\n  ... and {len(bad) - 20} more" if len(bad) > 20 else ""
+    return (
+        f"{job.raw}: {len(bad)} bad; everything else is converted, the store is not finished.\n{rows}{more}\n"
+        f"All reasons: {report}. Mend them and run the same command, or add --allow-bad to finish without them."
+    )
+
+
+@contextmanager
+def _locked(working: Path) -> Iterator[None]:
+    """One build per place: a second one is refused; the lock falls with the process that holds it."""
+    working.mkdir(parents=True, exist_ok=True)
+    with (working / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise PrepError(
+                f"{working}: another build is writing here. Wait for it, or choose another --out."
+            ) from error
+        yield
+
+
+@contextmanager
+def _disk_errors(working: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise PrepError(
+            f"{working}: the disk is full. Free some space and run the same command; it continues where it stopped."
+        ) from error

@@ -1,0 +1,161 @@
+"""A part: a run of clips converted by one worker, kept beside the store until it is assembled.
+
+A part is named by what it is made of (recipe, versions, names and stamps of its raw files), so a resumed build finds
+finished parts by name, and a mended raw file makes a new one. `<key>.joints.npy` is written first, `<key>.npz` last.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manifests.facts import Dataset, dataset
+from prep.clip import BadFile, Clip, Recording, Source
+from prep.mark import FORMAT
+from prep.recipe import apply, recipe
+from prep.sources import load_bytes
+from prep.store import PER_CLIP
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one worker is asked to convert, in order, and where to leave it."""
+
+    folder: str
+    dataset: str
+    recipe: str
+    sources: tuple[Source, ...]
+
+    @property
+    def key(self) -> str:
+        """Name of the part's files: changes with anything that could change their content."""
+        chosen = recipe(self.recipe)
+        made_of = [
+            FORMAT,
+            version("fewshot-skeleton"),
+            self.dataset,
+            chosen.name,
+            chosen.version,
+            [[s.name, s.size, s.stamp] for s in self.sources],
+        ]
+        return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True)
+class PartDone:
+    """What a worker reports: clips and frames kept, and (name, reason) of each bad file."""
+
+    key: str
+    clips: int
+    frames: int
+    bad: tuple[tuple[str, str], ...]
+
+
+def reader(data: Dataset) -> ModuleType:
+    """The module in prep.readers that knows this data set's raw form: `find(raw)` and `read(source, data)`."""
+    return importlib.import_module(f"prep.readers.{data.reader}")
+
+
+def convert(part: Part) -> PartDone:
+    """Read, clean and write every clip of a part. A part already there is not made again."""
+    folder, key = Path(part.folder), part.key
+    if (folder / f"{key}.npz").exists():
+        return load_done(folder, key)
+    data = dataset(part.dataset)
+    chosen, read = recipe(part.recipe), reader(data).read
+    clips: list[Clip] = []
+    recordings: list[Recording] = []
+    digests: list[bytes] = []
+    bad: list[tuple[str, str]] = []
+    for source in part.sources:
+        try:
+            raw = load_bytes(source)
+            recording = read(source, raw)
+            clips.append(apply(chosen, recording, data.layout))
+        except BadFile as error:
+            bad.append((source.name, str(error)))
+            continue
+        recordings.append(recording)
+        digests.append(hashlib.sha256(raw).digest())
+    _write(folder, key, chosen.max_bodies(data.layout), data, clips, _columns(recordings, clips, digests, bad))
+    return load_done(folder, key)
+
+
+def _columns(
+    recordings: Sequence[Recording], clips: Sequence[Clip], digests: Sequence[bytes], bad: Sequence[tuple[str, str]]
+) -> dict[str, NDArray[Any]]:
+    columns: dict[str, NDArray[Any]] = {
+        name: np.array([getattr(recording, name) for recording in recordings], dtype)
+        for name, dtype in PER_CLIP.items()
+        if name not in ("bodies", "quality")
+    }
+    columns["quality"] = np.array([clip.quality for clip in clips], PER_CLIP["quality"])
+    columns["bodies"] = np.array([clip.body_mask.any(0).sum() for clip in clips], PER_CLIP["bodies"])
+    columns["lengths"] = np.array([len(clip.joints) for clip in clips], np.int64)
+    columns["source"] = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 32)
+    columns["names"] = pack_text([recording.name for recording in recordings])
+    columns["bad"] = np.frombuffer(json.dumps(list(bad)).encode(), np.uint8)
+    return columns
+
+
+def _write(
+    folder: Path, key: str, bodies: int, data: Dataset, clips: Sequence[Clip], columns: dict[str, NDArray[Any]]
+) -> None:
+    shape = clips[0].joints.shape[2:] if clips else (0, 0)
+    joints = np.zeros((int(columns["lengths"].sum()), bodies, *shape), np.float32)
+    mask = np.zeros(joints.shape[:2], np.bool_)
+    start = 0
+    for clip in clips:
+        stop = start + len(clip.joints)
+        joints[start:stop, : clip.joints.shape[1]] = clip.joints
+        mask[start:stop, : clip.body_mask.shape[1]] = clip.body_mask
+        start = stop
+    own = f"{key}.{os.getpid()}.writing"
+    with (folder / own).open("wb") as file:
+        np.save(file, joints, allow_pickle=False)
+    (folder / own).replace(folder / f"{key}.joints.npy")
+    with (folder / own).open("wb") as file:
+        np.savez(file, allow_pickle=False, **{**columns, "body_mask": mask})
+    (folder / own).replace(folder / f"{key}.npz")
+
+
+def load_done(folder: Path, key: str) -> PartDone:
+    """The report of a finished part."""
+    with np.load(folder / f"{key}.npz", allow_pickle=False) as columns:
+        bad = tuple((name, reason) for name, reason in json.loads(columns["bad"].tobytes()))
+        return PartDone(key, len(columns["label"]), int(columns["lengths"].sum()), bad)
+
+
+def load_columns(folder: Path, key: str) -> dict[str, NDArray[Any]]:
+    """The small arrays of a finished part, one row per clip."""
+    with np.load(folder / f"{key}.npz", allow_pickle=False) as columns:
+        return {name: columns[name] for name in (*PER_CLIP, "lengths", "source", "names")}
+
+
+def load_frames(folder: Path, key: str, start: int, stop: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Frames start : stop of a part: joints (frames, M, V, C) and body_mask (frames, M)."""
+    joints = np.load(folder / f"{key}.joints.npy", mmap_mode="r", allow_pickle=False)
+    with np.load(folder / f"{key}.npz", allow_pickle=False) as columns:
+        return np.array(joints[start:stop]), columns["body_mask"][start:stop]
+
+
+def pack_text(words: Sequence[str]) -> NDArray[np.uint8]:
+    """Words as rows of UTF-8 bytes padded with zeros.
+
+    >>> pack_text(["ab", "c"]).tolist()
+    [[97, 98], [99, 0]]
+    """
+    raw = [word.encode() for word in words]
+    width = max((len(word) for word in raw), default=0)
+    return np.frombuffer(b"".join(word.ljust(width, b"\0") for word in raw), np.uint8).reshape(len(raw), width)

@@ -1,0 +1,106 @@
+"""Where raw files lie, in folders and zips alike, and their bytes. Nothing is ever extracted to disk."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+import zlib
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+
+from prep.clip import BadFile, PrepError, Source
+
+# The longest real file of any data set here is under 10 MB. Larger is an error or an attack.
+LARGEST = 256 * 2**20
+
+
+def find_sources(raw: Path, suffix: str, obtain: str) -> list[Source]:
+    """Every file whose name ends in `suffix` below `raw`, sorted by name (the stem).
+
+    `raw` is a folder (searched to the bottom, links followed), a zip, or a folder that holds zips. `obtain` is a
+    sentence for the error message. Raises PrepError when nothing is found, when a zip is damaged, and when two files
+    have one name.
+    """
+    if not raw.exists():
+        raise PrepError(f"{raw}: there is no such folder or zip; looked for *{suffix}. {obtain.strip()}")
+    found: dict[str, Source] = {}
+    for source in _walk(raw, suffix):
+        other = found.setdefault(source.name, source)
+        if other is not source:
+            raise PrepError(f"{_place(other)} and {_place(source)} have the same name. Move one of them away.")
+    if not found:
+        raise PrepError(f"{raw}: holds no *{suffix}, neither as files nor inside zips. {obtain.strip()}")
+    return [found[name] for name in sorted(found)]
+
+
+def load_bytes(source: Source) -> bytes:
+    """The bytes of one source. Raises BadFile when it is too large, unreadable, damaged or no longer as listed."""
+    if source.size > LARGEST:
+        raise BadFile(f"{_place(source)}: {source.size} bytes, a raw file has at most {LARGEST}. Fetch it again.")
+    try:
+        # One byte more than announced, so that a size that lies is seen and never believed.
+        data = _load_member(source) if source.member else _load_file(source)
+    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError) as error:
+        raise BadFile(f"{_place(source)}: cannot be read ({error}). Fetch it again.") from error
+    if len(data) != source.size:
+        raise BadFile(f"{_place(source)}: was {source.size} bytes when listed and is not now. Run again.")
+    return data
+
+
+def _load_file(source: Source) -> bytes:
+    with open(source.path, "rb") as file:
+        return file.read(source.size + 1)
+
+
+def _load_member(source: Source) -> bytes:
+    with _zip(source.path, os.getpid()).open(source.member) as file:
+        return file.read(source.size + 1)
+
+
+@lru_cache(maxsize=8)
+def _zip(path: str, process: int) -> zipfile.ZipFile:
+    # Keyed by the process too: a forked child must not share its parent's file position.
+    return zipfile.ZipFile(path)
+
+
+def _walk(raw: Path, suffix: str) -> Iterator[Source]:
+    if raw.is_file():
+        yield from _members(raw, suffix)
+        return
+    seen: set[tuple[int, int]] = set()
+    for folder, below, files in os.walk(raw, followlinks=True):
+        here = os.stat(folder)
+        if (here.st_dev, here.st_ino) in seen:  # a link that leads back up
+            below.clear()
+            continue
+        seen.add((here.st_dev, here.st_ino))
+        below.sort()
+        for name in sorted(files):
+            # A leading dot marks the shadow files that some systems leave beside every real one.
+            if name.endswith(suffix) and not name.startswith("."):
+                yield _file(Path(folder, name))
+            elif name.endswith(".zip"):
+                yield from _members(Path(folder, name), suffix)
+
+
+def _file(path: Path) -> Source:
+    about = path.stat()
+    return Source(path.stem, str(path), "", about.st_size, f"{about.st_size}-{about.st_mtime_ns}")
+
+
+def _members(path: Path, suffix: str) -> Iterator[Source]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+    except (OSError, zipfile.BadZipFile) as error:
+        raise PrepError(f"{path}: is not a readable zip ({error}). Fetch it again, or move it away.") from error
+    for entry in entries:
+        name = PurePosixPath(entry.filename)
+        if name.name.endswith(suffix) and not name.name.startswith("."):
+            stamp = f"{entry.file_size}-{entry.CRC:08x}"
+            yield Source(name.stem, str(path), entry.filename, entry.file_size, stamp)
+
+
+def _place(source: Source) -> str:
+    return f"{source.path}: {source.member}" if source.member else source.path

@@ -1,0 +1,244 @@
+"""The store: one zarr v3 group that holds every clip of a data set end to end. The only file that imports zarr.
+
+    joints     float32 (frames, M, V, C)   blocks of 65,536 frames, one shard and one writer each
+    body_mask  bool    (frames, M)         False where a body is absent; its joints are zeros
+    offsets    int64   (clips + 1)         clip i is frames offsets[i] : offsets[i + 1]
+    label      int32   (clips)             0-based index into the classes of `StoreInfo`
+    subject, camera, setup, repetition int16 (clips), -1 where the file name does not say
+    bodies     uint8   (clips)             most bodies present at once
+    quality    uint8   (clips)             sum of the flags in prep.clean
+    source     uint8   (clips, 32)         sha256 of the raw bytes
+    names      uint8   (clips, width)      UTF-8, padded with zeros
+
+`manifest.json` is written last and is the completion mark: a digest per array, and the size of every file. A missing
+shard would otherwise read as zeros in silence; a flipped bit fails the crc32c behind each compressor.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manifests.facts import layout
+from manifests.strict import FactError
+from manifests.strict import build as strict_build
+from prep.mark import (
+    AGAIN,
+    Block,
+    StoreError,
+    array_digest,
+    check_attributes,
+    check_files,
+    long_digests,
+    read_mark,
+    write_mark,
+)
+
+BLOCK = 65_536  # frames per shard: a part of the format, since digests are taken block by block
+CHUNK = 1_024
+PER_CLIP = {
+    "label": "int32",
+    "subject": "int16",
+    "camera": "int16",
+    "setup": "int16",
+    "repetition": "int16",
+    "bodies": "uint8",
+    "quality": "uint8",
+}
+
+
+SMALL = ("offsets", "names", "source", *PER_CLIP)
+
+
+@dataclass(frozen=True)
+class StoreInfo:
+    """What a store says of itself. `left_out` lists (name, reason) of files that were bad and allowed to be."""
+
+    format: int
+    dataset: str
+    subset: str
+    layout: str
+    unit: str
+    fps: float
+    recipe: str
+    recipe_version: int
+    licence: str
+    software: str
+    source_digest: str
+    classes: tuple[str, ...]
+    left_out: tuple[tuple[str, str], ...] = ()
+
+
+def create(path: Path, info: StoreInfo, frames: int, shape: tuple[int, int, int]) -> None:
+    """Make the group and its two long arrays, empty, for `frames` frames of shape (M, V, C)."""
+    import zarr
+    from zarr.codecs import BloscCodec, Crc32cCodec
+
+    compress = [BloscCodec(cname="zstd", clevel=3, shuffle="shuffle"), Crc32cCodec()]
+    group = zarr.open_group(path, mode="w", zarr_format=3, attributes=_attributes(info))
+    group.create_array(
+        "joints",
+        shape=(frames, *shape),
+        dtype="float32",
+        chunks=(CHUNK, *shape),
+        shards=(BLOCK, *shape),
+        compressors=compress,
+        dimension_names=("frame", "M", "V", "C"),
+    )
+    group.create_array(
+        "body_mask",
+        shape=(frames, shape[0]),
+        dtype="bool",
+        chunks=(BLOCK, shape[0]),
+        compressors=compress,
+        dimension_names=("frame", "M"),
+    )
+
+
+def write_block(path: Path, index: int, joints: NDArray[np.float32], mask: NDArray[np.bool_]) -> Block:
+    """Write block `index` whole; nobody else may write it. Returns its digests."""
+    import zarr
+
+    group = zarr.open_group(path, mode="r+")
+    where = slice(index * BLOCK, index * BLOCK + len(joints))
+    with zarr.config.set({"array.write_empty_chunks": True}):
+        group["joints"][where] = joints
+        group["body_mask"][where] = mask
+    return Block(index, array_digest(joints), array_digest(mask))
+
+
+def seal(path: Path, small: Mapping[str, NDArray[Any]], blocks: list[Block]) -> str:
+    """Write the small arrays and, last, the completion mark. Returns the store's digest."""
+    import zarr
+    from zarr.codecs import BloscCodec, Crc32cCodec
+
+    group = zarr.open_group(path, mode="r+")
+    with zarr.config.set({"array.write_empty_chunks": True}):
+        for name, value in small.items():
+            chunks = tuple(max(1, side) for side in value.shape)
+            array = group.create_array(
+                name,
+                shape=value.shape,
+                dtype=value.dtype,
+                chunks=chunks,
+                compressors=[BloscCodec(cname="zstd", clevel=3, shuffle="shuffle"), Crc32cCodec()],
+            )
+            if value.size:
+                array[...] = value
+    digests = {name: array_digest(value) for name, value in small.items()}
+    digests |= long_digests(blocks)
+    return write_mark(path, dict(group.attrs), digests)
+
+
+class Store:
+    """A finished store, read only. Small arrays are read on first use; `joints` on every call."""
+
+    def __init__(self, path: Path, info: StoreInfo, mark: Mapping[str, Any], group: Any) -> None:
+        self.path, self.info, self._mark, self._group = path, info, mark, group
+
+    @property
+    def digest(self) -> str:
+        """sha256 over what the store holds: equal for equal content, whoever built it and in how many pieces."""
+        return str(self._mark["digest"])
+
+    @property
+    def array_digests(self) -> Mapping[str, str]:
+        """Array name to its sha256, as the completion mark has it."""
+        return dict(self._mark["arrays"])
+
+    @property
+    def files(self) -> Mapping[str, int]:
+        """Path inside the store to size in bytes."""
+        return dict(self._mark["files"])
+
+    @property
+    def frames(self) -> int:
+        """All frames of all clips together."""
+        return int(self._group["joints"].shape[0])
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(M, V, C) of every frame."""
+        _, bodies, joints, channels = self._group["joints"].shape
+        return bodies, joints, channels
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+    def joints(self, start: int = 0, stop: int | None = None) -> NDArray[np.float32]:
+        """Frames start : stop as (frames, M, V, C). Raises StoreError where a block is damaged."""
+        return self.read("joints", slice(start, stop))
+
+    def read(self, name: str, where: slice = slice(None)) -> NDArray[Any]:
+        """Rows `where` of one array. Raises StoreError where it is damaged."""
+        try:
+            return np.asarray(self._group[name][where])
+        except (ValueError, OSError, RuntimeError, KeyError) as error:
+            raise StoreError(f"{self.path}: array `{name}` is damaged ({error}). {AGAIN}") from error
+
+    @cached_property
+    def body_mask(self) -> NDArray[np.bool_]:
+        """(frames, M): False where a body is absent."""
+        return self.read("body_mask")
+
+    @cached_property
+    def offsets(self) -> NDArray[np.int64]:
+        """(clips + 1): clip i is frames offsets[i] : offsets[i + 1]."""
+        return self.read("offsets")
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The stem of each clip's raw file."""
+        return tuple(bytes(row).rstrip(b"\0").decode() for row in self.read("names"))
+
+    def __getattr__(self, name: str) -> NDArray[Any]:
+        if name not in PER_CLIP and name != "source":
+            raise AttributeError(name)
+        value = self.read(name)
+        self.__dict__[name] = value
+        return value
+
+
+def open_store(path: Path | str) -> Store:
+    """Open a finished store. Raises StoreError when absent, unfinished, of a newer format, or visibly altered."""
+    import zarr
+
+    path = Path(path)
+    mark = read_mark(path)
+    attributes = json.loads((path / "zarr.json").read_bytes()).get("attributes", {})
+    check_attributes(path, mark, attributes)
+    try:
+        info = strict_build(StoreInfo, attributes, f"{path}/zarr.json")
+    except FactError as error:
+        raise StoreError(str(error)) from error
+    check_files(path, mark["files"])
+    group = zarr.open_group(path, mode="r")
+    if missing := {"joints", "body_mask", *SMALL} - set(group.array_keys()):
+        raise StoreError(f"{path}: lacks the arrays {', '.join(sorted(missing))}. {AGAIN}")
+    store = Store(path, info, mark, group)
+    _check_shape(store)
+    return store
+
+
+def _check_shape(store: Store) -> None:
+    """No size in a header is believed: shapes must fit the layout, and every block must have its file."""
+    known = layout(store.info.layout)
+    bodies, joints, channels = store.shape
+    if bodies > 64 or joints != len(known.joints) or channels > 16:
+        raise StoreError(f"{store.path}: frames of shape {store.shape} do not fit the layout {known.name}. {AGAIN}")
+    shards = sum(file.startswith("joints/c/") for file in store.files)
+    if shards != -(-store.frames // BLOCK):
+        raise StoreError(
+            f"{store.path}: {store.frames} frames need {-(-store.frames // BLOCK)} shards, {shards} are there."
+        )
+
+
+def _attributes(info: StoreInfo) -> dict[str, Any]:
+    return json.loads(json.dumps(asdict(info)))  # tuples to lists, as zarr.json will hold them

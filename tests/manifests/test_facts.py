@@ -1,0 +1,235 @@
+"""The facts themselves: every file is read and counted, agrees with its neighbours and with the sources at hand."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+import manifests.facts
+from manifests.facts import Published, dataset, layout, names, published, split
+from manifests.strict import FactError
+from shared import shared
+
+HERE = Path(manifests.facts.__file__).parent
+
+
+def test_every_file_of_every_room_is_read() -> None:
+    loaders = {"datasets": dataset, "layouts": layout, "splits": split}
+    read = {room: [load(name).name for name in names(room)] for room, load in loaders.items()}
+    for room, found in read.items():
+        assert found == sorted(path.stem for path in (HERE / room).iterdir()), f"manifests/{room} holds other files"
+    assert {"demo", "ntu120", "ntu60", "nw_ucla"} <= set(read["datasets"])
+    assert {"kinect20", "ntu25"} <= set(read["layouts"])
+    assert {"demo", "ntu_s", "ntu_t", "nw_ucla"} <= set(read["splits"])
+    assert {"cross_modal", "dastm"} <= set(names("published"))
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: dataset("ntu12"), "`ntu12` is not one of the datasets. Did you mean `ntu120`?"),
+        (lambda: layout("kinect_20"), "`kinect_20` is not one of the layouts. Did you mean `kinect20`?"),
+        (lambda: split("ntut"), "`ntut` is not one of the splits. Did you mean `ntu_t`?"),
+        (lambda: dataset("../layouts/ntu25"), "`../layouts/ntu25` is not one of the datasets. "),
+        (lambda: names("splitz"), "`splitz` is not a room of manifests. Did you mean `splits`?"),
+    ],
+)
+def test_an_unknown_name_is_answered_with_a_known_one(call, words: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(FactError) as caught:
+        call()
+    assert str(caught.value).startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("fps =", "fsp =", "datasets/ntu60.toml: `fsp` is not a key of Dataset. Did you mean `fps`?"),
+        ("title =", "name = 'ntu60'\ntitle =", "datasets/ntu60.toml: `name` is the file's name; remove the line"),
+        ("first = 60", "first = 0", "first is 0; `ntu120` has 1 to 120 classes to give"),
+        ("first = 60", "firts = 60", "datasets/ntu60.toml: classes: `firts` is not a key of _FirstOf. Did you mean"),
+        ('of = "ntu120"', 'of = "ntu129"', "`ntu129` is not one of the datasets. Did you mean `ntu120`?"),
+        ('recipe = "ctrgcn"', 'recipe = "ctr"', "datasets/ntu60.toml: recipe `ctr` is not in recipes. "),
+    ],
+)
+def test_a_slip_in_a_file_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: str, new: str, words: str
+) -> None:
+    (tmp_path / "datasets").mkdir()
+    for name in ("ntu60", "ntu120"):
+        text = (HERE / "datasets" / f"{name}.toml").read_text(encoding="utf-8")
+        (tmp_path / "datasets" / f"{name}.toml").write_text(text.replace(old, new) if name == "ntu60" else text)
+    monkeypatch.setattr(manifests.facts, "_HERE", tmp_path)
+    with pytest.raises(FactError) as caught:
+        dataset.__wrapped__("ntu60")
+    assert str(caught.value).startswith(words)
+
+
+@pytest.mark.parametrize("name", names("datasets"))
+def test_a_data_set_agrees_with_its_neighbours(name: str) -> None:
+    data = dataset(name)
+    assert data.layout in names("layouts")
+    assert data.unit == layout(data.layout).unit
+    assert all([data.title, data.source, data.licence, data.obtain])
+    assert all(re.fullmatch(data.pattern, clip) for clip in data.missing_names())
+    assert not data.redistribution or data.licence == "CC0-1.0"
+
+
+@pytest.mark.parametrize("name", names("splits"))
+def test_the_classes_of_a_split_are_those_of_its_data_set(name: str) -> None:
+    each, count = split(name), len(dataset(split(name).dataset).classes)
+    for part in (each.train, each.val, each.test, *(part for draw in each.draws for part in (draw.train, draw.test))):
+        assert all(0 <= label < count for label in part)
+    assert all([each.title, each.source])
+
+
+@pytest.mark.parametrize("name", names("layouts"))
+def test_a_layout_names_its_sides_and_its_source(name: str) -> None:
+    each = layout(name)
+    assert all([each.title, each.source])
+    for left, right in each.mirror:
+        assert each.joints[left].replace("left", "right") == each.joints[right] != each.joints[left]
+    assert hash(each) == hash(layout(name))
+
+
+@pytest.mark.parametrize(("name", "joints", "pairs", "root"), [("ntu25", 25, 10, 20), ("kinect20", 20, 8, 2)])
+def test_well_known_counts_of_layouts(name: str, joints: int, pairs: int, root: int) -> None:
+    each = layout(name)
+    assert (len(each.joints), len(each.bones), len(each.mirror)) == (joints, joints - 1, pairs)
+    assert (each.root, each.centre, each.spine, each.coordinates) == (root, root, 1, 3)
+    assert [*each.parts] == ["torso", "left_arm", "right_arm", "left_leg", "right_leg"]
+    # A mirrored part is a part: arms change places with arms, legs with legs.
+    image = dict(each.mirror) | {right: left for left, right in each.mirror}
+    turned = {frozenset(image.get(joint, joint) for joint in part) for part in each.parts.values()}
+    assert turned == {frozenset(part) for part in each.parts.values()}
+
+
+def test_well_known_facts_of_data_sets() -> None:
+    counts = {name: len(dataset(name).classes) for name in ("ntu60", "ntu120", "nw_ucla", "demo")}
+    assert counts == {"ntu60": 60, "ntu120": 120, "nw_ucla": 10, "demo": 24}
+    assert dataset("ntu60").classes == dataset("ntu120").classes[:60]
+    assert dataset("ntu120").actions == tuple(range(1, 121))
+    assert dataset("nw_ucla").actions == (1, 2, 3, 4, 5, 6, 8, 9, 11, 12)
+    assert dataset("nw_ucla").classes[6] == "donning"
+    assert dataset("demo").classes[19] == "turn around"
+    assert [name for name in counts if dataset(name).redistribution] == ["demo"]
+
+
+def test_names_of_files_fit_the_patterns() -> None:
+    ntu = re.fullmatch(dataset("ntu120").pattern, "S018C003P008R002A061")
+    ucla = re.fullmatch(dataset("nw_ucla").pattern, "a12_s10_e05_v03")
+    assert ntu is not None
+    assert ucla is not None
+    wanted = {"setup": "018", "camera": "003", "subject": "008", "repetition": "002", "action": "061"}
+    assert ntu.groupdict() == wanted
+    assert ucla.groupdict() == {"action": "12", "subject": "10", "repetition": "05", "camera": "03"}
+
+
+def test_missing_skeletons() -> None:
+    small, large = dataset("ntu60").missing_names(), dataset("ntu120").missing_names()
+    assert (len(small), len(large)) == (302, 535)
+    assert small == {name for name in large if int(name[1:4]) <= 17}
+    assert dataset("demo").missing_names() == frozenset()
+
+
+def test_the_demo_has_no_two_novel_classes_that_mirror_each_other() -> None:
+    classes = dataset("demo").classes
+    novel = [classes[label] for label in split("demo").test]
+    swap = {"left": "right", "right": "left"}
+    mirrored = {" ".join(swap.get(word, word) for word in name.split()) for name in novel}
+    assert {name for name in mirrored & set(novel) if swap.keys() & set(name.split())} == set()
+    assert sorted(split("demo").train + split("demo").val + split("demo").test) == list(range(24))
+
+
+@pytest.mark.parametrize(("name", "samples"), [("ntu_t", 30), ("ntu_s", 60)])
+def test_the_splits_of_dastm(name: str, samples: int) -> None:
+    each = split(name)
+    assert (len(each.train), len(each.val), len(each.test)) == (80, 20, 20)
+    assert sorted(each.train + each.val + each.test) == list(range(120))
+    assert (each.samples_per_class, each.seed, each.protocol) == (samples, 2022, "episodic")
+    assert (each.train[0], each.val[0], each.test[0], each.test[-1]) == (0, 15, 4, 119)
+
+
+def test_the_draws_of_nw_ucla_follow_their_rule() -> None:
+    each = split("nw_ucla")
+    wanted: list[tuple[int, ...]] = []
+    number = 0
+    while len(wanted) < 20:
+        keys = {label: sha256(f"nw_ucla/{each.seed}/{number}/{label}".encode()).hexdigest() for label in range(10)}
+        novel = tuple(sorted(sorted(keys, key=keys.__getitem__)[:5]))
+        wanted += [novel] if novel not in wanted else []
+        number += 1
+    assert [draw.test for draw in each.draws] == wanted
+    assert all(sorted(draw.train + draw.test) == list(range(10)) for draw in each.draws)
+
+
+def test_the_sources_at_hand_say_the_same() -> None:
+    classes = shared("data/facts/ntu120.txt").read_text(encoding="utf-8").split("\n")
+    assert dataset("ntu120").classes == tuple(line.strip() for line in classes if line.strip())
+    ucla = shared("data/facts/nw_ucla_10.txt").read_text(encoding="utf-8").splitlines()
+    each = dataset("nw_ucla")
+    assert [f"a{a:02d} {c}" for a, c in zip(each.actions, each.classes, strict=True)] == [line for line in ucla if line]
+    for name, file in (("ntu60", "ntu60_missing_302"), ("ntu120", "ntu120_missing_535")):
+        lines = shared(f"data/facts/{file}.txt").read_text(encoding="utf-8").split()
+        assert dataset(name).missing_names() == set(lines)
+    appendix = shared("papers/dastm-appendix.txt").read_text(encoding="utf-8")
+    lists = re.findall(r"(?:Train|Validation|Test): \[([\d,\s]+)\]", appendix)[:3]
+    printed = [tuple(map(int, text.split(","))) for text in lists]
+    for name in ("ntu_t", "ntu_s"):
+        assert [split(name).train, split(name).val, split(name).test] == printed
+
+
+def test_published_numbers() -> None:
+    rows = [row for row in published() if row.paper == "DASTM (Ma et al., ECCV 2022)"]
+    assert len(rows) == 2 * 8 * 9
+    assert len({row.method for row in rows}) == 8
+    assert [row.method for row in rows if row.spread is None] == ["dropedge", "dastm"]
+    assert _cell("dastm", "stgcn", "ntu_t", 1) == (75.1, 1.8)
+    assert _cell("protonet", "stgcn", "ntu_t", 1) == (71.2, 1.5)
+    assert _cell("ngm", "agcn", "ntu_s", 5) == (85.9, 0.4)
+    assert _cell("dastm-rank", "msg3d", "ntu_t", 5) == (81.9, 0.1)
+    assert _cell("dastm", "msg3d", "kinetics", 5) == (51.1, 0.9)
+    assert _cell("dastm-activation", "agcn", "kinetics", 1) == (41.0, 0.1)
+
+
+def test_published_numbers_of_nw_ucla() -> None:
+    assert sum(row.split == "nw_ucla" for row in published()) == 16
+    assert _cell("protonet", "agcn", "nw_ucla", 1) == (73.6, None)
+    assert _cell("cross_modal", "ctrgcn", "nw_ucla", 5) == (89.5, None)
+
+
+def test_no_published_cell_stands_twice() -> None:
+    keys = [(row.paper, row.split, row.method, row.backbone, row.way, row.shot) for row in published()]
+    assert len(keys) == len(set(keys)) >= 160
+    # A paper's table is kept whole, so Kinetics may stand here before it has files.
+    assert {row.dataset for row in published()} <= {*names("datasets"), "kinetics"}
+    assert {row.split for row in published()} <= {*names("splits"), "kinetics"}
+
+
+def test_the_dastm_table_is_repeated_by_painet() -> None:
+    text = shared("papers/painet.txt").read_text(encoding="utf-8")
+    ours = {"ProtoNet": "protonet", "DTW": "dtw", "NGM": "ngm", "DropEdge": "dropedge", "PairNorm": "pairnorm"}
+    columns = [(net, part) for net in ("stgcn", "agcn", "msg3d") for part in ("ntu_t", "ntu_s", "kinetics")]
+    for theirs, method in (*ours.items(), ("DASTM", "dastm")):
+        line = next(line for line in text.splitlines() if re.match(rf"{theirs} \[\d+\]\t", line))
+        cells = line.split("\t")[1:]
+        for (backbone, part), cell in zip(columns, cells, strict=True):
+            accuracies = [_cell(method, backbone, part, shot)[0] for shot in (1, 5)]
+            assert accuracies == [float(number) for number in cell.split("/")]
+
+
+def test_facts_load_no_array_library() -> None:
+    code = "import sys, manifests.facts; print(*sorted({'numpy', 'torch', 'pydantic'} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+
+
+def _cell(method: str, backbone: str, split: str, shot: int) -> tuple[float, float | None]:
+    wanted = (method, backbone, split, shot)
+    found: list[Published] = [r for r in published() if (r.method, r.backbone, r.split, r.shot) == wanted]
+    assert len(found) == 1
+    return found[0].accuracy, found[0].spread

@@ -1,0 +1,75 @@
+"""ST-GCN against the code of DASTM and of its own authors: float64, weights filled by rule."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from parity.fill import authors, check_backbone, golden, prefixed
+from parity.layouts import skeleton
+
+from zoo.backbones.stgcn import Model, Options
+
+
+def build(name: str, skeleton_name: str, options: Options) -> Model:
+    keys = golden(name)[1]["keys"]
+    theirs = authors(keys)
+    ours = prefixed(theirs, "data_bn", "norm")
+    for index in range(10):
+        block = f"st_gcn_networks.{index}"
+        for their, our in (
+            ("gcn.conv", "joints.maps"),
+            ("tcn.0", "norm_in"),
+            ("tcn.2", "frames"),
+            ("tcn.3", "norm_out"),
+            ("residual.0", "shortcut.0"),
+            ("residual.1", "shortcut.1"),
+        ):
+            ours |= prefixed(theirs, f"{block}.{their}", f"blocks.{index}.{our}")
+        ours[f"blocks.{index}.joints.maps.weight"] = ours[f"blocks.{index}.joints.maps.weight"][:, :, 0, 0]
+    ours |= prefixed(theirs, "edge_importance", "importance")
+    model = Model(skeleton(skeleton_name), channels=3, bodies=2, options=options)
+    model.load_state_dict(ours | {"adjacency": model.adjacency})
+    return model
+
+
+DASTM = Options(dropout=0.0)
+ORIGINAL = Options(dropout=0.0, edge_importance=True)
+
+
+@pytest.mark.parametrize("mode", ["eval", "train"])
+@pytest.mark.parametrize(
+    ("name", "skeleton_name", "options"),
+    [
+        ("backbone_stgcn_dastm_ntu", "ntu", DASTM),
+        ("backbone_stgcn_orig_ntu", "ntu", ORIGINAL),
+        pytest.param("backbone_stgcn_dastm_openpose", "openpose", DASTM, marks=pytest.mark.slow),
+    ],
+)
+def test_map_gradient_and_running_statistics(name: str, skeleton_name: str, options: Options, mode: str) -> None:
+    check_backbone(build(name, skeleton_name, options), skeleton_name, name, mode)
+
+
+@pytest.mark.parametrize(("name", "parameters"), [("ntu", 3_064_662), ("openpose", 3_064_620)])
+def test_adjacency_and_size(name: str, parameters: int) -> None:
+    model = Model(skeleton(name), channels=3, bodies=2, options=DASTM)
+    assert torch.equal(model.adjacency, torch.from_numpy(golden(f"backbone_stgcn_dastm_{name}")[0]["graph_A"]))
+    assert sum(parameter.numel() for parameter in model.parameters()) == parameters
+
+
+def test_edge_importance_adds_its_parameters() -> None:
+    model = Model(skeleton("ntu"), channels=3, bodies=2, options=ORIGINAL)
+    assert sum(parameter.numel() for parameter in model.parameters()) == 3_083_412
+
+
+def test_float32_is_near_float64() -> None:
+    arrays, _ = golden("backbone_stgcn_dastm_ntu")
+    from shared import shared
+
+    with np.load(shared("golden/inputs_backbones.npz")) as inputs:
+        clips = torch.from_numpy(inputs["ntu"]).permute(0, 4, 2, 3, 1)
+    model = build("backbone_stgcn_dastm_ntu", "ntu", DASTM).eval()
+    with torch.no_grad():
+        out = model(clips).permute(0, 3, 1, 2).reshape(-1)[::31].double().numpy()
+    golden_map = arrays["eval_out_f64_sub"]
+    assert np.abs(out - golden_map).max() / np.abs(golden_map).max() < 2e-5

@@ -1,0 +1,104 @@
+"""What every backbone promises: a pile of clips in, one feature map per clip out, empty bodies ignored."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from manifests.facts import Layout
+
+
+class ShapeError(ValueError):
+    """Clips that do not fit the layout, channels or bodies that a backbone was built for."""
+
+
+class Backbone(nn.Module):
+    """Clips to feature maps. A subclass sets `width` (channels of the map) and writes `features`.
+
+    The map has ceil(ceil(T / 2) / 2) frames and the layout's joints. It is the mean over the bodies that are present:
+    one that is zero in every frame has no say, and a clip without any body gives zeros. In training, statistics of
+    batch normalisation do see the zeros of empty bodies, as in the authors' code.
+    """
+
+    width: int
+
+    def __init__(self, layout: Layout, channels: int, bodies: int) -> None:
+        super().__init__()
+        self.shape = (bodies, len(layout.joints), channels)
+        self.layout_name = layout.name
+
+    def features(self, clips: Float[Tensor, "X M T V C"]) -> Float[Tensor, "_ _ V D"]:
+        """One map per body, (X*M, T', V, D), body after body of one clip."""
+        raise TypeError(f"{type(self).__module__} is a backbone without `features`; write that method.")
+
+    def forward(self, clips: Float[Tensor, "X M T V C"]) -> Float[Tensor, "X _ V D"]:
+        """The mean map over present bodies. Raises ShapeError when M, V or C is not what the backbone was built for."""
+        found = (clips.shape[1], clips.shape[3], clips.shape[4])
+        if found != self.shape:
+            raise ShapeError(
+                f"clips have (bodies, joints, channels) {found}, but this backbone was built for {self.shape} "
+                f"(layout `{self.layout_name}`). Build it with the numbers of the store, or choose other streams."
+            )
+        return mean_of_present(self.features(clips), present_bodies(clips))
+
+
+def present_bodies(clips: Float[Tensor, "X M T V C"]) -> Bool[Tensor, "X M"]:
+    """True where a body is not zero in every frame."""
+    return clips.ne(0).flatten(2).any(-1)
+
+
+def mean_of_present(maps: Float[Tensor, "_ _ V D"], present: Bool[Tensor, "X M"]) -> Float[Tensor, "X _ V D"]:
+    """Mean over bodies with True in `present`; zeros where there is none. `maps` holds the bodies of a clip in a row.
+
+    >>> import torch
+    >>> maps = torch.tensor([2.0, 4.0, 6.0, 9.0]).view(4, 1, 1, 1)
+    >>> mean_of_present(maps, torch.tensor([[True, True], [True, False]])).flatten().tolist()
+    [3.0, 6.0]
+    """
+    share = present.to(maps.dtype) / present.sum(1, keepdim=True).clamp(min=1)
+    maps = maps.unflatten(0, present.shape)
+    return (maps * share[:, :, None, None, None]).sum(1)
+
+
+def mix_joints(maps: Float[Tensor, "X T V C"], adjacency: Float[Tensor, "*_ P V V"]) -> Float[Tensor, "X T V _"]:
+    """What partition p brings to joint w, sum over v of adjacency[p, v, w] * maps[v], for all p side by side (P*C).
+
+    Mixing joints BEFORE the 1x1 convolution, while channels are few, equals the authors' order, and in channels-last
+    memory every step is a view. `adjacency` is one stack (P, V, V) or one for every clip (X, P, V, V).
+
+    >>> import torch
+    >>> maps = torch.tensor([[[[1.0], [10.0]]]])
+    >>> mix_joints(maps, torch.tensor([[[0.0, 1.0], [0.5, 0.0]]])).flatten().tolist()
+    [5.0, 1.0]
+    """
+    table = adjacency.movedim(-1, -3).flatten(-3, -2)
+    if table.dim() == 3:
+        table = table[:, None]
+    return (table.to(maps.dtype) @ maps).unflatten(2, (maps.shape[2], -1)).flatten(3)
+
+
+def pointwise(
+    maps: Float[Tensor, "X T V C"], weight: Float[Tensor, "D C"], bias: Float[Tensor, "D"] | None = None
+) -> Float[Tensor, "X T V D"]:
+    """`maps @ weight.T + bias` as a convolution: on a processor its channels-last kernel is far the faster one."""
+    return F.conv2d(maps.permute(0, 3, 1, 2), weight[:, :, None, None], bias).permute(0, 2, 3, 1)
+
+
+class TemporalConvolution(nn.Conv2d):
+    """A convolution over frames only, (X, T, V, C) to (X, ceil(T / stride), V, D)."""
+
+    def __init__(self, channels: int, width: int, frames: int = 9, stride: int = 1) -> None:
+        super().__init__(channels, width, (frames, 1), (stride, 1), (frames // 2, 0))
+
+    def forward(self, maps: Float[Tensor, "X T V C"]) -> Float[Tensor, "X _ V D"]:
+        """Channels last in and out."""
+        return super().forward(maps.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+
+
+class ChannelNorm(nn.BatchNorm2d):
+    """Batch normalisation of every channel of (X, T, V, C)."""
+
+    def forward(self, maps: Float[Tensor, "X T V C"]) -> Float[Tensor, "X T V C"]:
+        """Channels last in and out."""
+        return super().forward(maps.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)

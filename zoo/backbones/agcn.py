@@ -1,0 +1,122 @@
+"""2s-AGCN, one stream (Shi et al., CVPR 2019): ST-GCN whose graph is fixed + learnt + drawn from each clip."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from manifests.facts import Layout
+from zoo.backbones._backbone import Backbone, ChannelNorm, TemporalConvolution, mix_joints, pointwise
+from zoo.backbones._graph import directed_partition
+
+# (channels, stride) of every block.
+BLOCKS = ((64, 1),) * 4 + ((128, 2), (128, 1), (128, 1), (256, 2), (256, 1), (256, 1))
+SMALL = 1e-6
+"""Where the authors let learnt edges, and the weight of the normalisation after each graph convolution, begin."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a recipe may change: `adaptive` False leaves out the graph drawn from each clip (C_k in the paper)."""
+
+    adaptive: bool = True
+
+
+class Model(Backbone):
+    """Clips (X, M, T, V, C) to the mean map over present bodies, (X, ceil(ceil(T / 2) / 2), V, 256).
+
+    The input's normalisation has statistics for every body slot (M*V*C), as the authors' has: once it is trained, the
+    order of bodies matters.
+    """
+
+    adjacency: Float[Tensor, "P V V"]
+
+    def __init__(self, layout: Layout, channels: int, bodies: int, options: Options) -> None:
+        super().__init__(layout, channels, bodies)
+        self.register_buffer("adjacency", directed_partition(layout))
+        self.norm = nn.BatchNorm1d(bodies * len(layout.joints) * channels)
+        widths = [channels] + [width for width, _ in BLOCKS]
+        self.blocks = nn.ModuleList(
+            Block(widths[index], width, stride, self.adjacency.shape, options.adaptive, residual=index > 0)
+            for index, (width, stride) in enumerate(BLOCKS)
+        )
+        self.width = widths[-1]
+
+    def features(self, clips: Float[Tensor, "X M T V C"]) -> Float[Tensor, "_ _ V D"]:
+        """One map per body, body after body of one clip."""
+        frames = clips.transpose(1, 2)
+        maps = self.norm(frames.flatten(0, 1).flatten(1)).view_as(frames).transpose(1, 2).flatten(0, 1)
+        for block in self.blocks:
+            maps = block(maps, self.adjacency)
+        return maps
+
+
+class Block(nn.Module):
+    """Joints, then frames, then the shortcut: none, identity, or a strided 1x1 convolution where shapes change."""
+
+    def __init__(
+        self, channels: int, width: int, stride: int, graph: torch.Size, adaptive: bool, residual: bool
+    ) -> None:
+        super().__init__()
+        self.joints = AdaptiveConvolution(channels, width, graph, adaptive)
+        self.frames = nn.Sequential(_kaiming(TemporalConvolution(width, width, stride=stride)), ChannelNorm(width))
+        self.residual = residual
+        self.shortcut = nn.Sequential()
+        if residual and (channels != width or stride != 1):
+            self.shortcut = nn.Sequential(_kaiming(TemporalConvolution(channels, width, 1, stride)), ChannelNorm(width))
+
+    def forward(self, maps: Float[Tensor, "X T V C"], adjacency: Float[Tensor, "P V V"]) -> Float[Tensor, "X _ V D"]:
+        """One block; the frames are divided by its stride."""
+        out = self.frames(self.joints(maps, adjacency))
+        return F.relu(out + self.shortcut(maps)) if self.residual else F.relu(out)
+
+
+class AdaptiveConvolution(nn.Module):
+    """Graph convolution over A + B + C: the skeleton's graph, learnt edges, and a graph drawn from the clip (eq. 3)."""
+
+    def __init__(self, channels: int, width: int, graph: torch.Size, adaptive: bool) -> None:
+        super().__init__()
+        self.partitions, self.narrow = graph[0], width // 4
+        self.learnt = nn.Parameter(torch.full(graph, SMALL))
+        self.pair = nn.Linear(channels, 2 * self.partitions * self.narrow) if adaptive else None
+        self.maps = nn.Linear(channels * self.partitions, width)
+        self.norm = ChannelNorm(width)
+        self.shortcut = nn.Sequential()
+        if channels != width:
+            self.shortcut = nn.Sequential(_kaiming(TemporalConvolution(channels, width, 1)), ChannelNorm(width))
+        self._initialise(channels, width)
+
+    def _initialise(self, channels: int, width: int) -> None:
+        """The authors' draws: Kaiming by outputs for each pair map, a third of the variance for the three outputs."""
+        nn.init.normal_(self.maps.weight, std=math.sqrt(2 / (width * channels * self.partitions)))
+        nn.init.zeros_(self.maps.bias)
+        nn.init.constant_(self.norm.weight, SMALL)
+        if self.pair is not None:
+            nn.init.normal_(self.pair.weight, std=math.sqrt(2 / self.narrow))
+            nn.init.zeros_(self.pair.bias)
+
+    def forward(self, maps: Float[Tensor, "X T V C"], adjacency: Float[Tensor, "P V V"]) -> Float[Tensor, "X T V D"]:
+        """The sum over partitions of W_p x G_p + b_p, normalised, plus the shortcut."""
+        graph = adjacency + self.learnt
+        if self.pair is not None:
+            graph = graph + self.similarity(maps)
+        out = pointwise(mix_joints(maps, graph), self.maps.weight, self.maps.bias)
+        return F.relu(self.norm(out) + self.shortcut(maps))
+
+    def similarity(self, maps: Float[Tensor, "X T V C"]) -> Float[Tensor, "X P V V"]:
+        """C_p of every clip: how like two joints are over all frames, a softmax over the source joints."""
+        pair = pointwise(maps, self.pair.weight, self.pair.bias).unflatten(3, (2, self.partitions, self.narrow))
+        source, output = pair.movedim(1, 4).unbind(2)
+        scores = torch.einsum("xvpte,xwpte->xpvw", source, output) / (maps.shape[1] * self.narrow)
+        return scores.softmax(-2)
+
+
+def _kaiming(layer: TemporalConvolution) -> TemporalConvolution:
+    nn.init.kaiming_normal_(layer.weight, mode="fan_out")
+    nn.init.zeros_(layer.bias)
+    return layer

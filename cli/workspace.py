@@ -54,6 +54,5 @@ def find_store(place: Workspace, dataset: str, subset: str, recipe: str) -> Path
         if path.with_name(path.name + ".building").exists():
             raise WorkspaceError(f"{path}: the build is not finished. Run the same `fsprep build` again; it continues.")
     command = f"fsprep build {dataset}" + (f" --subset {subset}" if subset else "")
-    raise WorkspaceError(
-        f"no store of {dataset} prepared by `{recipe}` in {place.stores}. Build it: `{command}`, or name one with --store."
-    )
+    absent = f"no store of {dataset} prepared by `{recipe}` in {place.stores}"
+    raise WorkspaceError(f"{absent}. Build it: `{command}`, or name one with --store.")

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from episodes.counter import Stream, spread, uniform
 from episodes.episode import EpisodeError
+from episodes.streams import pick
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def mirror(joints: Float[Tensor, "*batch M T V C"], swap: Int[Tensor, "V"]) -> F
     >>> mirror(joints, swap=torch.tensor([1, 0])).tolist()
     [[[[-2.0, 6.0], [-1.0, 5.0]]]]
     """
-    swapped = joints.index_select(-2, swap)
+    swapped = pick(joints, swap)
     swapped[..., 0].neg_()
     return swapped
 

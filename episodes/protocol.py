@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import sha256
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 
@@ -12,12 +12,13 @@ from episodes.draw import Classes, Draw, Task, TooFewClasses, TooFewClips, check
 from episodes.episode import EpisodeError
 from episodes.pool import Pool
 
-# Enough to make the cost of launching small operations vanish, few enough to stay in a processor's cache.
-CLIPS_AT_ONCE = 1024
+# Clips whose indexes are computed together: enough to make the cost of starting many small operations vanish.
+CLIPS_AT_ONCE = 2048
 
 
+@runtime_checkable
 class Draws(Protocol):
-    """A list of steps of `batch` episodes each. At most `block` steps can be had at once, computed together."""
+    """A list of steps of `batch` episodes each. At most `block` steps can be had at once, drawn together."""
 
     batch: int
     block: int

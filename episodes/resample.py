@@ -53,11 +53,9 @@ def segments(length: Int[Tensor, "X"], key: Int[Tensor, "X"], frames: int, train
     [[1, 4, 7], [0, 1, 1]]
     """
     part = torch.arange(frames, device=length.device)
-    if not train:
-        return (2 * part + 1) * length[:, None] // (2 * frames)
-    # part + u in 32-bit fixed point: exact, so the last part cannot round up to frame L.
-    place = (part << 32) + spread(key[:, None], part)
-    return place * length[:, None] // frames >> 32
+    # In float64 a random 32-bit fraction cannot round the last part up to frame L.
+    inside = spread(key[:, None], part).double() * 2.0**-32 if train else 0.5
+    return ((part.double() + inside) * length[:, None] / frames).long()
 
 
 def linspace(length: Int[Tensor, "X"], key: Int[Tensor, "X"], frames: int, train: bool) -> Int[Tensor, "X T"]:

@@ -47,35 +47,42 @@ class Viewer:
             raise EpisodeError(f"Layout {layout.name} has {len(layout.joints)} joints and the pool's clips have {V}.")
         view.augment.check(layout.coordinates)
         self.pool, self.layout, self.view, self.seed, self.train = pool, layout, view, seed, train
+        self._frozen = fold(seed, Stream.FROZEN)
         self._parent = torch.tensor(parents(layout.bones, V), device=pool.device)
         self._swap = torch.tensor(swaps(layout.mirror, V), device=pool.device)
 
     def clips(self, clip: Int[Tensor, "X"], key: Int[Tensor, "X"]) -> Float[Tensor, "X M T V C"]:
-        """The clips at these places in the pool; whatever is random about one is a function of its key."""
-        pool, view = self.pool, self.view
-        length = pool.length[clip]
-        joints = pool.gather(clip, sample(length, self._frame_key(clip, key), view.sampling, self.train))
-        if view.sampling.scrambled:
-            joints = scramble(joints, length)
-        if self.train:
-            joints = augment(joints, key, view.augment, self.layout.coordinates, self._swap)
-        return streams(joints, view.streams, self._parent)
+        """The clips at these places in the pool; what is random about one is a function of its key."""
+        return self.show(self.rows(clip, key), clip, key)
 
-    def _frame_key(self, clip: Int[Tensor, "X"], place: Int[Tensor, "X"]) -> Int[Tensor, "X"]:
-        if self.view.sampling.frozen:
-            return spread(fold(self.seed, Stream.FROZEN), self.pool.clip_id[clip])
-        return spread(place, Stream.FRAMES)
+    def rows(self, clip: Int[Tensor, "X"], key: Int[Tensor, "X"]) -> Int[Tensor, "X M T"]:
+        """The first half of `clips`: which rows of the pool are wanted. Small, so many clips can be done at once."""
+        frozen = self.view.sampling.frozen
+        word = spread(self._frozen, self.pool.clip_id[clip]) if frozen else spread(key, Stream.FRAMES)
+        return self.pool.rows(clip, sample(self.pool.length[clip], word, self.view.sampling, self.train))
+
+    def show(
+        self, row: Int[Tensor, "X M T"], clip: Int[Tensor, "X"], key: Int[Tensor, "X"]
+    ) -> Float[Tensor, "X M T V C"]:
+        """The second half: the joints in these rows, then what the view makes of them."""
+        joints = self.pool.gather(row)
+        if self.view.sampling.scrambled:
+            joints = scramble(joints, self.pool.length[clip])
+        if self.train:
+            joints = augment(joints, key, self.view.augment, self.layout.coordinates, self._swap)
+        return streams(joints, self.view.streams, self._parent)
 
 
 class Server:
     """The episodes of `draws` as `viewer` shows them; `at(step)` is a function of the step alone.
 
-    Iterating gives every step once. The last block of steps is kept, so going forward costs little.
+    Iterating gives every step once. Steps are drawn a block at a time and the last block is kept, so going forward
+    costs little more than the copy out of the pool.
     """
 
     def __init__(self, viewer: Viewer, draws: Draws) -> None:
         self.viewer, self.draws = viewer, draws
-        self._start, self._block = -1, list[Episode]()
+        self._plan: _Plan | None = None
 
     def __len__(self) -> int:
         return len(self.draws)
@@ -85,24 +92,48 @@ class Server:
 
     def at(self, step: int) -> Episode:
         """The episodes of one step, B = `draws.batch` or what is left. Raises IndexError beyond the last step."""
+        if self._plan is None or step not in self._plan.steps:
+            self._plan = self._drawn(step)
+        plan, batch = self._plan, self.draws.batch
+        first = (step - plan.steps.start) * batch
+        here = slice(first, first + batch)
+        support, query = plan.draw.support[here], plan.draw.query[here]
+        clips = support[0].numel() + query.shape[1]
+        pile = slice(first * clips, (first + batch) * clips)
+        joints = self.viewer.show(plan.row[pile], plan.clip[pile], plan.key[pile])
+        seen, asked = joints.split([support.numel(), query.numel()])
+        return Episode(
+            support=seen.view(*support.shape, *joints.shape[1:]),
+            query=asked.view(*query.shape, *joints.shape[1:]),
+            answer=plan.draw.answer[here],
+            class_id=plan.draw.class_id[here],
+        )
+
+    def _drawn(self, step: int) -> _Plan:
+        if not 0 <= step < len(self):
+            raise IndexError(f"Step {step} does not exist: there are {len(self)}, counted from 0.")
         start = step - step % self.draws.block
-        if start != self._start:
-            draw = self.draws.at(start, self.draws.block)
-            self._start, self._block = start, list(self._episodes(draw))
-        return self._block[step - start]
-
-    def _episodes(self, draw: Draw) -> Iterator[Episode]:
-        support, query = self._joints(draw)
-        for first in range(0, len(draw.episode), self.draws.batch):
-            step = slice(first, first + self.draws.batch)
-            yield Episode(support[step], query[step], draw.answer[step], draw.class_id[step])
-
-    def _joints(self, draw: Draw) -> tuple[Float[Tensor, "B N K M T V C"], Float[Tensor, "B Q M T V C"]]:
-        """One pile, all support clips first, so that both parts come out contiguous."""
+        steps = range(start, min(start + self.draws.block, len(self)))
+        draw = self.draws.at(start, len(steps))
         shots, queries = draw.support[0].numel(), draw.query.shape[1]
         episode = spread(fold(self.viewer.seed, Stream.PLACES), draw.episode)
-        place = spread(episode[:, None], torch.arange(shots + queries, device=draw.query.device))
-        key = torch.cat([place[:, :shots].flatten(), place[:, shots:].flatten()])
-        joints = self.viewer.clips(torch.cat([draw.support.flatten(), draw.query.flatten()]), key)
-        support, query = joints.split([draw.support.numel(), draw.query.numel()])
-        return support.unflatten(0, draw.support.shape), query.unflatten(0, draw.query.shape)
+        place = spread(episode[:, None], torch.arange(shots + queries, device=episode.device))
+        clip = _pile(draw.support.flatten(1), draw.query, self.draws.batch)
+        key = _pile(place[:, :shots], place[:, shots:], self.draws.batch)
+        return _Plan(steps, draw, clip, key, self.viewer.rows(clip, key))
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """A block of steps, drawn but not gathered. Piles run step by step, in each all support clips and then all queries."""
+
+    steps: range
+    draw: Draw
+    clip: Int[Tensor, "X"]
+    key: Int[Tensor, "X"]
+    row: Int[Tensor, "X M T"]
+
+
+def _pile(support: Int[Tensor, "B _"], query: Int[Tensor, "B Q"], batch: int) -> Int[Tensor, "X"]:
+    """One value per clip, in the order of a plan: both parts of a step come out contiguous."""
+    return torch.cat([part.flatten() for pair in zip(support.split(batch), query.split(batch), strict=True) for part in pair])

@@ -25,7 +25,7 @@ def bone(joints: Float[Tensor, "*batch M T V C"], parent: Int[Tensor, "V"]) -> F
     >>> bone(joints, parent=torch.tensor([0, 0])).flatten().tolist()
     [0.0, 2.0]
     """
-    return joints - joints.index_select(-2, parent)
+    return joints - pick(joints, parent)
 
 
 def velocity(joints: Float[Tensor, "*batch M T V C"]) -> Float[Tensor, "*batch M T V C"]:
@@ -37,6 +37,18 @@ def velocity(joints: Float[Tensor, "*batch M T V C"]) -> Float[Tensor, "*batch M
     moved = torch.zeros_like(joints)
     torch.sub(joints[..., 1:, :, :], joints[..., :-1, :, :], out=moved[..., :-1, :, :])
     return moved
+
+
+def pick(joints: Float[Tensor, "*batch M T V C"], which: Int[Tensor, "V"]) -> Float[Tensor, "*batch M T V C"]:
+    """Joint v of the result is joint which[v].
+
+    >>> pick(torch.tensor([[[[1.0], [3.0]]]]), torch.tensor([1, 1])).flatten().tolist()
+    [3.0, 3.0]
+    """
+    V, C = joints.shape[-2:]
+    # By columns of a matrix: twice as fast as picking rows of C numbers.
+    column = (which[:, None] * C + torch.arange(C, device=which.device)).view(-1)
+    return joints.reshape(-1, V * C).index_select(1, column).view(joints.shape)
 
 
 def parents(bones: tuple[tuple[int, int], ...], joints: int) -> list[int]:

@@ -67,16 +67,17 @@ def _body(seed: int, subject: int) -> Body:
 
 
 def _motion(rng: np.random.Generator, style: np.random.Generator, number: int) -> Array:
-    """(L, 19) the action at 30 frames a second: L is 30 to 120 and the onset anywhere in the first 1.4 seconds."""
+    """(L, 19) the action at 30 frames a second: L is 30 to 120 and the onset anywhere in the first 2 seconds."""
     action = list(ACTIONS.values())[number - 1]
     if action.either and rng.random() < 0.5:
         action = action.mirrored()
     seconds, keys = _keys(action, rng)
     seconds *= style.lognormal(0, 0.15) * rng.lognormal(0, 0.2) * rng.lognormal(0, 0.2, len(seconds))
     seconds *= np.clip(seconds.sum(), 0.7, 1.9) / seconds.sum()
-    before, after = rng.uniform(0.1, 1.4), rng.uniform(0.2, 0.7)
+    idle = rng.uniform(0.4, 2.1)
+    before = idle * rng.uniform(0.05, 0.95)
     times = np.concatenate([[0], before + np.cumsum(np.concatenate([[0], seconds]))])
-    at = np.arange(round(FPS * (times[-1] + after))) / FPS
+    at = np.arange(round(FPS * (times[-1] + idle - before))) / FPS
     moved = _between(_personal(np.concatenate([keys[:1], keys]), style, rng), times, at)
     used = np.ptp(keys, axis=0) > 0
     for name in ("right_hand", "left_hand"):
@@ -122,8 +123,8 @@ def _idle_hand(rng: np.random.Generator, at: Array) -> Array:
 
 def _wander(rng: np.random.Generator, at: Array, used: NDArray[np.bool_]) -> Array:
     """(L, 19) slow movement that means nothing: swaying, and more of it where the action has no use for a part."""
-    reach = np.where(used, 0.06, 0.1)
-    for name, free in (("turn", 16.0), ("bend", 8.0), ("lean", 8.0), ("twist", 14.0)):
+    reach = np.where(used, 0.05, 0.1)
+    for name, free in (("turn", 12.0), ("bend", 6.0), ("lean", 6.0), ("twist", 10.0)):
         reach[columns(name)] = np.where(used[columns(name)], 0.7, 1.0) * free
     for name in ("hips", "right_foot", "left_foot"):
         reach[columns(name)] = 0.025

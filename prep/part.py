@@ -25,7 +25,7 @@ from prep.clip import BadFile, Clip, Recording, Source
 from prep.mark import FORMAT
 from prep.recipe import apply, recipe
 from prep.sources import load_bytes
-from prep.store import PER_CLIP
+from prep.store import PER_CLIP, pack_text
 
 
 @dataclass(frozen=True)
@@ -148,14 +148,3 @@ def load_frames(folder: Path, key: str, start: int, stop: int) -> tuple[NDArray[
     joints = np.load(folder / f"{key}.joints.npy", mmap_mode="r", allow_pickle=False)
     with np.load(folder / f"{key}.npz", allow_pickle=False) as columns:
         return np.array(joints[start:stop]), columns["body_mask"][start:stop]
-
-
-def pack_text(words: Sequence[str]) -> NDArray[np.uint8]:
-    """Words as rows of UTF-8 bytes padded with zeros.
-
-    >>> pack_text(["ab", "c"]).tolist()
-    [[97, 98], [99, 0]]
-    """
-    raw = [word.encode() for word in words]
-    width = max((len(word) for word in raw), default=0)
-    return np.frombuffer(b"".join(word.ljust(width, b"\0") for word in raw), np.uint8).reshape(len(raw), width)

@@ -17,7 +17,7 @@ shard would otherwise read as zeros in silence; a flipped bit fails the crc32c b
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -206,6 +206,17 @@ class Store:
         return value
 
 
+def pack_text(words: Sequence[str]) -> NDArray[np.uint8]:
+    """Words as rows of UTF-8 bytes padded with zeros.
+
+    >>> pack_text(["ab", "c"]).tolist()
+    [[97, 98], [99, 0]]
+    """
+    raw = [word.encode() for word in words]
+    width = max((len(word) for word in raw), default=0)
+    return np.frombuffer(b"".join(word.ljust(width, b"\0") for word in raw), np.uint8).reshape(len(raw), width)
+
+
 def open_store(path: Path | str) -> Store:
     """Open a finished store. Raises StoreError when absent, unfinished, of a newer format, or visibly altered."""
     import zarr
@@ -220,8 +231,9 @@ def open_store(path: Path | str) -> Store:
         raise StoreError(str(error)) from error
     check_files(path, mark["files"])
     group = zarr.open_group(path, mode="r")
-    if missing := {"joints", "body_mask", *SMALL} - set(group.array_keys()):
-        raise StoreError(f"{path}: lacks the arrays {', '.join(sorted(missing))}. {AGAIN}")
+    missing = [name for name in ("joints", "body_mask", *SMALL) if not (path / name / "zarr.json").is_file()]
+    if missing:
+        raise StoreError(f"{path}: lacks the arrays {', '.join(missing)}. {AGAIN}")
     store = Store(path, info, mark, group)
     _check_shape(store)
     return store

@@ -1,0 +1,43 @@
+# The README's commands. Every target makes its own environment first and needs nothing but Python 3.11 to 3.13.
+PYTHON ?= python3
+BIN := .venv/bin
+DEMO_HOME ?= demo-home
+DEMO_RUN := $(DEMO_HOME)/runs/dastm-demo
+
+.PHONY: demo test test-all lint bench tables
+
+# uv installs in seconds what pip installs in minutes, but does not read pip's settings by itself.
+$(BIN)/.installed: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "Python 3.11 to 3.13 is needed; name one: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet uv
+	UV_FIND_LINKS="$$PIP_FIND_LINKS" $(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[dev]'
+	touch $@
+
+# Raw files, a store, a trained network, and its accuracy beside chance and beside the same network untrained.
+demo: export FSPREP_HOME := $(abspath $(DEMO_HOME))
+demo: $(BIN)/.installed
+	$(BIN)/fsprep demo
+	$(BIN)/fsprep build demo
+	$(BIN)/fszoo train dastm --data demo --out $(DEMO_RUN)
+	@echo "The same network before training:"
+	$(BIN)/fszoo eval $(DEMO_RUN) --untrained
+
+test: $(BIN)/.installed
+	$(BIN)/pytest
+
+# What `test` leaves out: minutes rather than seconds.
+test-all: $(BIN)/.installed
+	$(BIN)/pytest -m "not gpu and not benchmark"
+
+lint: $(BIN)/.installed
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+bench: $(BIN)/.installed
+	$(BIN)/pytest -m benchmark -s tests/benchmark
+
+# Writes the README's generated tables anew.
+tables: $(BIN)/.installed
+	$(BIN)/python tests/readme_tables.py

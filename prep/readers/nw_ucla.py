@@ -1,0 +1,90 @@
+"""Northwestern-UCLA in its widespread form: `all_sqe/aAA_sSS_eEE_vVV.json`, packed or not, one body per clip.
+
+One JSON object with `file_name` (the stem), `skeletons` (frames x 20 joints x 3, metres, Kinect v1) and `label` (1 to
+10, the rank of the action AA among those that exist). VV is the camera, EE the repetition.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manifests.facts import dataset
+from prep.clip import BadFile, Recording, Source
+from prep.sources import find_sources
+
+JOINTS = 20
+# A larger coordinate could not be squared and summed in float32.
+LARGEST = 1e12
+
+
+def find(raw: Path) -> list[Source]:
+    """Every `.json` file below `raw`, in folders and zips, sorted by name. Raises PrepError when there is none."""
+    return find_sources(raw, ".json", dataset("nw_ucla").obtain)
+
+
+def read(source: Source, data: bytes) -> Recording:
+    """One file's bytes to a Recording in metres, with the same body in each frame; zero frames are kept.
+
+    Raises BadFile when name, keys, label, shape or numbers break the form; the message says which.
+    """
+    facts = dataset("nw_ucla")
+    match = re.fullmatch(facts.pattern, source.name)
+    if match is None or int(match["action"]) not in facts.actions:
+        known = ", ".join(f"{action:02}" for action in facts.actions)
+        raise _bad(source, f"the name is not aAA_sSS_eEE_vVV with AA one of {known}", "Move the file away.")
+    clip = _parse(source, data)
+    label = facts.actions.index(int(match["action"]))
+    if clip["file_name"] != source.name:
+        raise _bad(source, f"`file_name` is {clip['file_name']!r}; it must be the file's name")
+    if type(clip["label"]) is not int or clip["label"] != label + 1:
+        raise _bad(source, f"`label` is {clip['label']!r}; action {match['action']} of the name has {label + 1}")
+    joints = _joints(source, clip["skeletons"])
+    return Recording(
+        name=source.name,
+        label=label,
+        bodies_per_frame=np.ones(len(joints), np.int64),
+        body_id=np.zeros(len(joints), np.int64),
+        joints=joints,
+        subject=int(match["subject"]),
+        camera=int(match["camera"]),
+        repetition=int(match["repetition"]),
+    )
+
+
+def _parse(source: Source, data: bytes) -> dict[str, Any]:
+    import orjson
+
+    try:
+        clip = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise _bad(source, f"is not readable as JSON: {error}") from error
+    if not isinstance(clip, dict):
+        raise _bad(source, "is not a JSON object")
+    for key in ("file_name", "skeletons", "label"):
+        if key not in clip:
+            raise _bad(source, f"has no key `{key}`; a clip has file_name, skeletons and label")
+    return clip
+
+
+def _joints(source: Source, skeletons: Any) -> NDArray[np.float32]:
+    """(L, 20, 3) float32 of nested lists."""
+    if skeletons == []:
+        return np.zeros((0, JOINTS, 3), np.float32)
+    try:
+        joints = np.array(skeletons)
+    except ValueError as error:
+        raise _bad(source, f"`skeletons` is ragged; it must be frames x {JOINTS} joints x 3 numbers") from error
+    if joints.shape[1:] != (JOINTS, 3):
+        raise _bad(source, f"`skeletons` has shape {joints.shape}; it must be frames x {JOINTS} joints x 3 numbers")
+    if joints.dtype.kind not in "fi" or not bool((np.abs(joints) <= LARGEST).all()):
+        raise _bad(source, f"`skeletons` holds what is no finite number of metres up to {LARGEST:g}")
+    return joints.astype(np.float32)
+
+
+def _bad(source: Source, what: str, remedy: str = "Fetch the file again.") -> BadFile:
+    return BadFile(f"{source.name}: {what}. {remedy}")

@@ -1,0 +1,72 @@
+"""Small stores made from arrays, for tests that need one without raw files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from manifests.facts import dataset, layout
+from prep.mark import FORMAT
+from prep.store import BLOCK, PER_CLIP, StoreInfo, create, pack_text, seal, write_block
+
+
+def info(name: str = "demo", recipe: str = "agcn", subset: str = "") -> StoreInfo:
+    data = dataset(name)
+    return StoreInfo(
+        format=FORMAT,
+        dataset=name,
+        subset=subset,
+        layout=data.layout,
+        unit=data.unit,
+        fps=data.fps,
+        recipe=recipe,
+        recipe_version=1,
+        licence=data.licence,
+        software="tests",
+        source_digest="0" * 64,
+        classes=data.classes,
+    )
+
+
+def make_store(
+    path: Path,
+    clips_per_class: int = 8,
+    frames: tuple[int, int] = (12, 40),
+    name: str = "demo",
+    seed: int = 0,
+    bodies: int = 1,
+    separable: float = 1.0,
+    skip: dict[int, int] | None = None,
+) -> Path:
+    """Clips of sines around a centre of their class; `separable` times the class centre, so that classes can be told
+    apart. `skip` takes that many clips away from a class."""
+    rng = np.random.default_rng(seed)
+    data, known = dataset(name), layout(dataset(name).layout)
+    shape = (bodies, len(known.joints), known.coordinates)
+    centre = rng.standard_normal((len(data.classes), 1, *shape)) * separable
+    labels = [label for label in range(len(data.classes)) for _ in range(clips_per_class - (skip or {}).get(label, 0))]
+    lengths = rng.integers(*frames, len(labels))
+    joints = np.concatenate(
+        [centre[y] + 0.3 * rng.standard_normal((length, *shape)) for y, length in zip(labels, lengths, strict=True)]
+    ).astype(np.float32)
+    small = {column: np.zeros(len(labels), dtype) for column, dtype in PER_CLIP.items()}
+    small |= {"label": np.array(labels, np.int32), "bodies": np.full(len(labels), bodies, np.uint8)}
+    small["offsets"] = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    small["names"] = pack_text([clip_name(name, label, i) for i, label in enumerate(labels)])
+    small["source"] = np.zeros((len(labels), 32), np.uint8)
+    create(path, info(name), len(joints), shape)
+    blocks = []
+    for index in range(-(-len(joints) // BLOCK)):
+        part = joints[index * BLOCK : (index + 1) * BLOCK]
+        blocks.append(write_block(path, index, part, np.ones(part.shape[:2], bool)))
+    seal(path, small, blocks)
+    return path
+
+
+def clip_name(name: str, label: int, index: int) -> str:
+    """A name that fits the data set's pattern."""
+    action = dataset(name).actions[label]
+    if name == "nw_ucla":
+        return f"a{action:02d}_s{index % 10:02d}_e{index // 10 % 100:02d}_v01"
+    return f"S001C001P{index % 1000:03d}R001A{action:03d}"

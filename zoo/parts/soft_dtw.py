@@ -1,0 +1,120 @@
+"""Dynamic time warping and its differentiable form, whole batches by anti-diagonals (Cuturi and Blondel, ICML 2017)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+
+def soft_dtw(cost: Float[Tensor, "*batch T L"], gamma: float) -> Float[Tensor, "*batch"]:
+    """The cost of the best monotone alignment of T frames with L frames; steps (1,1), (1,0) and (0,1).
+
+    `gamma` > 0 replaces each minimum by -gamma * log(sum(exp(-x / gamma))), which may make the result negative;
+    0 is DTW itself, and the gradient is then the path. Half precision is computed, and returned, in float32.
+    Nothing waits for the device. Raises ValueError for a negative gamma.
+
+    >>> cost = torch.tensor([[0.0, 2.0], [1.0, 3.0]])
+    >>> soft_dtw(cost, gamma=0.0).item()
+    3.0
+    >>> round(soft_dtw(cost, gamma=1.0).item(), 4)
+    2.5924
+    """
+    if not gamma >= 0:
+        raise ValueError(f"gamma is {gamma}; it must be 0 (hard DTW) or positive (soft). Use 0.01 as DASTM does.")
+    if cost.dtype in (torch.float16, torch.bfloat16):
+        cost = cost.float()
+    rows = cost.flatten(0, -3) if cost.dim() > 2 else cost[None]
+    return _SoftDTW.apply(rows, gamma).view(cost.shape[:-2])
+
+
+def divergence(
+    between: Float[Tensor, "*batch"], first: Float[Tensor, "*batch"], second: Float[Tensor, "*batch"]
+) -> Float[Tensor, "*batch"]:
+    """s(x, y) - (s(x, x) + s(y, y)) / 2 from the three soft-DTW values: zero where x is y (Blondel et al., 2021)."""
+    return between - (first + second) / 2
+
+
+class _SoftDTW(torch.autograd.Function):
+    """Works on -R / gamma, where R is the textbook's table, so that a soft minimum is a log-sum-exp.
+
+    Tables are indexed (T + L + 1 anti-diagonals, T + 1 rows, batch): all cells of one anti-diagonal are one slice and
+    depend on the two slices before only. Row and column 0 are the border. `best` holds the (soft) maximum over the
+    three predecessors of each cell, +inf outside the table, so that no weight there is ever more than zero.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, cost: Tensor, gamma: float) -> Tensor:
+        batch, frames, others = cost.shape
+        scale = gamma if gamma > 0 else 1.0
+        score = _by_diagonals(cost / -scale)
+        table = cost.new_full((frames + others + 1, frames + 1, batch), -torch.inf)
+        best = torch.full_like(table, torch.inf)
+        table[0, 0] = 0
+        for step in range(2, frames + others + 1):
+            low, high = max(1, step - others), min(frames, step - 1) + 1
+            nearest = torch.maximum if gamma == 0 else torch.logaddexp
+            above, left = table[step - 1, low - 1 : high - 1], table[step - 1, low:high]
+            soft = nearest(nearest(table[step - 2, low - 1 : high - 1], above), left)
+            best[step, low:high] = soft
+            torch.add(soft, score[step - 2, low - 1 : high - 1], out=table[step, low:high])
+        ctx.save_for_backward(table, best)
+        ctx.hard = gamma == 0
+        return table[-1, -1] * -scale
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        table, best = ctx.saved_tensors
+        diagonal, above, left = _weights(table, best, ctx.hard)
+        frames, others = table.shape[1] - 1, table.shape[0] - table.shape[1]
+        share = torch.zeros_like(table)
+        share[-1, -1] = grad
+        for step in range(frames + others - 1, 1, -1):
+            low, high = max(1, step - others), min(frames, step - 1) + 1
+            here = share[step, low:high]
+            torch.mul(share[step + 1, low:high], left[step + 1, low:high], out=here)
+            last = min(high, frames)
+            rows, below = here[: last - low], slice(low + 1, last + 1)
+            rows.addcmul_(share[step + 1, below], above[step + 1, below])
+            if step + 2 < len(share):
+                rows.addcmul_(share[step + 2, below], diagonal[step + 2, below])
+        return _from_diagonals(share[2:, 1:], others), None
+
+
+def _weights(table: Tensor, best: Tensor, hard: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """How much of each cell's value comes from its diagonal, upper and left predecessor; the three sum to one."""
+    empty = torch.full_like(table[:1], -torch.inf)
+    earlier, before = torch.cat([empty, empty, table[:-2]]), torch.cat([empty, table[:-1]])
+    above = torch.cat([empty[:, :1].expand(len(table), -1, -1), before[:, :-1]], dim=1)
+    diagonal = torch.cat([empty[:, :1].expand(len(table), -1, -1), earlier[:, :-1]], dim=1)
+    if not hard:
+        shares = [(value - best).exp() for value in (diagonal, above, before)]
+        # One in theory; dividing takes out the rounding of `best`, which is large where gamma is small.
+        total = sum(shares[1:], shares[0]).clamp(min=0.5)
+        return shares[0] / total, shares[1] / total, shares[2] / total
+    # Where predecessors are equal the diagonal is taken, then the one above.
+    by_diagonal = diagonal == best
+    by_above = (above == best) & ~by_diagonal
+    by_left = (before == best) & ~by_diagonal & ~by_above
+    return by_diagonal.to(table), by_above.to(table), by_left.to(table)
+
+
+def _by_diagonals(cost: Tensor) -> Tensor:
+    """(batch, T, L) to (T + L - 1, T, batch): cell (i, j) moves to (i + j, i); the rest is never read."""
+    batch, frames, others = cost.shape
+    skew = cost.new_empty(frames + others - 1, frames, batch)
+    # Along memory, one row down and one column right is a jump of a whole diagonal and a row.
+    view = skew.as_strided((frames, others, batch), (skew.stride(0) + skew.stride(1), skew.stride(0), 1))
+    view.copy_(cost.permute(1, 2, 0))
+    return skew
+
+
+def _from_diagonals(skew: Tensor, others: int) -> Tensor:
+    """The inverse of `_by_diagonals`."""
+    shape = (skew.shape[1], others, skew.shape[2])
+    view = skew.as_strided(shape, (skew.stride(0) + skew.stride(1), skew.stride(0), 1), skew.storage_offset())
+    return view.permute(2, 0, 1).contiguous()

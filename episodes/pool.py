@@ -95,8 +95,8 @@ class Pool:
     def rows(self, clip: Int[Tensor, "X"], frame: Int[Tensor, "X T"]) -> Int[Tensor, "X M T"]:
         """Where frames `frame` (0..length-1 within the clip, -1 = zeros) of the bodies of clips `clip` lie."""
         L, M = self.joints.shape[:2]
-        place = torch.where(frame < 0, L - 1, frame + self.start[clip][:, None])
-        return place[:, None] * M + torch.arange(M, device=self.device)[:, None]
+        place = torch.where(frame < 0, L - 1, frame + self.start[clip][:, None]).int()
+        return place[:, None] * M + torch.arange(M, device=self.device, dtype=torch.int32)[:, None]
 
     def gather(self, row: Int[Tensor, "X M T"]) -> Float[Tensor, "X M T V C"]:
         """The joints in these rows: one copy, already in the order in which networks read them."""

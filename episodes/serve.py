@@ -115,25 +115,22 @@ class Server:
         start = step - step % self.draws.block
         steps = range(start, min(start + self.draws.block, len(self)))
         draw = self.draws.at(start, len(steps))
-        shots, queries = draw.support[0].numel(), draw.query.shape[1]
-        episode = spread(fold(self.viewer.seed, Stream.PLACES), draw.episode)
-        place = spread(episode[:, None], torch.arange(shots + queries, device=episode.device))
-        clip = _pile(draw.support.flatten(1), draw.query, self.draws.batch)
-        key = _pile(place[:, :shots], place[:, shots:], self.draws.batch)
+        clip = torch.cat([draw.support.flatten(1), draw.query], dim=1)
+        place = torch.arange(clip.shape[1], device=clip.device)
+        episode = spread(fold(self.viewer.seed, Stream.PLACES), draw.episode)[:, None]
+        # Step by step, support before query: sorted so, both parts of every step are one piece of memory.
+        step_of = torch.arange(len(clip), device=clip.device)[:, None] // self.draws.batch
+        order = (2 * step_of + (place >= draw.support[0].numel())).flatten().argsort(stable=True)
+        clip, key = clip.flatten()[order], spread(episode, place).flatten()[order]
         return _Plan(steps, draw, clip, key, self.viewer.rows(clip, key))
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """A block of steps, drawn but not gathered. Piles run step by step, in each all support clips and then all queries."""
+    """A block of steps, drawn but not gathered: one clip after the other, step by step, support before query."""
 
     steps: range
     draw: Draw
     clip: Int[Tensor, "X"]
     key: Int[Tensor, "X"]
     row: Int[Tensor, "X M T"]
-
-
-def _pile(support: Int[Tensor, "B _"], query: Int[Tensor, "B Q"], batch: int) -> Int[Tensor, "X"]:
-    """One value per clip, in the order of a plan: both parts of a step come out contiguous."""
-    return torch.cat([part.flatten() for pair in zip(support.split(batch), query.split(batch), strict=True) for part in pair])

@@ -110,7 +110,7 @@ def _right_arm() -> dict[str, Action]:
     wave_in, wave_out = Pose(right_hand=(0.12, 0.62, 0.32)), Pose(right_hand=(0.72, 0.50, 0.25))
     up = Pose(right_hand=(0.05, 0.98, 0.1))
     guard = Pose(right_hand=(-0.05, 0.1, 0.42), left_hand=(-0.1, 0.12, 0.45), twist=12)
-    hit = Pose(right_hand=(-0.25, 0.05, 0.97), left_hand=(-0.1, 0.12, 0.4), twist=-30, bend=6, hips=(0, -0.03, 0.08))
+    hit = Pose(right_hand=(0.32, 0.05, 0.93), left_hand=(-0.1, 0.12, 0.4), twist=-30, bend=6, hips=(0, -0.03, 0.08))
     mouth = (-0.3, 0.34, 0.34)
     return {
         "wave": Action(((0.5, wave_in), (0.24, wave_out), (0.24, wave_in)), (2, 4)),
@@ -157,14 +157,12 @@ def _legs() -> dict[str, Action]:
     low = _both((-0.05, -0.08, 0.95), hips=(0, -0.46, -0.16), bend=34)
     crouch = _both((0.2, -0.85, -0.4), hips=(0, -0.24, -0.05), bend=28)
     feet = {"right_foot": (0, 0.3, 0), "left_foot": (0, 0.3, 0)}
-    flight = _both((0.35, 0.75, 0.4), hips=(0, 0.34, 0), **feet)  # type: ignore[arg-type]
+    flight = _both((0.35, 0.75, 0.4), hips=(0, 0.34, 0), **feet)
     landed = _both((0.25, -0.6, 0.6), hips=(0, -0.2, -0.03), bend=20)
-    step = Pose(
-        right_foot=(0, 0.4, 0.12), right_hand=(0.05, -0.8, -0.4), left_hand=(0, -0.6, 0.62), hips=(-0.03, 0, 0)
-    )
+    step = Pose(right_foot=(0, 0.4, 0.12), right_hand=(0.05, -0.8, -0.4), left_hand=(0, -0.6, 0.62), hips=(-0.03, 0, 0))
     closed = _both((0.25, -0.93, 0.05), hips=(0, -0.04, 0))
     wide = {"right_foot": (0.34, 0.02, 0), "left_foot": (0.34, 0.02, 0)}
-    star = _both((0.1, 0.97, 0), hips=(0, -0.05, 0), **wide)  # type: ignore[arg-type]
+    star = _both((0.1, 0.97, 0), hips=(0, -0.05, 0), **wide)
     return {
         "kick": Action(((0.3, cock), (0.2, strike), (0.3, cock)), (1, 2)),
         "squat": Action(((0.7, low), (0.25, low), (0.65, AT_EASE)), (1, 2), end=(0.2, AT_EASE)),

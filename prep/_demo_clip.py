@@ -15,9 +15,10 @@ FPS = 30
 VERSION = 1
 _IDLE_HANDS = ((0.14, -0.95, 0.08), (0.32, -0.62, -0.05), (-0.1, -0.45, 0.4), (0.0, -0.8, -0.2), (0.1, -0.8, 0.3))
 _IDLE_ODDS = (0.4, 0.15, 0.15, 0.1, 0.2)
-# White and drifting noise of each joint in metres, after the jitter of real recordings: a torso is steady, a tip is not.
+# White and drifting noise of each joint in metres, after the jitter of real recordings: a trunk is steady, a tip not.
 _WHITE = np.full(JOINTS, 0.002)
 _WHITE[[6, 10, 14, 18]], _WHITE[[7, 11, 15, 19]], _WHITE[[21, 22, 23, 24]] = 0.006, 0.011, 0.016
+_NEVER_HIDDEN = [joint for joint in range(JOINTS) if not any(joint in arm for arm in ARMS)]
 _DRIFT = 3.0 * _WHITE + 0.004
 
 
@@ -31,36 +32,47 @@ class Key:
     repetition: int
     action: int
 
+    @property
+    def name(self) -> str:
+        """The stem of the files.
+
+        >>> Key(setup=1, camera=2, subject=3, repetition=1, action=24).name
+        'S001C002P003R001A024'
+        """
+        return f"S{self.setup:03d}C{self.camera:03d}P{self.subject:03d}R{self.repetition:03d}A{self.action:03d}"
+
 
 @dataclass(frozen=True)
 class DemoClip:
     """What the sensor reports: R sightings of bodies in L frames, in file order.
 
     `bodies_per_frame` (L,), `body_id` (R,) both int64; `joints` (R, 25, 3) metres in camera space, `state` (R, 25)
-    2 tracked or 1 inferred.
+    2 tracked or 1 inferred. `actor` is the id of the person; any other body is a ghost.
     """
 
     bodies_per_frame: NDArray[np.int64]
     body_id: NDArray[np.int64]
     joints: Array
     state: NDArray[np.int64]
+    actor: int
 
 
 def perform(seed: int, key: Key) -> DemoClip:
     """The clip that `key` names: a pure function of its arguments."""
-    rng = _rng(seed, 0, key.setup, key.camera, key.subject, key.repetition, key.action)
-    joints = pose_joints(_body(seed, key.subject), _motion(rng, _rng(seed, 1, key.subject), key.action))
-    seen = _view(joints, rng, _rng(seed, 2, key.setup, key.camera), key.camera)
+    rng = stream(seed, 0, key.setup, key.camera, key.subject, key.repetition, key.action)
+    joints = pose_joints(_body(seed, key.subject), _motion(rng, stream(seed, 1, key.subject), key.action))
+    seen = _view(joints, rng, stream(seed, 2, key.setup, key.camera), key.camera)
     joints, state = _measure(seen, rng)
     return _sightings(joints, state, rng)
 
 
-def _rng(seed: int, *stream: int) -> np.random.Generator:
-    return np.random.default_rng(np.random.SeedSequence([seed, VERSION, *stream]))
+def stream(seed: int, *which: int) -> np.random.Generator:
+    """A generator of its own for every purpose and name: no clip's numbers depend on another's."""
+    return np.random.default_rng(np.random.SeedSequence([seed, VERSION, *which]))
 
 
 def _body(seed: int, subject: int) -> Body:
-    rng = _rng(seed, 3, subject)
+    rng = stream(seed, 3, subject)
     size = rng.normal(1, 0.06)
     plain = vars(Body())
     return replace(Body(), **{name: value * size * rng.normal(1, 0.04) for name, value in plain.items()})
@@ -157,12 +169,12 @@ def _view(joints: Array, rng: np.random.Generator, room: np.random.Generator, ca
 def _measure(seen: Array, rng: np.random.Generator) -> tuple[Array, NDArray[np.int64]]:
     """What the sensor makes of the truth: joints (L, 25, 3) with noise, and the state (L, 25) it claims for each.
 
-    A joint behind the trunk is guessed: much more noise, state 1.
+    A joint of an arm behind the trunk is guessed: much more noise, state 1.
     """
     frames = len(seen)
     trunk = seen[:, [0, 20]].mean(1, keepdims=True)
     hidden = (seen[..., 2] > trunk[..., 2] + 0.05) & (abs(seen[..., 0] - trunk[..., 0]) < 0.14)
-    hidden[:, [0, 1, 2, 3, 20, 12, 16]] = False
+    hidden[:, _NEVER_HIDDEN] = False
     scale = np.where(hidden, 3.0, 1.0)[..., None]
     drift = np.empty_like(seen)
     drift[0] = rng.normal(0, 1, (JOINTS, 3))
@@ -202,4 +214,4 @@ def _sightings(joints: Array, state: NDArray[np.int64], rng: np.random.Generator
     slots = np.stack([ghost + rng.normal(0, 0.01, joints.shape), joints], axis=1)
     states = np.stack([np.ones_like(state), state], axis=1)
     ids = np.broadcast_to(np.array([person + 4, person]), seen.shape)
-    return DemoClip(seen.sum(1).astype(np.int64), ids[seen], slots[seen], states[seen])
+    return DemoClip(seen.sum(1).astype(np.int64), ids[seen], slots[seen], states[seen], person)

@@ -18,8 +18,8 @@ Array = NDArray[np.float64]
 
 JOINTS = 25
 # Joint numbers of one arm (shoulder, elbow, wrist, hand, tip, thumb) and one leg (hip, knee, ankle, foot), right first.
-ARMS = ((8, 9, 10, 11, 23, 24), (4, 5, 6, 7, 21, 22))
-LEGS = ((16, 17, 18, 19), (12, 13, 14, 15))
+ARMS: tuple[tuple[int, ...], ...] = ((8, 9, 10, 11, 23, 24), (4, 5, 6, 7, 21, 22))
+LEGS: tuple[tuple[int, ...], ...] = ((16, 17, 18, 19), (12, 13, 14, 15))
 _SIDES = np.array([1.0, -1.0])
 
 
@@ -102,7 +102,7 @@ def pose_joints(body: Body, motion: Array) -> Array:
     pelvis, torso = rotation(turn, still, still), rotation(turn + twist, bend, lean)
     standing = body.ankle + 0.985 * body.leg
     hips = motion[:, columns("hips")] * [1, 1, -1] * body.leg
-    joints[:, 0] = _apply(pelvis, hips) + [0, standing, 0]
+    joints[:, 0] = _apply(pelvis, hips) + np.array([0, standing, 0])
     joints[:, 1] = joints[:, 0] + rotation(turn + twist / 2, bend / 2, lean / 2)[:, :, 1] * body.waist
     joints[:, 20] = joints[:, 1] + torso[:, :, 1] * body.chest
     joints[:, 2] = joints[:, 20] + torso[:, :, 1] * body.neck
@@ -135,7 +135,7 @@ def _leg(joints: Array, body: Body, pelvis: Array, hip: Array, step: Array, numb
     forward = -pelvis[:, :, 2]
     knee, ankle = two_bones(hip, step, body.thigh, body.shank, forward)
     along = (ankle - knee) / body.shank
-    toes = ankle + across(forward + [0, 0.05, 0], along) * body.foot + along * 0.3 * body.ankle
+    toes = ankle + across(forward + np.array([0, 0.05, 0]), along) * body.foot + along * 0.3 * body.ankle
     for number, place in zip(numbers, (hip, knee, ankle, toes), strict=True):
         joints[:, number] = place
 

@@ -5,14 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from episodes.serve import Server
+from episodes.episode import Episode
 
 REPORT_EVERY = 20
+
+
+class Served(Protocol):
+    """A list of episodes; episodes.serve.Server is one."""
+
+    def __len__(self) -> int:
+        """How many steps there are."""
+
+    def at(self, step: int) -> Episode:
+        """The episodes of one step."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +42,7 @@ class Measured:
     queries: int
 
 
-def measure(model: nn.Module, servers: Sequence[Server], independent: bool = True) -> Iterator[Measured]:
+def measure(model: nn.Module, servers: Sequence[Served], independent: bool = True) -> Iterator[Measured]:
     """Accuracy of `model` in evaluation mode over every step of every server; the last record is the result.
 
     `independent`: each episode is a task of its own. Otherwise each server is one task, cut into chunks of queries.

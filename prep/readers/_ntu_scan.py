@@ -22,6 +22,8 @@ JOINT_NUMBERS = 9  # after x, y, z: pixels, quaternion, tracking
 # An id, nine numbers, a count, 25 lines of twelve; each is at least a digit and a blank.
 SMALLEST_BODY = 2 * (1 + BODY_NUMBERS + 1 + JOINTS * (3 + JOINT_NUMBERS))
 MOST_BODIES = 64
+# Nearly an hour. A frame without bodies takes two bytes here and more than a kilobyte later.
+MOST_FRAMES = 100_000
 # A larger coordinate could not be squared and summed in float32.
 LARGEST = 1e12
 
@@ -246,7 +248,7 @@ def scan(
     rows = 0
     start = _skip_blanks(text, 0)
     code, at, frames = _integer(text, start)
-    if code == FINE and (frames < 0 or frames > len(bodies_per_frame)):
+    if code == FINE and (frames < 0 or frames > min(MOST_FRAMES, len(bodies_per_frame))):
         code, at = FRAMES, start
     if code != FINE:
         return code, at, 0, 0

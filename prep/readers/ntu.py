@@ -66,9 +66,9 @@ def _complaint(code: int, data: bytes, place: int, frame: int) -> str:
     word = (data[place : place + 40].split() or [b""])[0].decode("ascii", "backslashreplace")
     rules = {
         scanner.NOT_INTEGER: "is not an integer",
-        scanner.TOO_LARGE: f"does not fit into 64 bits; the largest integer allowed is {2**63 - 1}",
+        scanner.TOO_LARGE: f"is too large; an integer has 64 bits, at most {2**63 - 1}",
         scanner.NOT_NUMBER: "is not a number",
-        scanner.FRAMES: f"is no number of frames for a file of {len(data)} bytes",
+        scanner.FRAMES: f"frames do not fit into {len(data)} bytes, or are more than {scanner.MOST_FRAMES}",
         scanner.BODIES: f"is no number of bodies; a frame has 0 to {scanner.MOST_BODIES}",
         scanner.JOINT_COUNT: f"is not the number of joints, which is always {scanner.JOINTS}",
         scanner.FAR: f"is no coordinate in metres; the largest allowed is {scanner.LARGEST:g}",

@@ -81,8 +81,8 @@ def _joints(source: Source, skeletons: Any) -> NDArray[np.float32]:
         raise _bad(source, f"`skeletons` is ragged; it must be frames x {JOINTS} joints x 3 numbers") from error
     if joints.shape[1:] != (JOINTS, 3):
         raise _bad(source, f"`skeletons` has shape {joints.shape}; it must be frames x {JOINTS} joints x 3 numbers")
-    if joints.dtype.kind not in "fi" or not bool((np.abs(joints) <= LARGEST).all()):
-        raise _bad(source, f"`skeletons` holds what is no finite number of metres up to {LARGEST:g}")
+    if joints.dtype.kind not in "fi" or (np.abs(joints.astype(np.float64)) > LARGEST).any():
+        raise _bad(source, f"`skeletons` holds what is not a number, or not one of metres up to {LARGEST:g}")
     return joints.astype(np.float32)
 
 

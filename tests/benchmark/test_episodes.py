@@ -25,7 +25,7 @@ from manifests.facts import layout
 sys.path.insert(0, str(Path(__file__).parents[1] / "episodes"))
 from fakes import FakeStore, even_store
 
-TASK, FRAMES, EPISODES, ROUNDS = Task(way=5, shot=1, queries_per_class=10), 30, 100, 6
+TASK, FRAMES, EPISODES, ROUNDS = Task(way=5, shot=1, queries_per_class=10), 30, 80, 20
 
 
 class PlainClips(Dataset[tuple[Tensor, int]]):

@@ -9,6 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from zoo.parts.frame_distance import Distance, at_least_float32, between_all, frame_distance
+
 
 def soft_dtw(cost: Float[Tensor, "*batch T L"], gamma: float) -> Float[Tensor, "*batch"]:
     """The cost of the best monotone alignment of T frames with L frames; steps (1,1), (1,0) and (0,1).
@@ -25,17 +27,31 @@ def soft_dtw(cost: Float[Tensor, "*batch T L"], gamma: float) -> Float[Tensor, "
     """
     if not gamma >= 0:
         raise ValueError(f"gamma is {gamma}; it must be 0 (hard DTW) or positive (soft). Use 0.01 as DASTM does.")
-    if cost.dtype in (torch.float16, torch.bfloat16):
-        cost = cost.float()
+    cost = at_least_float32(cost)
     rows = cost.flatten(0, -3) if cost.dim() > 2 else cost[None]
     return _SoftDTW.apply(rows, gamma).view(cost.shape[:-2])
 
 
 def divergence(
-    between: Float[Tensor, "*batch"], first: Float[Tensor, "*batch"], second: Float[Tensor, "*batch"]
-) -> Float[Tensor, "*batch"]:
+    between: Float[Tensor, "*#batch"], first: Float[Tensor, "*#batch"], second: Float[Tensor, "*#batch"]
+) -> Float[Tensor, "*#batch"]:
     """s(x, y) - (s(x, x) + s(y, y)) / 2 from the three soft-DTW values: zero where x is y (Blondel et al., 2021)."""
     return between - (first + second) / 2
+
+
+def alignment_distance(
+    query: Float[Tensor, "B Q T D"],
+    support: Float[Tensor, "B N L D"],
+    kind: Distance,
+    gamma: float,
+    with_divergence: bool,
+) -> Float[Tensor, "B Q N"]:
+    """The soft-DTW value, or its divergence, of every query and every class, from flattened frames."""
+    distance = soft_dtw(between_all(query, support, kind), gamma)
+    if not with_divergence:
+        return distance
+    own = soft_dtw(frame_distance(query, query, kind), gamma)
+    return divergence(distance, own[:, :, None], soft_dtw(frame_distance(support, support, kind), gamma)[:, None])
 
 
 class _SoftDTW(torch.autograd.Function):

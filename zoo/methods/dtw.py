@@ -1,0 +1,46 @@
+"""Class means aligned with queries by soft dynamic time warping: the "DTW" baseline of DASTM's tables.
+
+Frame cost, gamma and divergence are those of DASTM's code (its option SA 0); the paper names none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor
+
+from zoo.methods._method import Method
+from zoo.parts.frame_distance import Distance
+from zoo.parts.soft_dtw import alignment_distance
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a recipe may change: the cost of a pair of frames (all joints and channels in one vector), the softness
+    `gamma` of the minimum (0 is DTW itself), whether sequences are at distance zero from themselves (`divergence`).
+    """
+
+    distance: Distance = "cosine"
+    gamma: float = 0.01
+    divergence: bool = True
+    temperature: float = 1.0
+
+
+class Model(Method):
+    """Minus the soft-DTW distance between a query's map and the mean map of every class."""
+
+    options: Options
+
+    def score(
+        self, support: Float[Tensor, "B N K T V D"], query: Float[Tensor, "B Q T V D"]
+    ) -> Float[Tensor, "B Q N"]:
+        """Frames are flattened to V*D numbers; the mean over shots is taken frame by frame."""
+        distance = alignment_distance(
+            query.flatten(3),
+            support.mean(2).flatten(3),
+            self.options.distance,
+            self.options.gamma,
+            self.options.divergence,
+        )
+        return -distance / self.options.temperature

@@ -1,0 +1,158 @@
+"""DASTM's spatial activation: joints of two skeletons look at one another before their frames are compared.
+
+`A = softmax(own @ other.T / sqrt(D))` says how every joint of one skeleton sees the joints of the other; it multiplies
+the skeleton's OWN values, as the paper's eq. 4-5 and its code have it. No activated map outlives its chunk of queries:
+chunks are computed again for the gradient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from zoo.parts.frame_distance import Distance, at_least_float32, from_products
+
+
+class Side(nn.Module):
+    """The parameters with which one of the two, query or support, is activated.
+
+    Plain: the paper's three matrices. With `residual`, the repository's block: biases, dropout on the attention and on
+    the output, a further linear map, and a layer norm over the sum with the input. `other` (its "key") goes without a
+    bias, which the softmax would cancel.
+    """
+
+    def __init__(self, width: int, residual: bool = False, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.own = nn.Linear(width, width, bias=residual)
+        self.other = nn.Linear(width, width, bias=False)
+        self.value = nn.Linear(width, width, bias=residual)
+        self.dense = nn.Linear(width, width) if residual else None
+        self.norm = nn.LayerNorm(width, eps=1e-12) if residual else None
+        self.dropout = nn.Dropout(dropout)
+
+    def values(self, maps: Float[Tensor, "B Q T V D"]) -> Float[Tensor, "B Q T V D"]:
+        """What the attention sums. `dense` is linear, so it is applied here, once a frame, not after, once a pair."""
+        values = self.value(maps)
+        return values if self.dense is None else nn.functional.linear(values, self.dense.weight)
+
+    def finish(
+        self, summed: Float[Tensor, "B T Q V N D"], maps: Float[Tensor, "B T Q V D"]
+    ) -> Float[Tensor, "B T Q V N D"]:
+        """What comes after the attention: nothing, or bias, dropout, the frame's own map and a layer norm."""
+        if self.dense is None or self.norm is None:
+            return summed
+        return self.norm(self.dropout(summed + self.dense.bias) + maps.unsqueeze(-2))
+
+
+class PairwiseActivation(nn.Module):
+    """The paper's form, Algorithm 2: every frame of the query is activated by every frame of the class.
+
+    With values U and W and attentions A and B, the squared norm of the difference of A U and B W is
+    <A U U^T, A> + <B W W^T, B> - 2 <A U W^T, B>: after the projections, all is V x V.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.query, self.support = Side(width), Side(width)
+
+    def forward(
+        self, query: Float[Tensor, "B Q T V D"], support: Float[Tensor, "B N T V D"], kind: Distance
+    ) -> Float[Tensor, "B Q N T T"]:
+        """The distance of every query frame to every frame of every class, in float32 or better."""
+        of_query = self.query.own(query), self.support.other(query), self.query.values(query)
+        of_support = self.support.own(support), self.query.other(support), self.support.values(support)
+        pairs_of_query = support.shape[1] * support.shape[2] * query.shape[2]
+        return in_chunks(
+            lambda *part: pairwise_distance(part[:3], part[3:], kind), of_query, of_support, pairs_of_query
+        )
+
+
+class AlignedActivation(nn.Module):
+    """The repository's form: frame t of a query is activated by frame t of the class only; then all are compared."""
+
+    def __init__(self, width: int, residual: bool, dropout: float) -> None:
+        super().__init__()
+        self.query, self.support = Side(width, residual, dropout), Side(width, residual, dropout)
+
+    def forward(
+        self, query: Float[Tensor, "B Q T V D"], support: Float[Tensor, "B N T V D"], kind: Distance
+    ) -> Float[Tensor, "B Q N T T"]:
+        """The distance of every query frame to every frame of every class, in float32 or better."""
+        of_query = self.query.own(query), self.support.other(query), self.query.values(query), query
+        of_support = self.support.own(support), self.query.other(support), self.support.values(support), support
+        # A pair of frames holds V x V numbers there, and V x D here: some eight times as many.
+        pairs_of_query = 8 * support.shape[1] * support.shape[2]
+        return in_chunks(
+            lambda *part: self.aligned_distance(part[:4], part[4:], kind), of_query, of_support, pairs_of_query
+        )
+
+    def aligned_distance(
+        self, of_query: tuple[Tensor, ...], of_support: tuple[Tensor, ...], kind: Distance
+    ) -> Float[Tensor, "B Q N T T"]:
+        """Distances between activated frames; each argument is own, other, values and map, all (B, Q or N, T, V, D)."""
+        own_q, other_q, value_q, map_q = (value.transpose(1, 2) for value in of_query)
+        own_s, other_s, value_s, map_s = (value.transpose(1, 2) for value in of_support)
+        query = self.query.finish(_activate(own_q, other_s, value_q, self.query.dropout), map_q)
+        support = self.support.finish(_activate(own_s, other_q, value_s, self.support.dropout), map_s)
+        query = query.permute(0, 2, 4, 1, 3, 5).flatten(4)
+        support = support.permute(0, 4, 2, 1, 3, 5).flatten(4)
+        lengths = query.square().sum(-1)[..., :, None], support.square().sum(-1)[..., None, :]
+        return from_products(query @ support.mT, *lengths, kind)
+
+
+def _activate(
+    own: Float[Tensor, "B T Q V D"], other: Float[Tensor, "B T N V D"], value: Float[Tensor, "B T Q V D"], dropout: nn.Module
+) -> Float[Tensor, "B T Q V N D"]:
+    """Same-index frames: how the joints of each of the Q see those of each of the N, summing the former's values."""
+    scores = (own.flatten(2, 3) * own.shape[-1] ** -0.5) @ other.flatten(2, 3).mT
+    attention = dropout(scores.unflatten(2, own.shape[2:4]).unflatten(4, other.shape[2:4]).softmax(-1))
+    return (attention.flatten(3, 4) @ value).unflatten(3, attention.shape[3:5])
+
+
+def pairwise_distance(
+    of_query: tuple[Tensor, ...], of_support: tuple[Tensor, ...], kind: Distance
+) -> Float[Tensor, "B Q N T T"]:
+    """Distances after activating every frame by every other; each argument is own, other, values (B, Q or N, T, V, D)."""
+    own_q, other_q, value_q = (value.flatten(1, 2) for value in of_query)
+    own_s, other_s, value_s = (value.flatten(1, 2) for value in of_support)
+    scale = own_q.shape[-1] ** -0.5
+    seen_q = _between(own_q * scale, other_s).softmax(-1)
+    seen_s = _between(own_s * scale, other_q).softmax(-1)
+    squared_q = _quadratic(seen_q, value_q)
+    squared_s = _quadratic(seen_s, value_s).mT
+    crossed = seen_q.transpose(2, 3) @ _between(value_q, value_s).transpose(2, 3)
+    dot = (crossed * seen_s.permute(0, 3, 1, 2, 4)).sum((-2, -1))
+    distance = from_products(dot, squared_q, squared_s, kind)
+    shape = (of_query[0].shape[1], of_query[0].shape[2]), (of_support[0].shape[1], of_support[0].shape[2])
+    return distance.unflatten(2, shape[1]).unflatten(1, shape[0]).transpose(2, 3)
+
+
+def _between(first: Float[Tensor, "B X V D"], second: Float[Tensor, "B L V D"]) -> Float[Tensor, "B X V L V"]:
+    """Products of all joints of all frames: one matrix product per episode."""
+    product = first.flatten(1, 2) @ second.flatten(1, 2).mT
+    return product.unflatten(1, first.shape[1:3]).unflatten(3, second.shape[1:3])
+
+
+def _quadratic(seen: Float[Tensor, "B X V L V"], value: Float[Tensor, "B X V D"]) -> Float[Tensor, "B X L"]:
+    """The squared norm of attention times values, <A G, A> with G the products of the values' joints."""
+    gram = value @ value.mT
+    return ((seen.flatten(2, 3) @ gram).view_as(seen) * seen).sum((2, 4))
+
+
+def in_chunks(
+    distance: Callable[..., Tensor], of_query: tuple[Tensor, ...], of_support: tuple[Tensor, ...], pairs_of_query: int
+) -> Float[Tensor, "B Q N T T"]:
+    """`distance` of a few queries at a time, in float32 or better; for the gradient it is computed again."""
+    of_query = tuple(at_least_float32(value) for value in of_query)
+    of_support = tuple(at_least_float32(value) for value in of_support)
+    device = of_query[0].device.type
+    # 4096 V x V tables of 25 joints are 10 MB: the size of a processor's cache. A GPU wants fewer, larger products.
+    queries = max(1, (4096 if device == "cpu" else 65536) // (pairs_of_query * of_query[0].shape[0]))
+    chunks = zip(*(value.split(queries, dim=1) for value in of_query), strict=True)
+    with torch.autocast(device, enabled=False):
+        parts = [checkpoint(distance, *chunk, *of_support, use_reentrant=False) for chunk in chunks]
+    return torch.cat(parts, dim=1)

@@ -82,11 +82,13 @@ def transform(
     return (flat @ matrix.transpose(-1, -2)).view(joints.shape)
 
 
-def rotation(angle: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
-    """Rz Ry Rx of angles about x, y, z in radians: x turns first (CTR-GCN `feeders/tools.py`).
+def rotation(angle: Float[Tensor, "*batch C"]) -> Float[Tensor, "*batch C C"]:
+    """Rz Ry Rx of right-handed angles about x, y, z in radians: x turns first; C is 3.
+
+    CTR-GCN's `feeders/tools.py` turns the other way, which evenly drawn angles cannot tell.
 
     >>> quarter = torch.tensor([0.0, 0.0, math.pi / 2])
-    >>> (rotation(quarter) @ torch.tensor([1.0, 0.0, 0.0])).round().tolist()
+    >>> rotation(quarter)[:, 0].round().abs().tolist()  # where x goes
     [0.0, 1.0, 0.0]
     """
     (sx, sy, sz), (cx, cy, cz) = angle.sin().unbind(-1), angle.cos().unbind(-1)
@@ -108,9 +110,7 @@ def swaps(pairs: tuple[tuple[int, int], ...], joints: int) -> list[int]:
     return [other.get(joint, joint) for joint in range(joints)]
 
 
-def _matrix(
-    key: Int[Tensor, "*batch"], options: Augment, coordinates: int, C: int
-) -> Float[Tensor, "*batch C C"]:
+def _matrix(key: Int[Tensor, "*batch"], options: Augment, coordinates: int, C: int) -> Float[Tensor, "*batch C C"]:
     """Rotation times scale on the first `coordinates` channels, the identity on the others."""
     word = spread(key, Stream.ROTATION)
     turn = [(uniform(spread(word, axis)) * 2 - 1) * math.radians(most) for axis, most in enumerate(options.rotation)]

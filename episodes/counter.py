@@ -7,7 +7,7 @@ key gives the same number on every device, in every batch and in any order of as
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -54,7 +54,7 @@ def spread(key: int | Int[Tensor, "..."], index: int | Int[Tensor, "..."]) -> In
     >>> spread(fold(7), torch.arange(3)).tolist() == [fold(7, 0), fold(7, 1), fold(7, 2)]
     True
     """
-    return _scramble((index * GOLDEN & MASK) ^ key)
+    return _scramble(cast(Tensor, (index * GOLDEN & MASK) ^ key))
 
 
 def uniform(word: Int[Tensor, "..."]) -> Float[Tensor, "..."]:

@@ -102,11 +102,9 @@ class Pool:
         """The joints in these rows: one copy, already in the order in which networks read them."""
         V, C = self.joints.shape[2:]
         rows = self.joints.view(-1, V * C)
-        if row.is_cuda:
-            taken = rows.index_select(0, row.view(-1))
-        else:
-            # A sum over one row is that row, and on a CPU this kernel alone fetches ahead: twice as fast.
-            taken = embedding_bag(row.view(-1, 1), rows, mode="sum")
+        # On a CPU only the kernel that sums rows fetches them ahead, twice as fast; a sum over one row is that row.
+        one = row.is_cuda or row.numel() == 0
+        taken = rows.index_select(0, row.view(-1)) if one else embedding_bag(row.view(-1, 1), rows, mode="sum")
         return taken.view(*row.shape, V, C)
 
 

@@ -122,7 +122,9 @@ def _check_named(pool: Pool, members: list[list[int]], named: Sequence[str]) -> 
 
 def _check_class(title: str, count: int, shot: int, named: int) -> None:
     if shot < 1 or named > shot:
-        raise EpisodeError(f"{title}: shot is {shot} and {named} exemplars are named: give `shot` at least {named or 1}.")
+        raise EpisodeError(
+            f"{title}: shot is {shot} and {named} exemplars are named: give `shot` at least {named or 1}."
+        )
     if count <= shot:
         raise TooFewClips(
             f"{title} has {count} clips and the protocol takes {shot + 1} of each class "

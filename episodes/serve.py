@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float, Int
@@ -28,9 +28,9 @@ class View:
     `augment` acts in training only. Raises EpisodeError for an unknown stream, or none.
     """
 
-    sampling: Sampling = Sampling()
+    sampling: Sampling = field(default_factory=Sampling)
     streams: tuple[str, ...] = ("joint",)
-    augment: Augment = Augment()
+    augment: Augment = field(default_factory=Augment)
 
     def __post_init__(self) -> None:
         for name in self.streams or ("",):

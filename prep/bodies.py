@@ -1,7 +1,7 @@
 """Who is kept of a recording, and where: the first step of every recipe, from a Recording to joints (L, M, V, C).
 
-M is at least 1 and at most the option `bodies`. A body that is absent from a frame is zeros there. A track is what one body id does through a recording. An id that
-stands twice in one frame counts once there, the first time.
+M is at least 1 and at most the option `bodies`. A body that is absent from a frame is zeros there. A track is what one
+body id does through a recording; an id that stands twice in one frame counts once there, the first time.
 """
 
 from __future__ import annotations

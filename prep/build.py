@@ -18,13 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from manifests.facts import Dataset, dataset, layout
+from manifests.facts import Dataset, dataset, layout, split
 from manifests.strict import hint
 from prep.assemble import assemble_block, block_tasks, small_arrays, store_info
 from prep.choose import Bad, choose
 from prep.clip import PrepError, Source
 from prep.mark import Block
-from prep.part import Part, PartDone, convert, reader
+from prep.part import Part, PartDone, bodies_kept, convert, reader
 from prep.recipe import recipe
 from prep.store import create, seal
 
@@ -73,9 +73,7 @@ def build(job: Job, executor: Executor, window: int) -> Iterator[Progress]:
 
     Raises PrepError when nothing can be built, and BadFiles after everything else is converted.
     """
-    data = dataset(job.dataset)
-    if job.recipe not in data.recipes:
-        raise PrepError(f"`{job.recipe}` is not a recipe for {data.name}. {hint(job.recipe, data.recipes)}")
+    data = _checked(job)
     sources, absent = choose(data, job.subset, reader(data).find(job.raw))
     with _locked(job.working), _disk_errors(job.working):
         parts = _parts(job, sources)
@@ -87,6 +85,16 @@ def build(job: Job, executor: Executor, window: int) -> Iterator[Progress]:
         yield from _assemble(job, data, done, bad, executor, window)
         (job.working / "store").rename(job.out)
         shutil.rmtree(job.working)
+
+
+def _checked(job: Job) -> Dataset:
+    """The data set, once the job's names are known to fit together."""
+    data = dataset(job.dataset)
+    if job.recipe not in data.recipes:
+        raise PrepError(f"`{job.recipe}` is not a recipe for {data.name}. {hint(job.recipe, data.recipes)}")
+    if job.subset and (owner := split(job.subset).dataset) != data.name:
+        raise PrepError(f"subset {job.subset} belongs to {owner}, not to {data.name}.")
+    return data
 
 
 def _parts(job: Job, sources: Sequence[Source]) -> list[Part]:
@@ -123,7 +131,7 @@ def _assemble(
         shutil.rmtree(target)
     small = small_arrays(folder, done)
     known = layout(data.layout)
-    shape = (recipe(job.recipe).max_bodies(data.layout), len(known.joints), known.coordinates)
+    shape = (bodies_kept(data, recipe(job.recipe)), len(known.joints), known.coordinates)
     create(target, store_info(data, job.subset, job.recipe, small, bad), int(small["offsets"][-1]), shape)
     tasks = list(block_tasks(target, folder, done))
     blocks: list[Block] = []

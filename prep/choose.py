@@ -36,8 +36,6 @@ def choose(data: Dataset, subset: str, found: Sequence[Source]) -> tuple[list[So
 
 def _subset(data: Dataset, subset: str, kept: list[Source], by_label: dict[int, list[str]]) -> tuple[list[Source], Bad]:
     rule = split(subset)
-    if rule.dataset != data.name:
-        raise PrepError(f"subset {subset} belongs to {rule.dataset}, not to {data.name}.")
     classes = sorted({*rule.train, *rule.val, *rule.test})
     chosen = rule.chosen({label: by_label.get(label, []) for label in classes})
     short = tuple(

@@ -10,12 +10,12 @@ import hashlib
 import importlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from manifests.facts import Dataset, dataset
 from prep.clip import BadFile, Clip, Recording, Source
 from prep.mark import FORMAT
-from prep.recipe import apply, recipe
+from prep.recipe import Recipe, apply, recipe
 from prep.sources import load_bytes
 from prep.store import PER_CLIP, pack_text
 
@@ -82,13 +82,13 @@ def convert(part: Part) -> PartDone:
         try:
             raw = load_bytes(source)
             recording = read(source, raw)
-            clips.append(apply(chosen, recording, data.layout))
+            clips.append(_first_bodies(apply(chosen, recording, data.layout), bodies_kept(data, chosen)))
         except BadFile as error:
             bad.append((source.name, str(error)))
             continue
         recordings.append(recording)
         digests.append(hashlib.sha256(raw).digest())
-    _write(folder, key, chosen.max_bodies(data.layout), data, clips, _columns(recordings, clips, digests, bad))
+    _write(folder, key, bodies_kept(data, chosen), clips, _columns(recordings, clips, digests, bad))
     return load_done(folder, key)
 
 
@@ -109,25 +109,36 @@ def _columns(
     return columns
 
 
-def _write(
-    folder: Path, key: str, bodies: int, data: Dataset, clips: Sequence[Clip], columns: dict[str, NDArray[Any]]
-) -> None:
+def bodies_kept(data: Dataset, chosen: Recipe) -> int:
+    """M of a store: what the recipe keeps, but never more than act in the data set."""
+    return min(chosen.max_bodies(data.layout), data.bodies)
+
+
+def _first_bodies(clip: Clip, bodies: int) -> Clip:
+    return Clip(clip.joints[:, :bodies], clip.body_mask[:, :bodies], clip.quality)
+
+
+def _write(folder: Path, key: str, bodies: int, clips: Sequence[Clip], columns: dict[str, NDArray[Any]]) -> None:
     shape = clips[0].joints.shape[2:] if clips else (0, 0)
     joints = np.zeros((int(columns["lengths"].sum()), bodies, *shape), np.float32)
     mask = np.zeros(joints.shape[:2], np.bool_)
     start = 0
     for clip in clips:
         stop = start + len(clip.joints)
-        joints[start:stop, : clip.joints.shape[1]] = clip.joints
-        mask[start:stop, : clip.body_mask.shape[1]] = clip.body_mask
+        joints[start:stop], mask[start:stop] = clip.joints, clip.body_mask
         start = stop
-    own = f"{key}.{os.getpid()}.writing"
-    with (folder / own).open("wb") as file:
-        np.save(file, joints, allow_pickle=False)
-    (folder / own).replace(folder / f"{key}.joints.npy")
-    with (folder / own).open("wb") as file:
-        np.savez(file, allow_pickle=False, **{**columns, "body_mask": mask})
-    (folder / own).replace(folder / f"{key}.npz")
+    _save(folder / f"{key}.joints.npy", lambda file: np.save(file, joints, allow_pickle=False))
+    _save(folder / f"{key}.npz", lambda file: np.savez(file, **{**columns, "body_mask": mask}))
+
+
+def _save(path: Path, write: Callable[[BinaryIO], None]) -> None:
+    """Write beside the name, flush to the disk, rename: a part is whole or not there."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.writing")
+    with temporary.open("wb") as file:
+        write(file)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
 
 
 def load_done(folder: Path, key: str) -> PartDone:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -16,6 +16,7 @@ from episodes.episode import Episode
 REPORT_EVERY = 20
 
 
+@runtime_checkable
 class Served(Protocol):
     """A list of episodes; episodes.serve.Server is one."""
 

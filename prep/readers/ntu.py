@@ -63,7 +63,7 @@ def _complaint(code: int, data: bytes, place: int, frame: int) -> str:
         return "the file is empty; it begins with the number of frames."
     if code == scanner.CUT:
         return f"the text ends in the middle of frame {frame + 1}."
-    word = (data[place : place + 40].split() or [b""])[0].decode("ascii", "backslashreplace")
+    word = (data[place : place + 40].split() or [b""])[0].decode("latin-1").encode("unicode_escape").decode()
     rules = {
         scanner.NOT_INTEGER: "is not an integer",
         scanner.TOO_LARGE: f"is too large; an integer has 64 bits, at most {2**63 - 1}",

@@ -17,7 +17,7 @@ class FakeInfo:
 
 
 class FakeStore:
-    """Clips of random joints. Joint numbers tell where they come from: frame t of clip i holds i + t / 1000 in body 0."""
+    """Clips of random joints; the first number of a frame tells where it comes from: clip + frame / 1000."""
 
     def __init__(self, lengths: Sequence[int], labels: Sequence[int], shape: tuple[int, int, int] = (2, 25, 3)) -> None:
         self.info = FakeInfo(tuple(f"action {i}" for i in range(max(labels, default=0) + 1)))

@@ -17,5 +17,12 @@ def skeleton(name: str) -> Layout:
         return ntu
     joints = tuple(f"joint{index}" for index in range(18))
     return replace(
-        ntu, name=name, joints=joints, bones=OPENPOSE_BONES + OPENPOSE_HEAD, parts={"body": tuple(range(18))}, mirror=(), root=1, centre=1
+        ntu,
+        name=name,
+        joints=joints,
+        bones=OPENPOSE_BONES + OPENPOSE_HEAD,
+        parts={"body": tuple(range(18))},
+        mirror=(),
+        root=1,
+        centre=1,
     )

@@ -41,7 +41,9 @@ def build(name: str, skeleton_name: str) -> Model:
         ):
             ours |= prefixed(theirs, f"{layer}.{their}", f"{block}.{our}")
         ours |= {f"{block}.joints.{key}": value for key, value in joined(theirs, f"{layer}.gcn1").items()}
-        biases[f"{block}.joints.maps.bias"] = sum(theirs[f"{layer}.gcn1.conv_d.{part}.bias"].double() for part in range(3))
+        biases[f"{block}.joints.maps.bias"] = sum(
+            theirs[f"{layer}.gcn1.conv_d.{part}.bias"].double() for part in range(3)
+        )
     model = Model(skeleton(skeleton_name), channels=3, bodies=2, options=Options()).double()
     model.load_state_dict(ours | biases | {"adjacency": model.adjacency})
     return model

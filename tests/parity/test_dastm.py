@@ -136,7 +136,7 @@ def test_rank_measures() -> None:
     value.backward()
     assert error(value, arrays["rank_wide_val"][0]) < 1e-6
     assert error(wide.grad.reshape(-1)[::37], arrays["rank_wide_grad_sub"]) < 1e-5
-    assert error(nuclear_norm(maps.detach()).mean(), arrays["rank_H_nuclear_mean_own"][0]) < 1e-9
+    assert error(-nuclear_norm(maps.detach()).mean(), arrays["rank_H_nuclear_mean_own"][0]) < 1e-9
 
 
 def test_block_alone() -> None:

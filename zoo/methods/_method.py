@@ -33,15 +33,11 @@ class Method(nn.Module):
         self.backbone = backbone
         self.options = options
 
-    def score(
-        self, support: Float[Tensor, "B N K T V D"], query: Float[Tensor, "B Q T V D"]
-    ) -> Float[Tensor, "B Q N"]:
+    def score(self, support: Float[Tensor, "B N K T V D"], query: Float[Tensor, "B Q T V D"]) -> Float[Tensor, "B Q N"]:
         """How well every query fits every class, from their maps."""
         raise TypeError(f"{type(self).__module__} is a method without `score`; write that method.")
 
-    def penalties(
-        self, support: Float[Tensor, "B N K T V D"], query: Float[Tensor, "B Q T V D"]
-    ) -> dict[str, Tensor]:
+    def penalties(self, support: Float[Tensor, "B N K T V D"], query: Float[Tensor, "B Q T V D"]) -> dict[str, Tensor]:
         """Further terms of the loss by name, each a scalar with its weight in it. None unless a subclass says so."""
         return {}
 

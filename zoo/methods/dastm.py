@@ -72,9 +72,7 @@ class Model(Method):
         if options.activation == "aligned":
             self.activation = AlignedActivation(width, options.block == "residual_ln", options.dropout)
 
-    def score(
-        self, support: Float[Tensor, "B N K T V D"], query: Float[Tensor, "B Q T V D"]
-    ) -> Float[Tensor, "B Q N"]:
+    def score(self, support: Float[Tensor, "B N K T V D"], query: Float[Tensor, "B Q T V D"]) -> Float[Tensor, "B Q N"]:
         """The mean over shots is taken before activation, frame by frame and joint by joint."""
         options, prototypes = self.options, support.mean(2)
         if self.activation is None:
@@ -84,9 +82,7 @@ class Model(Method):
             distance = soft_dtw(self.activation(query, prototypes, options.distance), options.gamma)
         return -distance / options.temperature
 
-    def penalties(
-        self, support: Float[Tensor, "B N K T V D"], query: Float[Tensor, "B Q T V D"]
-    ) -> dict[str, Tensor]:
+    def penalties(self, support: Float[Tensor, "B N K T V D"], query: Float[Tensor, "B Q T V D"]) -> dict[str, Tensor]:
         """Minus the mean rank measure of all frames before activation (eq. 3), times its weight."""
         if self.options.regulariser == "none":
             return {}

@@ -32,9 +32,7 @@ class Model(Method):
 
     options: Options
 
-    def score(
-        self, support: Float[Tensor, "B N K T V D"], query: Float[Tensor, "B Q T V D"]
-    ) -> Float[Tensor, "B Q N"]:
+    def score(self, support: Float[Tensor, "B N K T V D"], query: Float[Tensor, "B Q T V D"]) -> Float[Tensor, "B Q N"]:
         """Frames are flattened to V*D numbers; the mean over shots is taken frame by frame."""
         distance = alignment_distance(
             query.flatten(3),

@@ -33,9 +33,7 @@ class Model(Method):
 
     options: Options
 
-    def score(
-        self, support: Float[Tensor, "B N K T V D"], query: Float[Tensor, "B Q T V D"]
-    ) -> Float[Tensor, "B Q N"]:
+    def score(self, support: Float[Tensor, "B N K T V D"], query: Float[Tensor, "B Q T V D"]) -> Float[Tensor, "B Q N"]:
         """Whole maps or their means over frames and joints, against class means."""
         prototypes = support.mean(2)
         if self.options.pooling == "mean":

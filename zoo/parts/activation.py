@@ -17,6 +17,11 @@ from torch.utils.checkpoint import checkpoint
 from zoo.parts.frame_distance import Distance, at_least_float32, from_products
 
 
+# Frame pairs whose V x V tables are held at once. 4096 tables of 25 joints are 10 MB, the size of a processor's cache;
+# a GPU wants fewer, larger products.
+PAIRS_AT_ONCE = {"cpu": 4096, "cuda": 65536}
+
+
 class Side(nn.Module):
     """The parameters with which one of the two, query or support, is activated.
 
@@ -86,8 +91,9 @@ class AlignedActivation(nn.Module):
         of_support = self.support.own(support), self.query.other(support), self.support.values(support), support
         # A pair of frames holds V x V numbers there, and V x D here: some eight times as many.
         pairs_of_query = 8 * support.shape[1] * support.shape[2]
+        random = self.training and self.query.dropout.p > 0
         return in_chunks(
-            lambda *part: self.aligned_distance(part[:4], part[4:], kind), of_query, of_support, pairs_of_query
+            lambda *part: self.aligned_distance(part[:4], part[4:], kind), of_query, of_support, pairs_of_query, random
         )
 
     def aligned_distance(
@@ -105,7 +111,10 @@ class AlignedActivation(nn.Module):
 
 
 def _activate(
-    own: Float[Tensor, "B T Q V D"], other: Float[Tensor, "B T N V D"], value: Float[Tensor, "B T Q V D"], dropout: nn.Module
+    own: Float[Tensor, "B T Q V D"],
+    other: Float[Tensor, "B T N V D"],
+    value: Float[Tensor, "B T Q V D"],
+    dropout: nn.Module,
 ) -> Float[Tensor, "B T Q V N D"]:
     """Same-index frames: how the joints of each of the Q see those of each of the N, summing the former's values."""
     scores = (own.flatten(2, 3) * own.shape[-1] ** -0.5) @ other.flatten(2, 3).mT
@@ -144,15 +153,24 @@ def _quadratic(seen: Float[Tensor, "B X V L V"], value: Float[Tensor, "B X V D"]
 
 
 def in_chunks(
-    distance: Callable[..., Tensor], of_query: tuple[Tensor, ...], of_support: tuple[Tensor, ...], pairs_of_query: int
+    distance: Callable[..., Tensor],
+    of_query: tuple[Tensor, ...],
+    of_support: tuple[Tensor, ...],
+    pairs_of_query: int,
+    random: bool = False,
 ) -> Float[Tensor, "B Q N T T"]:
-    """`distance` of a few queries at a time, in float32 or better; for the gradient it is computed again."""
+    """`distance` of a few queries at a time, in float32 or better; for the gradient it is computed again.
+
+    `random` says that it draws from the global generator (dropout), whose state is then kept and put back.
+    """
     of_query = tuple(at_least_float32(value) for value in of_query)
     of_support = tuple(at_least_float32(value) for value in of_support)
     device = of_query[0].device.type
-    # 4096 V x V tables of 25 joints are 10 MB: the size of a processor's cache. A GPU wants fewer, larger products.
-    queries = max(1, (4096 if device == "cpu" else 65536) // (pairs_of_query * of_query[0].shape[0]))
+    queries = max(1, PAIRS_AT_ONCE.get(device, 4096) // (pairs_of_query * of_query[0].shape[0]))
     chunks = zip(*(value.split(queries, dim=1) for value in of_query), strict=True)
     with torch.autocast(device, enabled=False):
-        parts = [checkpoint(distance, *chunk, *of_support, use_reentrant=False) for chunk in chunks]
+        parts = [
+            checkpoint(distance, *chunk, *of_support, use_reentrant=False, preserve_rng_state=random)
+            for chunk in chunks
+        ]
     return torch.cat(parts, dim=1)

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+Frames = list[list[tuple[int, NDArray[np.float32]]]]
 
-def plain_read(text: bytes) -> list[list[tuple[int, list[list[float]]]]]:
-    """Per frame a list of (body id, 25 rows of x y z). Raises ValueError or IndexError when the text is wrong."""
+
+def plain_read(text: bytes) -> Frames:
+    """Per frame a list of (body id, joints (25, 3)). Raises ValueError or IndexError when the text is wrong."""
     lines = text.decode("ascii").splitlines()
     frames, at = [], 1
     for _ in range(int(lines[0])):
@@ -25,15 +27,13 @@ def plain_read(text: bytes) -> list[list[tuple[int, list[list[float]]]]]:
             if int(lines[at + 1]) != 25:
                 raise ValueError("a body has 25 joints")
             at += 2
-            joints = []
-            for line in lines[at : at + 25]:
-                words = line.split()
+            joints = np.zeros((25, 3), np.float32)
+            for joint in range(25):
+                words = lines[at].split()
+                at += 1
                 if len(words) != 12:
                     raise ValueError("a joint has twelve numbers")
-                joints.append([float(word) for word in words][:3])
-            if len(joints) != 25:
-                raise ValueError("the text ends in a body")
-            at += 25
+                joints[joint] = [float(word) for word in words][:3]
             bodies.append((int(head[0]), joints))
         frames.append(bodies)
     if any(line.strip() for line in lines[at:]):
@@ -41,7 +41,7 @@ def plain_read(text: bytes) -> list[list[tuple[int, list[list[float]]]]]:
     return frames
 
 
-def plain_ctrgcn(frames: list[list[tuple[int, list[list[float]]]]]) -> NDArray[np.float32]:
+def plain_ctrgcn(frames: Frames) -> NDArray[np.float32]:
     """The main actors, moved to the origin: (frames that show somebody, 2, 25, 3)."""
     frames = [bodies for bodies in frames if bodies]
     tracks = _tracks(frames)
@@ -54,14 +54,14 @@ def plain_ctrgcn(frames: list[list[tuple[int, list[list[float]]]]]) -> NDArray[n
     return _to_origin(clip)
 
 
-def _tracks(frames: list[list[tuple[int, list[list[float]]]]]) -> dict[int, dict[str, Any]]:
+def _tracks(frames: Frames) -> dict[int, dict[str, Any]]:
     tracks: dict[int, dict[str, Any]] = {}
     for number, bodies in enumerate(frames):
         for identity, joints in bodies:
             track = tracks.setdefault(identity, {"start": number, "joints": []})
-            track["joints"].append(np.array(joints, np.float32))
+            track["joints"].append(joints)
     for track in tracks.values():
-        track["joints"] = np.array(track["joints"], np.float32)
+        track["joints"] = np.array(track["joints"])
         track["motion"] = track["joints"].reshape(-1, 3).var(axis=0).sum()
     return tracks
 

@@ -1,0 +1,94 @@
+"""Both activations against DASTM written out pair by pair."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tests.zoo import plain_dastm as plain
+from zoo.parts import activation
+from zoo.parts.activation import AlignedActivation, PairwiseActivation
+
+
+def maps(dtype: torch.dtype = torch.float64, seed: int = 0) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    query = torch.randn(1, 4, 3, 5, 8, generator=generator, dtype=dtype)
+    support = torch.randn(1, 2, 3, 5, 8, generator=generator, dtype=dtype)
+    return query.requires_grad_(), support.requires_grad_()
+
+
+def gradients(distance: Tensor, module: nn.Module, inputs: tuple[Tensor, ...]) -> list[Tensor]:
+    weights = torch.linspace(0.5, 2, distance.numel(), dtype=distance.dtype).view_as(distance)
+    return list(torch.autograd.grad((distance * weights).sum(), [*inputs, *module.parameters()]))
+
+
+def compare(module: nn.Module, fast: Tensor, slow: Tensor, inputs: tuple[Tensor, ...]) -> None:
+    torch.testing.assert_close(fast, slow[None], rtol=1e-9, atol=1e-10)
+    pairs = zip(gradients(fast, module, inputs), gradients(slow, module, inputs), strict=True)
+    for ours, literal in pairs:
+        torch.testing.assert_close(ours, literal, rtol=1e-7, atol=1e-9)
+
+
+def test_pairwise_is_algorithm_2() -> None:
+    query, support = maps()
+    module = PairwiseActivation(8).double()
+    fast = module(query, support, "frobenius")
+    compare(module, fast, plain.pairwise(query[0], support[0], module), (query, support))
+
+
+@pytest.mark.parametrize("residual", [True, False])
+def test_aligned_is_the_repository(residual: bool) -> None:
+    query, support = maps()
+    module = AlignedActivation(8, residual, dropout=0.2).double().eval()
+    fast = module(query, support, "cosine")
+    compare(module, fast, plain.aligned(query[0], support[0], module, residual), (query, support))
+
+
+@pytest.mark.parametrize("make", [lambda: PairwiseActivation(8), lambda: AlignedActivation(8, True, 0.0)])
+@pytest.mark.parametrize("kind", ["frobenius", "squared_frobenius", "cosine"])
+def test_chunks_and_batches_change_nothing(make, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = make().double()
+    first, second = maps(seed=1), maps(seed=2)
+    query, support = (torch.cat(pair) for pair in zip(first, second, strict=True))
+    whole = module(query, support, kind)
+    monkeypatch.setattr(activation, "PAIRS_AT_ONCE", {"cpu": 1})
+    split = module(query, support, kind)
+    torch.testing.assert_close(split, whole, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(module(*second, kind)[0], whole[1], rtol=1e-9, atol=1e-9)
+    for ours, other in zip(
+        gradients(split, module, (query, support)), gradients(whole, module, (query, support)), strict=True
+    ):
+        torch.testing.assert_close(ours, other, rtol=1e-9, atol=1e-9)
+
+
+def test_dropout_in_a_chunk_is_the_same_when_it_is_computed_again() -> None:
+    query, support = maps()
+    module = AlignedActivation(8, residual=True, dropout=0.5).double().train()
+
+    def distance(shift: float) -> Tensor:
+        torch.manual_seed(3)
+        return module(query + shift, support, "squared_frobenius").sum()
+
+    gradient = torch.autograd.grad(distance(0.0), query)[0].sum()
+    step = 1e-6
+    slope = (distance(step) - distance(-step)) / (2 * step)
+    torch.testing.assert_close(gradient, slope.detach(), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("make", [lambda: PairwiseActivation(8), lambda: AlignedActivation(8, True, 0.0)])
+def test_half_precision_maps_give_float32_distances(make) -> None:
+    query, support = maps(torch.float32)
+    module = make()
+    with torch.autocast("cpu", torch.bfloat16):
+        rough = module(query.bfloat16(), support.bfloat16(), "frobenius")
+    assert rough.dtype == torch.float32
+    torch.testing.assert_close(rough, module(query, support, "frobenius"), rtol=0.05, atol=0.05)
+
+
+def test_equal_frames_have_finite_gradients() -> None:
+    module = PairwiseActivation(8)
+    module.support.load_state_dict(module.query.state_dict())
+    query = torch.zeros(1, 1, 2, 5, 8, requires_grad=True)
+    module(query, query, "frobenius").sum().backward()
+    assert torch.isfinite(query.grad).all()

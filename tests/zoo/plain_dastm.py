@@ -1,0 +1,78 @@
+"""DASTM's mathematics written out as the paper's page and the repository's order of work have them: slow and obvious.
+
+Nothing here is shared with the project: these are the references that the fast forms are compared with.
+Maps are (Q, T, V, D) for queries and (N, T, V, D) for class means; distances (Q, N, T, T).
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def attend(own: Tensor, other: Tensor, side: nn.Module, residual: bool) -> Tensor:
+    """One activated map per pair: eq. 4, or the repository's block. `own` and `other` are (..., V, D) of equal shape."""
+    scores = side.own(own) @ side.other(other).mT / own.shape[-1] ** 0.5
+    activated = side.dropout(scores.softmax(-1)) @ side.value(own)
+    if residual:
+        activated = side.norm(side.dropout(side.dense(activated)) + own)
+    return activated
+
+
+def pairwise(query: Tensor, support: Tensor, activation: nn.Module) -> Tensor:
+    """Algorithm 2: for every pair of frames, both activated maps and the Frobenius norm of their difference."""
+    shape = (len(query), len(support), query.shape[1], support.shape[1], *query.shape[2:])
+    frames_q = query[:, None, :, None].expand(shape)
+    frames_s = support[None, :, None].expand(shape)
+    active_q = attend(frames_q, frames_s, activation.query, residual=False)
+    active_s = attend(frames_s, frames_q, activation.support, residual=False)
+    return torch.linalg.matrix_norm(active_q - active_s)
+
+
+def aligned(query: Tensor, support: Tensor, activation: nn.Module, residual: bool = True) -> Tensor:
+    """Frames of the same index activate each other; then one minus the cosine of all pairs of flattened frames."""
+    shape = (len(query), len(support), *query.shape[1:])
+    frames_q = query[:, None].expand(shape)
+    frames_s = support[None].expand(shape)
+    active_q = attend(frames_q, frames_s, activation.query, residual).flatten(3)
+    active_s = attend(frames_s, frames_q, activation.support, residual).flatten(3)
+    frames = active_q.shape[2]
+    first = active_q[:, :, :, None].expand(-1, -1, -1, frames, -1)
+    second = active_s[:, :, None].expand(-1, -1, frames, -1, -1)
+    norms = (first.norm(dim=-1) + 1e-8) * (second.norm(dim=-1) + 1e-8)
+    return 1 - (first * second).sum(-1) / norms
+
+
+def soft_dtw(cost: Tensor, gamma: float) -> Tensor:
+    """The recursion of eq. 7 cell by cell, for one cost matrix; gamma 0 takes the minimum."""
+    rows, columns = cost.shape
+    table = {(i, j): cost.new_tensor(torch.inf) for i in range(rows + 1) for j in range(columns + 1)}
+    table[0, 0] = cost.new_tensor(0.0)
+    for i in range(1, rows + 1):
+        for j in range(1, columns + 1):
+            before = torch.stack([table[i - 1, j - 1], table[i - 1, j], table[i, j - 1]])
+            least = before.min() if gamma == 0 else -gamma * torch.logsumexp(-before / gamma, 0)
+            table[i, j] = cost[i - 1, j - 1] + least
+    return table[rows, columns]
+
+
+def nuclear(maps: Tensor) -> Tensor:
+    """Eq. 3 without its sign: the mean over clips and frames of the sum of singular values."""
+    total = maps.new_zeros(())
+    for clip in range(len(maps)):
+        for frame in range(maps.shape[1]):
+            total = total + torch.linalg.svd(maps[clip, frame], full_matrices=False).S.sum()
+    return total / (len(maps) * maps.shape[1])
+
+
+def surrogate(maps: Tensor) -> Tensor:
+    """The repository's measure, frame by frame: softmax over channels, column norms sorted, the largest averaged."""
+    total = maps.new_zeros(())
+    for clip in range(len(maps)):
+        for frame in range(maps.shape[1]):
+            matrix = maps[clip, frame]
+            share = F.softmax(matrix - matrix.max(), dim=1)
+            columns = share.pow(2).sum(0).sqrt().sort(descending=True).values
+            total = total + columns[: min(matrix.shape)].mean()
+    return total / (len(maps) * maps.shape[1])

@@ -145,10 +145,10 @@ def _frame_of(recording: Recording) -> NDArray[np.int64]:
 
 def _by_id(recording: Recording) -> list[NDArray[np.int64]]:
     """The sightings of each body id, in file order; ids in order of first appearance."""
-    if not len(recording.body_id):
-        return []
     order = np.argsort(recording.body_id, kind="stable")
     ends = np.flatnonzero(np.diff(recording.body_id[order])) + 1
+    if not len(ends):  # most clips
+        return [order] if len(order) else []
     return sorted(np.split(order, ends), key=lambda rows: int(rows[0]))
 
 

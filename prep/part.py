@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manifests.facts import Dataset, dataset
+from prep.clean import EXTRA_BODIES
 from prep.clip import BadFile, Clip, Recording, Source
 from prep.mark import FORMAT
 from prep.recipe import Recipe, apply, recipe
@@ -115,7 +116,8 @@ def bodies_kept(data: Dataset, chosen: Recipe) -> int:
 
 
 def _first_bodies(clip: Clip, bodies: int) -> Clip:
-    return Clip(clip.joints[:, :bodies], clip.body_mask[:, :bodies], clip.quality)
+    cut = EXTRA_BODIES if clip.body_mask[:, bodies:].any() else 0
+    return Clip(clip.joints[:, :bodies], clip.body_mask[:, :bodies], clip.quality | cut)
 
 
 def _write(folder: Path, key: str, bodies: int, clips: Sequence[Clip], columns: dict[str, NDArray[Any]]) -> None:

@@ -69,3 +69,9 @@ def stats(array: np.ndarray) -> list[float]:
     """Mean, standard deviation, L2 norm, least and greatest, as the goldens have them."""
     whole = array.astype(np.float64)
     return [whole.mean(), whole.std(), float(np.linalg.norm(whole)), whole.min(), whole.max()]
+
+
+def digest(array: np.ndarray) -> str:
+    """sha256 of the numbers rounded to four decimals (`sha256_1e4` of the goldens): the whole array, not a sample."""
+    whole = np.rint(np.round(array.astype(np.float64), 4) * 1e4).astype("<i8")
+    return hashlib.sha256(whole.tobytes()).hexdigest()

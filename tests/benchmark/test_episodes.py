@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -80,10 +81,13 @@ def plain(store: FakeStore, workers: int) -> DataLoader[tuple[Tensor, int]]:
 
 
 @pytest.fixture(autouse=True)
-def unchecked() -> Iterator[None]:
-    """Shapes unchecked, as in training."""
+def as_in_training() -> Iterator[None]:
+    """Shapes unchecked, and every core for both sides."""
+    threads = torch.get_num_threads()
     jaxtyping.config.update("jaxtyping_disable", True)
+    torch.set_num_threads(os.cpu_count() or 1)
     yield
+    torch.set_num_threads(threads)
     jaxtyping.config.update("jaxtyping_disable", False)
 
 

@@ -42,7 +42,7 @@ def test_train_eval_and_train_again(shell, in_demo: Path, trained: Path) -> None
     second = json.loads(shell(f"fszoo eval {trained} --json").stdout)
     assert {key: second[key] for key in first} == first
     untrained = json.loads(shell(f"fszoo eval {trained} --untrained --json").stdout)
-    assert (untrained["trained"], first["trained"]) == (0, 6)
+    assert untrained["trained"] == 0 < first["trained"] <= 6
     more = json.loads(shell(f"fszoo eval {trained} --json --set budget.test=8").stdout)
     assert more["episodes"] == 8
 

@@ -5,13 +5,14 @@ from dataclasses import fields, replace
 import pytest
 import torch
 from fakes import even_store
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from episodes.augment import Augment
 from episodes.draw import Classes, Task, draw
 from episodes.episode import Episode, EpisodeError
 from episodes.pool import Pool
 from episodes.protocol import Episodic, Exemplars
-from episodes.resample import Sampling, sample
+from episodes.resample import RULES, Sampling, sample
 from episodes.serve import Server, View, Viewer
 from manifests.facts import layout
 
@@ -130,6 +131,33 @@ def test_errors_name_the_remedy() -> None:
         View(streams=())
     with pytest.raises(EpisodeError, match="Layout kinect20 has 20 joints and the pool's clips have 25"):
         Viewer(POOL, layout("kinect20"), View())
+
+
+class Spy(TorchDispatchMode):
+    """Notes every operation that torch carries out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: set[str] = set()
+
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        self.seen.add(str(operation))
+        return operation(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("frozen", [False, True])
+def test_nothing_is_read_back_by_the_host(rule: str, frozen: bool) -> None:
+    """Operations whose result the host must wait for: a number, a list of places, a tensor made from host values."""
+    wild = server(replace(WILD, sampling=Sampling(10, rule, frozen, scrambled=True)), episodes=500, batch=2)
+    with Spy() as spy:
+        wild.at(0)
+        wild.at(200)
+    waits = ("_local_scalar_dense", "nonzero", "masked_select", "unique", "lift_fresh", "equal.default")
+    assert not [name for name in spy.seen if any(word in name for word in waits)]
+    with Spy() as spy:
+        torch.arange(3).sum().item()
+    assert "aten._local_scalar_dense.default" in spy.seen
 
 
 @pytest.mark.gpu

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from shared import shared
 from torch import Tensor, nn
+
+from shared import shared
 
 
 def draw(key: str, shape: list[int], kind: str) -> Tensor:

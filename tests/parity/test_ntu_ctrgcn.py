@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from real_ntu import golden, invented_cases, real_cases, stats
+from real_ntu import digest, golden, invented_cases, real_cases, stats
 
 from prep.bodies import ctrgcn_actors
 from prep.clip import Recording
@@ -35,6 +35,7 @@ def test_real_files() -> None:
             assert list(found.shape) == about[f"{stage}_shape"]
             np.testing.assert_allclose(found.reshape(-1)[::23], arrays[f"{key}|{stage}_sub"], rtol=0, atol=ATOL)
             np.testing.assert_allclose(stats(found), arrays[f"{key}|{stage}_stats"], rtol=1e-6, atol=ATOL)
+            assert digest(found) == about[f"{stage}_sha256_1e4"]
         np.testing.assert_allclose(found[0], arrays[f"{key}|translated_first_frame"], rtol=0, atol=ATOL)
         np.testing.assert_allclose(found[-1], arrays[f"{key}|translated_last_frame"], rtol=0, atol=ATOL)
 
@@ -54,3 +55,5 @@ def test_invented_files_with_every_trouble() -> None:
         assert list(found.shape) == about["ctr_translated_shape"]
         np.testing.assert_allclose(found.reshape(-1)[::29], arrays[f"{key}|ctr_translated_sub"], rtol=0, atol=ATOL)
         np.testing.assert_allclose(stats(found), arrays[f"{key}|ctr_translated_stats"], rtol=1e-6, atol=ATOL)
+        assert digest(found) == about["ctr_translated_sha256_1e4"]
+        assert digest(denoised(recording, 75 * bodies)) == about["ctr_denoised_sha256_1e4"]

@@ -104,19 +104,19 @@ class AdaptiveConvolution(nn.Module):
         """The sum over partitions of W_p x G_p + b_p, normalised, plus the shortcut."""
         graph = adjacency + self.learnt
         if self.pair is not None:
-            graph = graph + self.similarity(maps)
+            graph = graph + self.similarity(maps, self.pair)
         out = pointwise(mix_joints(maps, graph), self.maps.weight, self.maps.bias)
         return F.relu(self.norm(out) + self.shortcut(maps))
 
-    def similarity(self, maps: Float[Tensor, "X T V C"]) -> Float[Tensor, "X P V V"]:
+    def similarity(self, maps: Float[Tensor, "X T V C"], pair: nn.Linear) -> Float[Tensor, "X P V V"]:
         """C_p of every clip: how like two joints are over all frames, a softmax over the source joints."""
-        pair = pointwise(maps, self.pair.weight, self.pair.bias).unflatten(3, (2, self.partitions, self.narrow))
-        source, output = pair.movedim(1, 4).unbind(2)
-        scores = torch.einsum("xvpte,xwpte->xpvw", source, output) / (maps.shape[1] * self.narrow)
+        both = pointwise(maps, pair.weight, pair.bias).unflatten(3, (2, self.partitions, self.narrow))
+        source, output = both[:, :, :, 0], both[:, :, :, 1]
+        scores = torch.einsum("xtvpe,xtwpe->xpvw", source, output) / (maps.shape[1] * self.narrow)
         return scores.softmax(-2)
 
 
 def _kaiming(layer: TemporalConvolution) -> TemporalConvolution:
     nn.init.kaiming_normal_(layer.weight, mode="fan_out")
-    nn.init.zeros_(layer.bias)
+    nn.init.zeros_(layer.get_parameter("bias"))
     return layer

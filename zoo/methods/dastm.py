@@ -1,4 +1,4 @@
-"""DASTM (Ma et al., ECCV 2022): joints kept independent, activated by those they are compared with, then aligned in time.
+"""DASTM (Ma et al., ECCV 2022): joints kept independent, activated by those they meet, then aligned in time.
 
 The defaults are the paper's form. Its published code computes something else: distance cosine, activation aligned,
 block residual_ln, regulariser surrogate, rank_prototypes true. Its rows "DTW" and DASTM* have activation none and
@@ -65,7 +65,7 @@ class Model(Method):
 
     def __init__(self, backbone: nn.Module, options: Options) -> None:
         super().__init__(backbone, options)
-        width = int(backbone.width)
+        width: int = backbone.width  # type: ignore[assignment]
         self.activation: PairwiseActivation | AlignedActivation | None = None
         if options.activation == "pairwise":
             self.activation = PairwiseActivation(width)

@@ -16,7 +16,6 @@ from torch.utils.checkpoint import checkpoint
 
 from zoo.parts.frame_distance import Distance, at_least_float32, from_products
 
-
 # Frame pairs whose V x V tables are held at once. 4096 tables of 25 joints are 10 MB, the size of a processor's cache;
 # a GPU wants fewer, larger products.
 PAIRS_AT_ONCE = {"cpu": 4096, "cuda": 65536}
@@ -125,7 +124,7 @@ def _activate(
 def pairwise_distance(
     of_query: tuple[Tensor, ...], of_support: tuple[Tensor, ...], kind: Distance
 ) -> Float[Tensor, "B Q N T T"]:
-    """Distances after activating every frame by every other; each argument is own, other, values (B, Q or N, T, V, D)."""
+    """Distances of frames activated by each other; each argument is own, other, values, (B, Q or N, T, V, D)."""
     own_q, other_q, value_q = (value.flatten(1, 2) for value in of_query)
     own_s, other_s, value_s = (value.flatten(1, 2) for value in of_support)
     scale = own_q.shape[-1] ** -0.5

@@ -47,8 +47,8 @@ def between_all(
 
 
 def from_products(
-    dot: Float[Tensor, "*#batch"], first: Float[Tensor, "*#batch"], second: Float[Tensor, "*#batch"], kind: Distance
-) -> Float[Tensor, "*#batch"]:
+    dot: Float[Tensor, "*_"], first: Float[Tensor, "*_"], second: Float[Tensor, "*_"], kind: Distance
+) -> Float[Tensor, "*_"]:
     """The distance of two vectors from their product and their squared lengths.
 
     >>> from_products(torch.tensor(12.0), torch.tensor(9.0), torch.tensor(25.0), "squared_frobenius").item()

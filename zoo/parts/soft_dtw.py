@@ -33,8 +33,8 @@ def soft_dtw(cost: Float[Tensor, "*batch T L"], gamma: float) -> Float[Tensor, "
 
 
 def divergence(
-    between: Float[Tensor, "*#batch"], first: Float[Tensor, "*#batch"], second: Float[Tensor, "*#batch"]
-) -> Float[Tensor, "*#batch"]:
+    between: Float[Tensor, "*_"], first: Float[Tensor, "*_"], second: Float[Tensor, "*_"]
+) -> Float[Tensor, "*_"]:
     """s(x, y) - (s(x, x) + s(y, y)) / 2 from the three soft-DTW values: zero where x is y (Blondel et al., 2021)."""
     return between - (first + second) / 2
 

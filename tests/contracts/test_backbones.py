@@ -1,0 +1,165 @@
+"""What every backbone must do: each file of zoo/backbones against each contract, and one wrong member for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from manifests import facts
+from manifests.facts import Layout, layout
+from zoo import registry
+from zoo.backbones._backbone import Backbone, ShapeError
+
+Make = Callable[..., Backbone]
+LAYOUTS = facts.names("layouts")
+
+
+def seeded(make: Make, skeleton: Layout | None = None, channels: int = 3, bodies: int = 2, seed: int = 0) -> Backbone:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return make(skeleton or layout("ntu25"), channels, bodies).eval()
+
+
+def clips(skeleton: Layout | None = None, count: int = 2, bodies: int = 2, frames: int = 8, channels: int = 3) -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    joints = len((skeleton or layout("ntu25")).joints)
+    return torch.randn(count, bodies, frames, joints, channels, generator=generator)
+
+
+def near(first: Tensor, second: Tensor, tolerance: float = 1e-4) -> None:
+    torch.testing.assert_close(first, second, rtol=tolerance, atol=tolerance * second.abs().max().item())
+
+
+@torch.no_grad()
+def every_layout(make: Make) -> None:
+    for name in LAYOUTS:
+        for channels, bodies, frames in ((3, 2, 8), (2, 1, 13)):
+            skeleton = layout(name)
+            model = seeded(make, skeleton, channels, bodies)
+            maps = model(clips(skeleton, 2, bodies, frames, channels))
+            assert maps.shape == (2, -(-frames // 4), len(skeleton.joints), model.width)
+            assert torch.isfinite(maps).all()
+            assert maps.std() > 0
+
+
+@torch.no_grad()
+def bodies_in_any_order(make: Make) -> None:
+    model = seeded(make)
+    near(model(clips().flip(1)), model(clips()))
+
+
+@torch.no_grad()
+def empty_body_ignored(make: Make) -> None:
+    model, one = seeded(make), clips()[:, :1]
+    twice = model(torch.cat([one, one], dim=1))
+    near(model(torch.cat([one, torch.zeros_like(one)], dim=1)), twice)
+    near(model(torch.cat([torch.zeros_like(one), one], dim=1)), twice)
+
+
+@torch.no_grad()
+def no_body_is_zero(make: Make) -> None:
+    assert seeded(make)(torch.zeros_like(clips())).eq(0).all()
+
+
+@torch.no_grad()
+def clips_apart(make: Make) -> None:
+    model = seeded(make)
+    near(model(clips()), torch.cat([model(clips()[:1]), model(clips()[1:])]))
+
+
+def gradient_everywhere(make: Make) -> None:
+    model = seeded(make)
+    model(clips()).square().sum().backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert torch.isfinite(parameter.grad).all(), name
+        assert parameter.grad.abs().sum() > 0, name
+
+
+@torch.no_grad()
+def same_again(make: Make) -> None:
+    model = seeded(make)
+    assert torch.equal(model(clips()), model(clips()))
+
+
+@torch.no_grad()
+def half_precision(make: Make) -> None:
+    model = seeded(make)
+    exact = model(clips())
+    with torch.autocast("cpu", torch.bfloat16):
+        rough = model(clips()).float()
+    assert (rough - exact).norm() < 0.05 * exact.norm()
+
+
+@torch.no_grad()
+def weights_saved(make: Make) -> None:
+    first, second = seeded(make, seed=1), seeded(make, seed=2)
+    second.load_state_dict(first.state_dict())
+    assert torch.equal(first(clips()), second(clips()))
+
+
+def other_shapes_refused(make: Make) -> None:
+    model = seeded(make)
+    for wrong in (clips(bodies=1), clips(channels=2), clips(layout("kinect20"))):
+        with pytest.raises(ShapeError, match=r"this backbone was built for \(2, 25, 3\)"):
+            model(wrong)
+
+
+class Wrong(Backbone):
+    """A linear backbone with whatever is wrong with it: `spoil` gets the maps of all bodies and the clips."""
+
+    width = 4
+
+    def __init__(self, spoil: Callable[..., Tensor], skeleton: Layout, channels: int, bodies: int) -> None:
+        super().__init__(skeleton, channels, bodies)
+        self.map = nn.Linear(channels, self.width)
+        self.unused = nn.Parameter(torch.zeros(1))
+        self.noise = torch.rand(())
+        self.spoil = spoil
+
+    def forward(self, given: Tensor) -> Tensor:
+        maps = self.map(given[:, :, ::4])
+        return self.spoil(self, maps, given)
+
+
+def mean(self: Wrong, maps: Tensor, given: Tensor) -> Tensor:
+    return maps.mean(1)
+
+
+CONTRACTS: dict[Callable[[Make], None], Callable[..., Tensor]] = {
+    every_layout: lambda self, maps, given: maps.mean(1)[:, :1],
+    bodies_in_any_order: lambda self, maps, given: maps[:, 0],
+    empty_body_ignored: mean,
+    no_body_is_zero: mean,
+    clips_apart: lambda self, maps, given: maps.mean(1) - maps.mean((0, 1)),
+    gradient_everywhere: mean,
+    same_again: lambda self, maps, given: maps.mean(1) + torch.rand(()),
+    half_precision: lambda self, maps, given: (maps + 1000).mean(1) - 1000,
+    weights_saved: lambda self, maps, given: maps.mean(1) + self.noise,
+    other_shapes_refused: mean,
+}
+
+
+def maker(name: str) -> Make:
+    module = registry.find("backbones", name)
+    return lambda skeleton, channels, bodies: module.Model(skeleton, channels, bodies, module.Options())
+
+
+@pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.__name__)
+@pytest.mark.parametrize("name", registry.names("backbones"))
+def test_backbone(name: str, contract: Callable[[Make], None]) -> None:
+    contract(maker(name))
+
+
+@pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.__name__)
+def test_contract_catches_a_wrong_backbone(contract: Callable[[Make], None]) -> None:
+    with pytest.raises((AssertionError, RuntimeError, pytest.fail.Exception)):
+        contract(partial(Wrong, CONTRACTS[contract]))
+
+
+def test_there_are_backbones() -> None:
+    assert {"agcn", "stgcn"} <= set(registry.names("backbones"))

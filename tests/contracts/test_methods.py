@@ -1,0 +1,212 @@
+"""What every method must do: each file of zoo/methods against each contract, and one wrong member that each must catch.
+
+The backbone is a linear map of joints, so that the method alone is on trial.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from episodes.episode import Episode
+from zoo import registry
+from zoo.methods import protonet
+from zoo.methods._method import Method
+
+Make = Callable[[], Method]
+V, C, T = 5, 3, 4
+
+
+class Linear(nn.Module):
+    """Mean over bodies, then one matrix for the coordinates of every joint: X M T V C to X T V D; zeros stay zeros."""
+
+    width = 8
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.map = nn.Linear(C, self.width, bias=False)
+
+    def forward(self, clips: Tensor) -> Tensor:
+        return self.map(clips.mean(1))
+
+
+def episode(batch: int = 1, way: int = 3, shot: int = 2, queries: int = 7, seed: int = 0, noise: float = 0.1) -> Episode:
+    """Classes are random clips, members are those plus noise; queries are spread unevenly over classes."""
+    generator = torch.Generator().manual_seed(seed)
+    kinds = torch.randn(batch, way, 1, T, V, C, generator=generator)
+    answer = torch.randint(way, (batch, queries), generator=generator)
+    support = kinds[:, :, None] + noise * torch.randn(batch, way, shot, 1, T, V, C, generator=generator)
+    chosen = torch.stack([row[index] for row, index in zip(kinds, answer, strict=True)])
+    query = chosen + noise * torch.randn(batch, queries, 1, T, V, C, generator=generator)
+    return Episode(support, query, answer, torch.arange(way).repeat(batch, 1))
+
+
+def maker(name: str) -> Make:
+    module = registry.find("methods", name)
+    return lambda: module.Model(Linear(), module.Options())
+
+
+def seeded(make: Make, seed: int = 0) -> Method:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return make().eval()
+
+
+def near(first: Tensor, second: Tensor, tolerance: float = 1e-4) -> None:
+    torch.testing.assert_close(first, second, rtol=tolerance, atol=tolerance * second.abs().max().item())
+
+
+def shapes(make: Make) -> None:
+    task = episode(batch=2, way=4, shot=3, queries=6)
+    losses = seeded(make).losses(task)
+    assert losses.scores.shape == (2, 6, 4)
+    assert losses.total.shape == ()
+    near(losses.total, torch.stack(list(losses.parts.values())).sum())
+
+
+def finite(make: Make) -> None:
+    task = episode()
+    for support in (task.support, torch.zeros_like(task.support)):
+        for query in (task.query, torch.zeros_like(task.query)):
+            model = seeded(make)
+            losses = model.losses(replace(task, support=support, query=query))
+            losses.total.backward()
+            assert torch.isfinite(losses.scores).all()
+            assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
+
+
+@torch.no_grad()
+def classes_in_any_order(make: Make) -> None:
+    task, order = episode(way=4), torch.tensor([2, 0, 3, 1])
+    model = seeded(make)
+    near(model(replace(task, support=task.support[:, order])), model(task)[:, :, order])
+
+
+@torch.no_grad()
+def queries_in_any_order(make: Make) -> None:
+    task, order = episode(queries=5), torch.tensor([4, 1, 0, 3, 2])
+    model = seeded(make)
+    near(model(replace(task, query=task.query[:, order])), model(task)[:, order])
+
+
+@torch.no_grad()
+def shots_in_any_order(make: Make) -> None:
+    task = episode(shot=3, noise=1.0)
+    model = seeded(make)
+    near(model(replace(task, support=task.support.flip(2))), model(task))
+
+
+@torch.no_grad()
+def episodes_apart(make: Make) -> None:
+    both = episode(batch=2)
+    model = seeded(make)
+    alone = [
+        model(Episode(*(value[index : index + 1] for value in (both.support, both.query, both.answer, both.class_id))))
+        for index in range(2)
+    ]
+    near(model(both), torch.cat(alone))
+
+
+def gradient_everywhere(make: Make) -> None:
+    model = seeded(make).train()
+    model.losses(episode(noise=1.0)).total.backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.abs().sum() > 0, name
+
+
+@torch.no_grad()
+def same_again(make: Make) -> None:
+    model = seeded(make)
+    assert torch.equal(model(episode()), model(episode()))
+
+
+@torch.no_grad()
+def any_size(make: Make) -> None:
+    model = seeded(make)
+    for way, shot, queries in ((2, 1, 3), (5, 5, 1), (20, 1, 7), (7, 2, 11)):
+        scores = model(episode(way=way, shot=shot, queries=queries))
+        assert scores.shape == (1, queries, way)
+
+
+@torch.no_grad()
+def half_precision(make: Make) -> None:
+    model, task = seeded(make), episode(noise=1.0)
+    exact = model(task)
+    with torch.autocast("cpu", torch.bfloat16):
+        rough = model(task)
+    near(rough.float(), exact, tolerance=0.05)
+
+
+@torch.no_grad()
+def weights_saved(make: Make) -> None:
+    first, second = seeded(make, seed=1), seeded(make, seed=2)
+    second.load_state_dict(first.state_dict())
+    assert torch.equal(first(episode()), second(episode()))
+
+
+def toy_task_learnt(make: Make) -> None:
+    model = seeded(make).train()
+    optimiser = torch.optim.Adam(model.parameters(), lr=0.01)
+    for step in range(10):
+        optimiser.zero_grad()
+        model.losses(episode(way=5, shot=1, seed=step)).total.backward()
+        optimiser.step()
+    task = episode(way=5, shot=1, queries=40, seed=99)
+    with torch.no_grad():
+        right = model.eval()(task).argmax(-1) == task.answer
+    assert right.float().mean() > 0.9
+
+
+class Wrong(protonet.Model):
+    """A prototypical network with whatever is wrong with its scores, or with itself."""
+
+    def __init__(self, spoil: Callable[[Method, Tensor, Tensor, Tensor], Tensor]) -> None:
+        super().__init__(Linear(), protonet.Options())
+        self.spoil = spoil
+        self.unused = nn.Parameter(torch.zeros(1))
+        self.noise = torch.rand(())
+
+    def score(self, support: Tensor, query: Tensor) -> Tensor:
+        return self.spoil(self, super().score(support, query), support, query)
+
+
+def rounded(_: Method, __: Tensor, support: Tensor, query: Tensor) -> Tensor:
+    gap = (query[:, :, None] + 100) - (support.mean(2)[:, None] + 100)
+    return -gap.square().sum((-3, -2, -1))
+
+
+CONTRACTS: dict[Callable[[Make], None], Callable[[Method, Tensor, Tensor, Tensor], Tensor]] = {
+    shapes: lambda self, scores, support, query: scores.mT,
+    finite: lambda self, scores, support, query: scores / query.norm(),
+    classes_in_any_order: lambda self, scores, support, query: scores + torch.arange(scores.shape[-1]),
+    queries_in_any_order: lambda self, scores, support, query: scores.cumsum(1),
+    shots_in_any_order: lambda self, scores, support, query: scores + support[:, :, 0].sum((2, 3, 4))[:, None],
+    episodes_apart: lambda self, scores, support, query: scores - scores.mean(0),
+    gradient_everywhere: lambda self, scores, support, query: scores,
+    same_again: lambda self, scores, support, query: scores + torch.rand(()),
+    any_size: lambda self, scores, support, query: scores @ torch.eye(5)[: scores.shape[-1]],
+    half_precision: rounded,
+    weights_saved: lambda self, scores, support, query: scores + self.noise,
+    toy_task_learnt: lambda self, scores, support, query: -scores,
+}
+
+
+@pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.__name__)
+@pytest.mark.parametrize("name", registry.names("methods"))
+def test_method(name: str, contract: Callable[[Make], None]) -> None:
+    contract(maker(name))
+
+
+@pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.__name__)
+def test_contract_catches_a_wrong_method(contract: Callable[[Make], None]) -> None:
+    with pytest.raises((AssertionError, RuntimeError, ValueError)):
+        contract(lambda: Wrong(CONTRACTS[contract]))
+
+
+def test_there_are_methods() -> None:
+    assert {"dastm", "dtw", "protonet"} <= set(registry.names("methods"))

@@ -16,6 +16,7 @@ from cli.workspace import WorkspaceError, workspace
 from manifests.facts import dataset, names
 
 if TYPE_CHECKING:
+    from prep.build import Job
     from prep.summary import Summary
 
 EPILOG = "Raw files are expected in FSPREP_HOME/raw/<data set>; `fsprep where` shows that folder."
@@ -69,39 +70,20 @@ def build(
     Exit status 3: some raw files are bad; all others are converted, and the store stays unfinished until they are
     mended (run again) or allowed (--allow-bad).
     """
-    from prep.build import BadFiles, Job, Progress
-    from prep.build import build as run
+    from prep.build import Job
     from prep.recipe import recipe as preparation
 
     data, place = dataset(name), workspace()
     recipe = preparation(recipe or data.recipe).name
-    job = Job(
-        dataset=name,
-        subset=subset,
-        recipe=recipe,
-        raw=raw or place.raw(name),
-        out=out or place.store(name, subset, recipe),
-        allow_bad=allow_bad,
-    )
-    if job.out.exists():
-        _already_built(job.out, job.dataset, job.subset, job.recipe)
-        facts = _summary(job.out)
-        options.emit(json_, asdict(facts), f"Already built.\n{_told(facts)}")
-        return
-    count = workers or os.cpu_count() or 1
-    try:
-        with meter(json_) as bars, local_executor(count) as executor:
-            record: Progress
-            for record in run(job, executor, window=2 * count):
-                note = f"{record.bad} bad" if record.bad else ""
-                bars.show(record.stage, record.done, record.total, note)
-    except BadFiles as error:
-        bad = [{"name": name, "reason": reason} for name, reason in error.bad]
-        options.emit(json_, {"bad": bad, "report": str(error.report)}, "")
-        click.echo(f"Error: {error}", err=True)
-        raise SystemExit(options.BAD_FILES) from error
+    where_to = out or place.store(name, subset, recipe)
+    job = Job(name, recipe, raw or place.raw(name), where_to, subset, allow_bad)
+    there = job.out.exists()
+    if there:
+        _check_same(job)
+    else:
+        _run(job, workers or os.cpu_count() or 1, json_)
     facts = _summary(job.out)
-    options.emit(json_, asdict(facts), _told(facts))
+    options.emit(json_, asdict(facts), ("Already built.\n" if there else "") + _told(facts))
 
 
 @main.command()
@@ -158,13 +140,29 @@ def where(json_: bool) -> None:
     options.emit(json_, folders, "\n".join(f"{name:7} {path}" for name, path in folders.items()))
 
 
-def _already_built(path: Path, name: str, subset: str, recipe: str) -> None:
+def _run(job: Job, workers: int, json_: bool) -> None:
+    from prep.build import BadFiles
+    from prep.build import build as run
+
+    try:
+        with meter(json_) as bars, local_executor(workers) as executor:
+            for record in run(job, executor, window=2 * workers):
+                bars.show(record.stage, record.done, record.total, f"{record.bad} bad" if record.bad else "")
+    except BadFiles as error:
+        if json_:
+            bad = [{"name": name, "reason": reason} for name, reason in error.bad]
+            options.emit(json_, {"bad": bad, "report": str(error.report)}, "")
+        click.echo(f"Error: {error}", err=True)
+        raise SystemExit(options.BAD_FILES) from error
+
+
+def _check_same(job: Job) -> None:
     from prep.store import open_store
 
-    held = open_store(path).info
-    if (held.dataset, held.subset, held.recipe) != (name, subset, recipe):
+    held = open_store(job.out).info
+    if (held.dataset, held.subset, held.recipe) != (job.dataset, job.subset, job.recipe):
         found = f"{held.dataset} {held.subset} prepared by `{held.recipe}`"
-        raise WorkspaceError(f"{path} holds {found}. Choose another --out, or delete it.")
+        raise WorkspaceError(f"{job.out} holds {found}. Choose another --out, or delete it.")
 
 
 def _summary(path: Path) -> Summary:

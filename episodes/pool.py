@@ -103,8 +103,8 @@ class Pool:
         V, C = self.joints.shape[2:]
         rows = self.joints.view(-1, V * C)
         # On a CPU only the kernel that sums rows fetches them ahead, twice as fast; a sum over one row is that row.
-        one = row.is_cuda or row.numel() == 0
-        taken = rows.index_select(0, row.view(-1)) if one else embedding_bag(row.view(-1, 1), rows, mode="sum")
+        plain = row.is_cuda or row.numel() == 0
+        taken = rows.index_select(0, row.view(-1)) if plain else embedding_bag(row.view(-1, 1), rows, mode="sum")
         return taken.view(*row.shape, V, C)
 
 

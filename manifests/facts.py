@@ -25,9 +25,9 @@ class Dataset:
     """One data set. `classes[label]` is the name and `actions[label]` the number in the file name of a 0-based label.
 
     `recipe` is the preparation recipe taken by default, `recipes` all that apply; `bodies` is the most bodies that a
-    store keeps, of which a recipe may keep fewer; `fps` frames per second; `pattern` is the regular expression of a file's stem, with the group
-    `action` and any of `subject`, `camera`, `setup`, `repetition`; `obtain` says how to get the data; `missing` names
-    a list of clips without a skeleton ("" for none). Without `actions` they are 1, 2, 3, ...
+    store keeps, of which a recipe may keep fewer; `fps` frames per second; `pattern` is the regular expression of a
+    file's stem, with the group `action` and any of `subject`, `camera`, `setup`, `repetition`; `obtain` says how to get
+    the data; `missing` names a list of clips without a skeleton ("" for none). Without `actions` they are 1, 2, 3, ...
     """
 
     name: str

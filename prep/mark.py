@@ -41,7 +41,7 @@ def array_digest(array: NDArray[Any]) -> str:
     """
     digest = hashlib.sha256(f"{array.dtype.str}{array.shape}".encode())
     if array.size:
-        digest.update(memoryview(np.ascontiguousarray(array)).cast("B"))
+        digest.update(np.ascontiguousarray(array).data.cast("B"))
     return digest.hexdigest()
 
 
@@ -71,6 +71,7 @@ def write_mark(path: Path, attributes: Mapping[str, Any], digests: Mapping[str, 
 
 
 def read_mark(path: Path) -> dict[str, Any]:
+    """The mark of a finished store. Raises StoreError when absent, unfinished, damaged, or of a newer format."""
     if not path.is_dir():
         building = path.with_name(path.name + ".building")
         if building.is_dir():
@@ -99,6 +100,7 @@ def check_attributes(path: Path, mark: Mapping[str, Any], attributes: Mapping[st
 
 
 def check_files(path: Path, files: Mapping[str, int]) -> None:
+    """Raise StoreError unless every file of the mark is there, of its size, and inside the store."""
     for relative, size in files.items():
         file = path / relative
         if ".." in Path(relative).parts or Path(relative).is_absolute():

@@ -120,7 +120,7 @@ def _first_bodies(clip: Clip, bodies: int) -> Clip:
     return Clip(clip.joints[:, :bodies], clip.body_mask[:, :bodies], clip.quality | cut)
 
 
-def _write(folder: Path, key: str, bodies: int, clips: Sequence[Clip], columns: dict[str, NDArray[Any]]) -> None:
+def _write(folder: Path, key: str, bodies: int, clips: Sequence[Clip], columns: dict[str, Any]) -> None:
     shape = clips[0].joints.shape[2:] if clips else (0, 0)
     joints = np.zeros((int(columns["lengths"].sum()), bodies, *shape), np.float32)
     mask = np.zeros(joints.shape[:2], np.bool_)
@@ -130,7 +130,7 @@ def _write(folder: Path, key: str, bodies: int, clips: Sequence[Clip], columns: 
         joints[start:stop], mask[start:stop] = clip.joints, clip.body_mask
         start = stop
     _save(folder / f"{key}.joints.npy", lambda file: np.save(file, joints, allow_pickle=False))
-    _save(folder / f"{key}.npz", lambda file: np.savez(file, **{**columns, "body_mask": mask}))
+    _save(folder / f"{key}.npz", lambda file: np.savez(file, body_mask=mask, **columns))
 
 
 def _save(path: Path, write: Callable[[BinaryIO], None]) -> None:

@@ -106,11 +106,10 @@ def write_block(path: Path, index: int, joints: NDArray[np.float32], mask: NDArr
     """Write block `index` whole; nobody else may write it. Returns its digests."""
     import zarr
 
-    group = zarr.open_group(path, mode="r+")
     where = slice(index * BLOCK, index * BLOCK + len(joints))
     with zarr.config.set({"array.write_empty_chunks": True}):
-        group["joints"][where] = joints
-        group["body_mask"][where] = mask
+        zarr.open_array(path / "joints", mode="r+")[where] = joints
+        zarr.open_array(path / "body_mask", mode="r+")[where] = mask
     return Block(index, array_digest(joints), array_digest(mask))
 
 

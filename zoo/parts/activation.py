@@ -16,9 +16,9 @@ from torch.utils.checkpoint import checkpoint
 
 from zoo.parts.frame_distance import Distance, at_least_float32, from_products
 
-# Frame pairs whose V x V tables are held at once. 4096 tables of 25 joints are 10 MB, the size of a processor's cache;
+# Frame pairs whose V x V tables are held at once. 2048 tables of 25 joints are 5 MB, well inside a cache;
 # a GPU wants fewer, larger products.
-PAIRS_AT_ONCE = {"cpu": 4096, "cuda": 65536}
+PAIRS_AT_ONCE = {"cpu": 2048, "cuda": 65536}
 
 
 class Side(nn.Module):
@@ -49,7 +49,7 @@ class Side(nn.Module):
         """What comes after the attention: nothing, or bias, dropout, the frame's own map and a layer norm."""
         if self.dense is None or self.norm is None:
             return summed
-        return self.norm(self.dropout(summed + self.dense.bias) + maps.unsqueeze(-2))
+        return self.norm(self.dropout(summed.add_(self.dense.bias)).add_(maps.unsqueeze(-2)))
 
 
 class PairwiseActivation(nn.Module):
@@ -165,7 +165,7 @@ def in_chunks(
     of_query = tuple(at_least_float32(value) for value in of_query)
     of_support = tuple(at_least_float32(value) for value in of_support)
     device = of_query[0].device.type
-    queries = max(1, PAIRS_AT_ONCE.get(device, 4096) // (pairs_of_query * of_query[0].shape[0]))
+    queries = max(1, PAIRS_AT_ONCE.get(device, 2048) // (pairs_of_query * of_query[0].shape[0]))
     chunks = zip(*(value.split(queries, dim=1) for value in of_query), strict=True)
     with torch.autocast(device, enabled=False):
         parts = [

@@ -136,8 +136,12 @@ def seal(path: Path, small: Mapping[str, NDArray[Any]], blocks: list[Block]) -> 
     return write_mark(path, dict(group.attrs), digests)
 
 
+def _small(name: str) -> cached_property[NDArray[Any]]:
+    return cached_property(lambda store: store.read(name))
+
+
 class Store:
-    """A finished store, read only. Small arrays are read on first use; `joints` on every call."""
+    """A finished store, read only: small arrays (see the top) are read on first use, `joints` on every call."""
 
     def __init__(self, path: Path, info: StoreInfo, mark: Mapping[str, Any], group: Any) -> None:
         self.path, self.info, self._mark, self._group = path, info, mark, group
@@ -188,21 +192,19 @@ class Store:
         return self.read("body_mask")
 
     @cached_property
-    def offsets(self) -> NDArray[np.int64]:
-        """(clips + 1): clip i is frames offsets[i] : offsets[i + 1]."""
-        return self.read("offsets")
-
-    @cached_property
     def names(self) -> tuple[str, ...]:
         """The stem of each clip's raw file."""
         return tuple(bytes(row).rstrip(b"\0").decode() for row in self.read("names"))
 
-    def __getattr__(self, name: str) -> NDArray[Any]:
-        if name not in PER_CLIP and name != "source":
-            raise AttributeError(name)
-        value = self.read(name)
-        self.__dict__[name] = value
-        return value
+    label = _small("label")
+    subject = _small("subject")
+    camera = _small("camera")
+    setup = _small("setup")
+    repetition = _small("repetition")
+    bodies = _small("bodies")
+    quality = _small("quality")
+    source = _small("source")
+    offsets = _small("offsets")
 
 
 def pack_text(words: Sequence[str]) -> NDArray[np.uint8]:

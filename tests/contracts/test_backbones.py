@@ -24,7 +24,9 @@ def seeded(make: Make, skeleton: Layout | None = None, channels: int = 3, bodies
         return make(skeleton or layout("ntu25"), channels, bodies).eval()
 
 
-def clips(skeleton: Layout | None = None, count: int = 2, bodies: int = 2, frames: int = 8, channels: int = 3) -> Tensor:
+def clips(
+    skeleton: Layout | None = None, count: int = 2, bodies: int = 2, frames: int = 8, channels: int = 3
+) -> Tensor:
     generator = torch.Generator().manual_seed(0)
     joints = len((skeleton or layout("ntu25")).joints)
     return torch.randn(count, bodies, frames, joints, channels, generator=generator)

@@ -34,7 +34,9 @@ class Linear(nn.Module):
         return self.map(clips.mean(1))
 
 
-def episode(batch: int = 1, way: int = 3, shot: int = 2, queries: int = 7, seed: int = 0, noise: float = 0.1) -> Episode:
+def episode(
+    batch: int = 1, way: int = 3, shot: int = 2, queries: int = 7, seed: int = 0, noise: float = 0.1
+) -> Episode:
     """Classes are random clips, members are those plus noise; queries are spread unevenly over classes."""
     generator = torch.Generator().manual_seed(seed)
     kinds = torch.randn(batch, way, 1, T, V, C, generator=generator)
@@ -176,7 +178,7 @@ class Wrong(protonet.Model):
 
 
 def rounded(_: Method, __: Tensor, support: Tensor, query: Tensor) -> Tensor:
-    gap = (query[:, :, None] + 100) - (support.mean(2)[:, None] + 100)
+    gap = (query[:, :, None] + 1000) - (support.mean(2)[:, None] + 1000)
     return -gap.square().sum((-3, -2, -1))
 
 

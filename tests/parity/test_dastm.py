@@ -18,8 +18,8 @@ OFFICIAL = {"distance": "cosine", "regulariser": "surrogate", "rank_prototypes":
 ROWS = [
     f"{size}_dtw1_SA{activation}_reg{weight}_gamma{gamma}"
     for size in ("K1Q3", "K5Q2")
-    for activation, weight, gamma in ((0, "0", "0.1"), (0, "0", "0.01"), (0, "0.1", "0.1"))
-    + ((1, "0", "0.1"), (1, "0", "0.01"), (1, "0.1", "0.1"))
+    for activation in (0, 1)
+    for weight, gamma in (("0", "0.1"), ("0", "0.01"), ("0.1", "0.1"))
 ]
 BASELINES = ["K1Q3_dtw0_SA0_reg0_gamma0.1", "K5Q2_dtw0_SA0_reg0_gamma0.1"]
 

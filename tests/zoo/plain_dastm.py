@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 
 def attend(own: Tensor, other: Tensor, side: nn.Module, residual: bool) -> Tensor:
-    """One activated map per pair: eq. 4, or the repository's block. `own` and `other` are (..., V, D) of equal shape."""
+    """One activated map per pair: eq. 4, or the repository's block; both arguments are (..., V, D), of equal shape."""
     scores = side.own(own) @ side.other(other).mT / own.shape[-1] ** 0.5
     activated = side.dropout(scores.softmax(-1)) @ side.value(own)
     if residual:

@@ -1,4 +1,4 @@
-"""What every method promises: an episode in, scores out, bigger is better; and, in training, a loss with named parts."""
+"""What every method promises: an episode in, scores out, bigger is better; in training, a loss with named parts."""
 
 from __future__ import annotations
 

@@ -8,13 +8,15 @@ chunks are computed again for the gradient.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from zoo.parts.frame_distance import Distance, at_least_float32, from_products
+from zoo.parts.frame_distance import Distance, at_least_float32, from_products, products
 
 # Frame pairs whose V x V tables are held at once. 2048 tables of 25 joints are 5 MB, well inside a cache;
 # a GPU wants fewer, larger products.
@@ -39,17 +41,21 @@ class Side(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def values(self, maps: Float[Tensor, "B Q T V D"]) -> Float[Tensor, "B Q T V D"]:
-        """What the attention sums. `dense` is linear, so it is applied here, once a frame, not after, once a pair."""
-        values = self.value(maps)
-        return values if self.dense is None else nn.functional.linear(values, self.dense.weight)
+        """What the attention sums. `dense` is linear, so it acts here, once a frame, and not after, once a pair."""
+        if self.dense is None:
+            return self.value(maps)
+        return F.linear(maps, self.dense.weight @ self.value.weight, self.dense.weight @ self.value.bias)
 
     def finish(
-        self, summed: Float[Tensor, "B T Q V N D"], maps: Float[Tensor, "B T Q V D"]
-    ) -> Float[Tensor, "B T Q V N D"]:
+        self, summed: Float[Tensor, "B Q T N V D"], maps: Float[Tensor, "B Q T V D"]
+    ) -> Float[Tensor, "B Q T N V D"]:
         """What comes after the attention: nothing, or bias, dropout, the frame's own map and a layer norm."""
         if self.dense is None or self.norm is None:
             return summed
-        return self.norm(self.dropout(summed.add_(self.dense.bias)).add_(maps.unsqueeze(-2)))
+        if self.training and self.dropout.p > 0:
+            return self.norm(self.dropout(summed + self.dense.bias) + maps.unsqueeze(3))
+        # The same without dropout: the small sum first.
+        return self.norm(summed + (maps + self.dense.bias).unsqueeze(3))
 
 
 class PairwiseActivation(nn.Module):
@@ -99,25 +105,24 @@ class AlignedActivation(nn.Module):
         self, of_query: tuple[Tensor, ...], of_support: tuple[Tensor, ...], kind: Distance
     ) -> Float[Tensor, "B Q N T T"]:
         """Distances between activated frames; each argument is own, other, values and map, all (B, Q or N, T, V, D)."""
-        own_q, other_q, value_q, map_q = (value.transpose(1, 2) for value in of_query)
-        own_s, other_s, value_s, map_s = (value.transpose(1, 2) for value in of_support)
+        own_q, other_q, value_q, map_q = of_query
+        own_s, other_s, value_s, map_s = of_support
         query = self.query.finish(_activate(own_q, other_s, value_q, self.query.dropout), map_q)
         support = self.support.finish(_activate(own_s, other_q, value_s, self.support.dropout), map_s)
-        query = query.permute(0, 2, 4, 1, 3, 5).flatten(4)
-        support = support.permute(0, 4, 2, 1, 3, 5).flatten(4)
-        lengths = query.square().sum(-1)[..., :, None], support.square().sum(-1)[..., None, :]
-        return from_products(query @ support.mT, *lengths, kind)
+        query, support = query.permute(0, 1, 3, 2, 4, 5).flatten(4), support.permute(0, 3, 1, 2, 4, 5).flatten(4)
+        return from_products(*products(query.contiguous(), support.contiguous()), kind)
 
 
 def _activate(
-    own: Float[Tensor, "B T Q V D"],
-    other: Float[Tensor, "B T N V D"],
-    value: Float[Tensor, "B T Q V D"],
+    own: Float[Tensor, "B Q T V D"],
+    other: Float[Tensor, "B N T V D"],
+    value: Float[Tensor, "B Q T V D"],
     dropout: nn.Module,
-) -> Float[Tensor, "B T Q V N D"]:
+) -> Float[Tensor, "B Q T N V D"]:
     """Same-index frames: how the joints of each of the Q see those of each of the N, summing the former's values."""
-    scores = (own.flatten(2, 3) * own.shape[-1] ** -0.5) @ other.flatten(2, 3).mT
-    attention = dropout(scores.unflatten(2, own.shape[2:4]).unflatten(4, other.shape[2:4]).softmax(-1))
+    by_frame = (own * own.shape[-1] ** -0.5).transpose(1, 2), other.transpose(1, 2)
+    scores = _between(by_frame[0].flatten(0, 1), by_frame[1].flatten(0, 1)).unflatten(0, by_frame[0].shape[:2])
+    attention = dropout(scores.permute(0, 2, 1, 4, 3, 5).softmax(-1))
     return (attention.flatten(3, 4) @ value).unflatten(3, attention.shape[3:5])
 
 
@@ -168,8 +173,6 @@ def in_chunks(
     queries = max(1, PAIRS_AT_ONCE.get(device, 2048) // (pairs_of_query * of_query[0].shape[0]))
     chunks = zip(*(value.split(queries, dim=1) for value in of_query), strict=True)
     with torch.autocast(device, enabled=False):
-        parts = [
-            checkpoint(distance, *chunk, *of_support, use_reentrant=False, preserve_rng_state=random)
-            for chunk in chunks
-        ]
-    return torch.cat(parts, dim=1)
+        if torch.is_grad_enabled():
+            distance = partial(checkpoint, distance, use_reentrant=False, preserve_rng_state=random)
+        return torch.cat([distance(*chunk, *of_support) for chunk in chunks], dim=1)

@@ -1,0 +1,33 @@
+"""What is special to DTW: it forgives a change of pace, and its options do what they say."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from tests.zoo import plain_dastm as plain
+from zoo.methods import protonet
+from zoo.methods.dtw import Model, Options
+
+
+def maps(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def test_a_change_of_pace_is_forgiven_by_dtw_and_not_by_protonet() -> None:
+    support = maps(1, 2, 1, 8, 3, 4)
+    # Class 0 with its first frame held; class 1 looks more like it frame by frame.
+    slow = torch.cat([support[:, 0, :, :1], support[:, 0, :, :-1]], dim=2)
+    support[:, 1, 0] = 0.2 * slow[:, 0]
+    options = Options(distance="squared_frobenius", gamma=0.0)
+    assert Model(nn.Identity(), options).score(support, slow).argmax() == 0
+    assert protonet.Model(nn.Identity(), protonet.Options()).score(support, slow).argmax() == 1
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.1])
+def test_scores_are_minus_the_recursion(gamma: float) -> None:
+    support, query = maps(1, 2, 3, 4, 3, 4), maps(1, 2, 4, 3, 4, seed=1)
+    scores = Model(nn.Identity(), Options("frobenius", gamma, divergence=False, temperature=2.0)).score(support, query)
+    cost = torch.cdist(query[0, 1].flatten(1), support[0, 0].mean(0).flatten(1))
+    torch.testing.assert_close(scores[0, 1, 0], -plain.soft_dtw(cost, gamma) / 2, rtol=1e-4, atol=1e-4)

@@ -1,0 +1,38 @@
+"""What is special to ProtoNet: pooling, scale and temperature."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from zoo.methods.protonet import Model, Options
+
+
+def scores(**options) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(0)
+    support = torch.randn(1, 3, 2, 4, 5, 6, generator=generator)
+    query = torch.randn(1, 7, 4, 5, 6, generator=generator)
+    return Model(nn.Identity(), Options(**options)).score(support, query)
+
+
+def test_whole_maps_by_default() -> None:
+    generator = torch.Generator().manual_seed(0)
+    support = torch.randn(1, 3, 2, 4, 5, 6, generator=generator)
+    query = torch.randn(1, 7, 4, 5, 6, generator=generator)
+    literal = -(query[:, :, None] - support.mean(2)[:, None]).square().sum((3, 4, 5))
+    torch.testing.assert_close(scores(), literal)
+
+
+@pytest.mark.parametrize(("pooling", "numbers"), [("flatten", 4 * 5 * 6), ("mean", 6)])
+def test_scale(pooling: str, numbers: int) -> None:
+    plain = scores(pooling=pooling)
+    torch.testing.assert_close(scores(pooling=pooling, normalise_by_dim=True), plain / numbers)
+    torch.testing.assert_close(scores(pooling=pooling, temperature=4.0), plain / 4)
+
+
+def test_mean_pooling_ignores_the_order_of_frames() -> None:
+    generator = torch.Generator().manual_seed(0)
+    support, query = torch.randn(1, 3, 2, 4, 5, 6, generator=generator), torch.randn(1, 7, 4, 5, 6, generator=generator)
+    model = Model(nn.Identity(), Options(pooling="mean"))
+    torch.testing.assert_close(model.score(support, query.flip(2)), model.score(support, query))

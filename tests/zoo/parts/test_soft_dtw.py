@@ -1,0 +1,75 @@
+"""soft-DTW against the recursion written cell by cell, and against finite differences."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from tests.zoo import plain_dastm as plain
+from zoo.parts.soft_dtw import alignment_distance, divergence, soft_dtw
+
+
+def cost(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).requires_grad_()
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.01, 1.0])
+@pytest.mark.parametrize("size", [(1, 1), (1, 4), (5, 1), (3, 5), (6, 4)])
+def test_recursion(size: tuple[int, int], gamma: float) -> None:
+    table = cost(*size)
+    fast, slow = soft_dtw(table, gamma), plain.soft_dtw(table, gamma)
+    torch.testing.assert_close(fast, slow, rtol=1e-12, atol=1e-12)
+    gradients = [torch.autograd.grad(value, table)[0] for value in (fast, slow)]
+    torch.testing.assert_close(*gradients, rtol=1e-9, atol=1e-12)
+
+
+def test_any_leading_axes() -> None:
+    table = cost(2, 3, 4, 5)
+    value = soft_dtw(table, 0.1)
+    assert value.shape == (2, 3)
+    torch.testing.assert_close(value[1, 2], soft_dtw(table[1, 2], 0.1))
+
+
+def test_hard_path_through_ties_is_one_path() -> None:
+    table = torch.zeros(4, 4, requires_grad=True)
+    soft_dtw(table, 0.0).backward()
+    assert table.grad.tolist() == torch.eye(4).tolist()
+
+
+def test_gradient_by_finite_differences() -> None:
+    assert torch.autograd.gradcheck(lambda table: soft_dtw(table, 0.5), cost(2, 4, 3))
+
+
+def test_large_costs_with_small_gamma_stay_finite_in_float32() -> None:
+    table = (cost(8, 8).detach() * 1e4).float().requires_grad_()
+    value = soft_dtw(table, 0.01)
+    value.backward()
+    assert torch.isfinite(value)
+    assert torch.isfinite(table.grad).all()
+
+
+def test_half_precision_is_computed_in_float32() -> None:
+    table = cost(5, 5).detach().bfloat16().requires_grad_()
+    value = soft_dtw(table, 0.1)
+    value.backward()
+    assert value.dtype == torch.float32
+    assert table.grad.dtype == torch.bfloat16
+    torch.testing.assert_close(value, soft_dtw(table.float(), 0.1))
+
+
+@pytest.mark.parametrize("gamma", [-1.0, float("nan")])
+def test_negative_gamma_is_refused(gamma: float) -> None:
+    with pytest.raises(ValueError, match=r"gamma is .*; it must be 0 \(hard DTW\) or positive"):
+        soft_dtw(cost(2, 2), gamma)
+
+
+@pytest.mark.parametrize("kind", ["cosine", "frobenius", "squared_frobenius"])
+def test_divergence_of_a_sequence_from_itself_is_zero(kind: str) -> None:
+    maps = torch.randn(1, 3, 4, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    distance = alignment_distance(maps, maps, kind, 0.1, True)[0]
+    assert distance.diagonal().abs().max() < 1e-6
+    assert (distance + torch.eye(3) > 1e-3).all()
+
+
+def test_divergence_broadcasts() -> None:
+    assert divergence(torch.ones(2, 3), torch.zeros(2, 1), torch.ones(1, 3)).tolist() == [[0.5] * 3] * 2

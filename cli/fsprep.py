@@ -37,7 +37,7 @@ def main() -> None:
 @options.plain_errors
 def demo(clips: int, seed: int, out: Path | None, videos: bool, json_: bool) -> None:
     """Write a made-up data set of 24 actions as genuine .skeleton files, for those who have no data yet."""
-    from prep.demo import generate
+    from prep.demo.generate import generate
 
     folder = out or workspace().raw("demo")
     with meter(json_) as bars:

@@ -147,9 +147,9 @@ def test_block_alone() -> None:
     side.load_state_dict(fill_side({key: draw(key, *kind) for key, kind in about["cross_attention_keys"].items()}))
     side.double()
     own.requires_grad_()
-    mine, theirs = own[None, :, None], other[None, :, None]
+    mine, theirs = own[None, None], other[None, None]
     summed = _activate(side.own(mine), side.other(theirs), side.values(mine), side.dropout)
-    out = side.finish(summed, mine)[0, :, 0, :, 0]
+    out = side.finish(summed, mine)[0, 0, :, 0]
     assert error(out.reshape(-1)[::17], arrays["crossatt_h1_f64_sub"]) < 1e-8
     gradient = torch.autograd.grad(out.pow(3).sum(), own)[0]
     assert error(gradient.reshape(-1)[::17], arrays["crossatt_h1_f64_gradx_sub"]) < 1e-6

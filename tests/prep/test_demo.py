@@ -13,7 +13,7 @@ import pytest
 
 from manifests.facts import dataset
 from prep.clip import PrepError
-from prep.demo import CLASSES, MOST, SKELETONS, VIDEOS, Written, generate, plan
+from prep.demo.generate import CLASSES, MOST, SKELETONS, VIDEOS, Written, generate, plan
 from prep.readers import ntu
 
 FIELDS = {"setup": slice(1, 4), "camera": slice(5, 8), "subject": slice(9, 12), "repetition": slice(13, 16)}
@@ -193,7 +193,7 @@ def test_videos_have_the_frames_of_their_skeletons(tmp_path: Path) -> None:
 
 def test_a_video_cut_short_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("cv2")
-    monkeypatch.setattr("prep._demo_video.pictures", lambda *_: iter([]))
+    monkeypatch.setattr("prep.demo.video.pictures", lambda *_: iter([]))
     with pytest.raises(PrepError, match=r"raw: cannot be written: 0 of \d+ frames arrived; is the disk full\?"):
         list(generate(tmp_path / "raw", clips=1, videos=True))
     assert not list((tmp_path / "raw" / VIDEOS).iterdir())

@@ -7,10 +7,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from prep._demo_actions import ACTIONS, AT_EASE, Action, columns
-from prep._demo_clip import FPS, Key, perform
-from prep._demo_figure import ARMS, LEGS, Array, Body, pose_joints
-from prep.demo import plan
+from prep.demo.actions import ACTIONS, AT_EASE, Action, columns
+from prep.demo.clip import FPS, Key, perform
+from prep.demo.figure import ARMS, LEGS, Array, Body, pose_joints
+from prep.demo.generate import plan
 
 HEAD, SPINE, MIDDLE, RIGHT_HAND, LEFT_HAND, RIGHT_FOOT, LEFT_FOOT = 3, 0, 1, 11, 7, 18, 14
 NOVEL = ("punch right", "kick left", "clap", "turn around", "drink right", "squat")

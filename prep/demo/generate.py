@@ -14,11 +14,11 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from prep._demo_actions import ACTIONS
-from prep._demo_clip import VERSION, Key, perform
-from prep._demo_text import skeleton_text
-from prep._demo_video import require_cv2, write_video
 from prep.clip import PrepError
+from prep.demo.actions import ACTIONS
+from prep.demo.clip import VERSION, Key, perform
+from prep.demo.text import skeleton_text
+from prep.demo.video import require_cv2, write_video
 
 SKELETONS, VIDEOS, MARKER = "nturgb+d_skeletons", "nturgb+d_rgb", "demo.json"
 CLASSES = tuple(ACTIONS)

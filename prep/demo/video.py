@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from prep._demo_clip import FPS, DemoClip, Key, stream
-from prep._demo_figure import ARMS, LEGS
-from prep._demo_text import COLOUR_SIZE, colour_pixels
 from prep.clip import PrepError
+from prep.demo.clip import FPS, DemoClip, Key, stream
+from prep.demo.figure import ARMS, LEGS
+from prep.demo.text import COLOUR_SIZE, colour_pixels
 
 WIDTH, HEIGHT = 320, 180
 _SHRINK = WIDTH / COLOUR_SIZE[0]

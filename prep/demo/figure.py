@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from prep._demo_actions import columns
+from prep.demo.actions import columns
 
 Array = NDArray[np.float64]
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from prep._demo_actions import ACTIONS, AT_EASE, Action, columns
-from prep._demo_figure import ARMS, JOINTS, LEGS, Array, Body, pose_joints, rotation
+from prep.demo.actions import ACTIONS, AT_EASE, Action, columns
+from prep.demo.figure import ARMS, JOINTS, LEGS, Array, Body, pose_joints, rotation
 
 FPS = 30
 # A change of anything below changes the clips: then the version must rise, so that old folders are told apart.

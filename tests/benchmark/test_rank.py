@@ -15,8 +15,7 @@ from zoo.parts.rank import batch_nuclear_surrogate, nuclear_norm
 
 ROUNDS = 9
 PAIRS = {"surrogate": (batch_nuclear_surrogate, plain.surrogate), "nuclear": (nuclear_norm, plain.nuclear)}
-# Eigenvalues are most of the nuclear norm's time whoever asks for them.
-FASTER = {"surrogate": 10.0, "nuclear": 6.0}
+FASTER = 10.0
 
 
 @pytest.mark.benchmark
@@ -41,4 +40,4 @@ def test_rank_is_faster(name: str) -> None:
     torch.set_num_threads(threads)
     fast, slow = (statistics.median(values) for values in seconds)
     print(f"\nrank, {name}, 480 frames: {slow * 1e3:.0f} ms -> {fast * 1e3:.1f} ms ({slow / fast:.1f} x)")
-    assert slow / fast >= FASTER[name]
+    assert slow / fast >= FASTER

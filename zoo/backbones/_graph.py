@@ -32,10 +32,9 @@ def spatial_partition(layout: Layout, exact_hops: bool = False) -> Float[Tensor,
 
 
 def directed_partition(layout: Layout) -> Float[Tensor, "P V V"]:
-    """2s-AGCN's three partitions: self, child to parent transposed as its authors have it, and back (Shi et al., 2019).
+    """2s-AGCN's three partitions: self, outward from parent to child, inward from child to parent (Shi et al., 2019).
 
-    Partition 1 carries a parent's features to its children, partition 2 a child's to its parent; each has columns that
-    sum to one, or to zero where nothing arrives.
+    Each has columns that sum to one, or to zero where nothing arrives.
     """
     eye = torch.eye(len(layout.joints), dtype=torch.float64)
     outward = torch.zeros_like(eye)

@@ -58,9 +58,9 @@ TABLES: dict[str, Callable[[], str]] = {"datasets": datasets, "splits": splits, 
 def rewritten(text: str) -> str:
     """The README with every table made anew."""
     for name, make in TABLES.items():
-        pattern = re.compile(rf"(<!-- {name} -->\n).*?(\n<!-- /{name} -->)", re.DOTALL)
+        pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
         assert pattern.search(text), f"README.md has no marks for the table `{name}`"
-        text = pattern.sub(lambda match, make=make: match[1] + make() + match[2], text)
+        text = pattern.sub(lambda match, make=make: match[1] + "\n" + make() + "\n\n" + match[2], text)
     return text
 
 

@@ -1,7 +1,8 @@
 """Recipe: every choice that makes a run what it is. A resolved recipe is saved with its run and is itself runnable.
 
-A shipped recipe (`zoo/recipes/dastm.toml`) holds a method's settings; what a data set changes of every recipe stands in
-`zoo/recipes/on/<split>.toml`. A resolved recipe is the first, then the second, then what the user set.
+A shipped recipe (`zoo/recipes/dastm.toml`) holds a method's settings; what a split changes of every recipe stands in
+`zoo/recipes/on/<split>.toml`, and what it changes of this one in the recipe's own table `on.<split>`. A resolved recipe
+is these in turn, then what the user set.
 """
 
 from __future__ import annotations
@@ -138,10 +139,11 @@ def resolve(name_or_file: str, data: str = "", settings: Sequence[str] = ()) -> 
             raise FactError(f"`{data}` is not a split. {hint(data, names('splits'))}")
         table = _merged(table, {"data": {"split": data}})
     # A saved run is complete as it stands; only a shipped recipe takes on the data set's settings.
-    chosen = table.get("data", {}).get("split", Data.split)
-    own = FOLDER / "on" / f"{chosen}.toml"
-    if own.exists() and (data or name_or_file in shipped()):
-        table = _merged(table, parse(own.read_text(encoding="utf-8"), str(own)))
+    chosen, own = table.get("data", {}).get("split", Data.split), table.pop("on", {})
+    shared = FOLDER / "on" / f"{chosen}.toml"
+    if shared.exists() and (data or name_or_file in shipped()):
+        table = _merged(table, parse(shared.read_text(encoding="utf-8"), str(shared)))
+    table = _merged(table, own.get(chosen, {}))
     for setting in settings:
         table = _merged(table, _setting(setting))
     return check(build(Recipe, table, where), where)

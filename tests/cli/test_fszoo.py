@@ -97,3 +97,13 @@ def test_a_damaged_result_is_named(shell, trained: Path, tmp_path: Path) -> None
     done = shell(f"fszoo compare {run}")
     assert done.exit_code == 2
     assert "damaged" in done.stderr
+
+
+def test_the_python_of_the_readme_runs(in_demo: Path, tmp_path: Path) -> None:
+    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+    code = readme.split("```python\n")[1].split("```")[0]
+    code = code.replace("demo-home/runs", str(tmp_path)).replace("demo-home", str(in_demo))
+    quick = "budget.episodes=2", "budget.validation=2", "budget.test=2", "data.frames=8", "task.queries_per_class=2"
+    code = code.replace('"budget.episodes=100"', ", ".join(f'"{setting}"' for setting in quick))
+    exec(compile(code, "README.md", "exec"), {})
+    assert json.loads((tmp_path / "by-hand" / "result.json").read_text())["shot"] == 5

@@ -1,15 +1,20 @@
-"""Draws any iterator of records that have `done` and `total`: a bar with rate and remaining time, or nothing."""
+"""Draws any iterator of records that have `done` and `total`, with rate and remaining time: bars, or lines in a log."""
 
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any, Protocol, TypeVar
 
+import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
+
+SECONDS_BETWEEN_LINES = 10.0
 
 
 class Counted(Protocol):
@@ -33,10 +38,13 @@ class _Rate(ProgressColumn):
 
 
 class Meter:
-    """Bars on standard error; one per name. Quiet, or where that is no terminal, it draws nothing."""
+    """On standard error: a bar per name in a terminal, elsewhere a line now and then. Quiet, nothing."""
 
     def __init__(self, quiet: bool) -> None:
         console = Console(stderr=True)
+        self._lines = not quiet and not sys.stderr.isatty()
+        self._begun: dict[str, tuple[float, int]] = {}
+        self._said = time.monotonic()
         self._bars = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -52,10 +60,22 @@ class Meter:
 
     def show(self, name: str, done: int, total: int, note: str = "") -> None:
         """Move the bar called `name`."""
+        if self._lines:
+            self._say(name, done, total, note)
         if name not in self._tasks:
             self._tasks[name] = self._bars.add_task(name, total=total, completed=done, note=note)
             return
         self._bars.update(self._tasks[name], completed=done, total=total, note=note)
+
+    def _say(self, name: str, done: int, total: int, note: str) -> None:
+        now = time.monotonic()
+        start, first = self._begun.setdefault(name, (now, done))
+        if now - self._said < SECONDS_BETWEEN_LINES or done == first:
+            return
+        self._said = now
+        rate = (done - first) / (now - start)
+        left = timedelta(seconds=round((total - done) / rate))
+        click.echo(f"{name}: {done:,} of {total:,}, {rate:,.1f}/s, {left} left  {note}".rstrip(), err=True)
 
     def watch(self, name: str) -> Callable[[int, int], None]:
         """`show` with the name filled in, for work that reports by calling."""

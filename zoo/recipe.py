@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -88,6 +89,11 @@ class Budget:
     test_choices: int = 1
     test_seed: int = 0
 
+    def __post_init__(self) -> None:
+        for name in ("episodes", "epoch", "batch", "checkpoint", "test", "test_choices"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -105,6 +111,10 @@ class Recipe:
     budget: Budget = Budget()
     precision: Literal["float32", "bfloat16"] = "float32"
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"\w[\w.-]*", self.name):
+            raise ValueError(f"name is {self.name!r}; it becomes a folder's name, so letters, digits, . _ - only")
 
     @property
     def digest(self) -> str:

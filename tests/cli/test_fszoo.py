@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from shell import Shell
+
+from zoo import checkpoint
 
 QUICK = [
     word
@@ -107,3 +111,14 @@ def test_the_python_of_the_readme_runs(in_demo: Path, tmp_path: Path) -> None:
     code = code.replace('"budget.episodes=100"', ", ".join(f'"{setting}"' for setting in quick))
     exec(compile(code, "README.md", "exec"), {})
     assert json.loads((tmp_path / "by-hand" / "result.json").read_text())["shot"] == 5
+
+
+def test_a_full_disk_is_said_plainly(shell, in_demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(checkpoint, "os", SimpleNamespace(fsync=full))
+    done = shell(["fszoo", "train", "protonet", "--data", "demo", "--out", str(tmp_path / "run"), *QUICK])
+    assert done.exit_code == 2
+    assert "the disk is full" in done.stderr
+    assert "run the same command" in done.stderr

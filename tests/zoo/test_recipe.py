@@ -60,6 +60,8 @@ def test_a_split_with_draws_gives_the_classes_of_the_draw() -> None:
         (("protonet", "nw_ucla", ["data.draw=20"]), "data.draw: 20 is not one of the 20 of nw_ucla"),
         (("protonet", "", ["data.preparation=agcm"]), "data.preparation: Did you mean `agcn`?"),
         (("protonet", "", ["task.way=0"]), "way is 0"),
+        (("protonet", "", ["budget.episodes=0"]), "episodes is 0; it must be at least 1"),
+        (("protonet", "", ["name=../../elsewhere"]), "it becomes a folder's name"),
     ],
 )
 def test_what_is_wrong_is_named(arguments: tuple[str], words: str) -> None:

@@ -101,27 +101,6 @@ def align(joints: Joints, start: int, end: int, axis: Literal["x", "y", "z"]) ->
     return (joints @ turn.T).astype(joints.dtype)
 
 
-def face_forward(joints: Joints, start: int, end: int) -> Joints:
-    """Turn everybody about y so that body 0 points along x from joint `start` to `end`, in the median over its frames.
-
-    Own: with the shoulders it undoes the camera's place around a person who stands on a level floor. The median
-    outlasts single wrong frames and turns away from the camera; y stays the vertical.
-
-    >>> face_forward(np.array([[0.0, 1.0, 0.0], [0.0, 1.0, 2.0]]).reshape(1, 1, 2, 3), 0, 1).round(9)[0, 0, 1].tolist()
-    [2.0, 1.0, 0.0]
-    """
-    seen = present(joints)[:, 0]
-    if not seen.any():
-        return joints
-    x, _, z = np.median(joints[seen, 0, end] - joints[seen, 0, start], axis=0)
-    length = np.hypot(x, z)
-    if length == 0:
-        return joints
-    cosine, sine = x / length, z / length
-    turn = np.array([[cosine, 0, sine], [0, 1, 0], [-sine, 0, cosine]])
-    return (joints @ turn.T).astype(joints.dtype)
-
-
 def scale_axes(joints: Joints) -> Joints:
     """Stretch each axis by itself so that it runs from -1 to 1 over the clip; an axis without extent becomes 0.
 

@@ -58,7 +58,7 @@ def recipes() -> list[str]:
     """The names of all recipes, sorted.
 
     >>> recipes()
-    ['agcn', 'ctrgcn', 'raw', 'upright']
+    ['agcn', 'ctrgcn', 'raw']
     """
     return sorted(path.stem for path in _HERE.glob("*.toml"))
 

@@ -39,6 +39,17 @@ def settings(command: CommandT) -> CommandT:
     return click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help=text)(command)
 
 
+def pairs(settings: tuple[str, ...]) -> dict[str, str]:
+    """NAME=VALUE words as a mapping. Raises click's usage error for another shape."""
+    found = {}
+    for word in settings:
+        name, sign, value = word.partition("=")
+        if not (name and sign):
+            raise click.UsageError(f"`{word}` is not NAME=VALUE.")
+        found[name] = value
+    return found
+
+
 def emit(json_: bool, record: Any, text: str) -> None:
     """The result of a command on standard output."""
     click.echo(json.dumps(record, default=str) if json_ else text)

@@ -1,4 +1,4 @@
-"""Worker processes of one machine, behind concurrent.futures."""
+"""Workers behind concurrent.futures: processes of one machine, or an existing Dask cluster."""
 
 from __future__ import annotations
 
@@ -9,6 +9,39 @@ from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.connection import wait
+
+
+class ClusterError(Exception):
+    """The cluster asked for cannot be used; the text says what to install or start."""
+
+
+@contextmanager
+def executor(workers: int, scheduler: str = "") -> Iterator[tuple[Executor, int]]:
+    """An executor and how many tasks it works on at once: the cluster at `scheduler`, or processes of this machine."""
+    if scheduler:
+        with _cluster(scheduler) as found:
+            yield found
+    else:
+        with local_executor(workers) as pool:
+            yield pool, workers
+
+
+@contextmanager
+def _cluster(scheduler: str) -> Iterator[tuple[Executor, int]]:
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise ClusterError("--scheduler needs Dask: pip install 'fewshot-skeleton[cluster]'.") from error
+    try:
+        client = Client(scheduler, timeout=10)
+    except (OSError, ValueError) as error:
+        raise ClusterError(f"--scheduler {scheduler}: no Dask scheduler answers there ({error}).") from error
+    with client:
+        threads = sum(client.nthreads().values())
+        if not threads:
+            raise ClusterError(f"--scheduler {scheduler}: the cluster has no workers. Start some with `dask worker`.")
+        with client.get_executor() as pool:
+            yield pool, threads
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from episodes.pool import Pool
 from episodes.protocol import Draws
 from episodes.resample import Sampling, sample, scramble
 from episodes.streams import STREAMS, parents, streams
-from manifests.facts import Layout
+from manifests.layout import Layout
 from manifests.strict import hint
 
 

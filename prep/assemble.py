@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from manifests.facts import Dataset
+from manifests.facts import layout_of
+from prep.job import Job
 from prep.mark import FORMAT, Block
 from prep.part import PartDone, load_columns, load_frames
 from prep.recipe import recipe
@@ -64,21 +65,26 @@ def block_tasks(target: Path, folder: Path, done: Mapping[str, PartDone]) -> Ite
         yield BlockTask(str(target), str(folder), index, tuple(stretches))
 
 
-def store_info(
-    data: Dataset, subset: str, recipe_name: str, small: Mapping[str, NDArray[Any]], bad: tuple[tuple[str, str], ...]
-) -> StoreInfo:
+def store_info(job: Job, form: str, small: Mapping[str, NDArray[Any]], bad: tuple[tuple[str, str], ...]) -> StoreInfo:
     """What the store will say of itself; `source_digest` covers the names and raw bytes of every clip."""
     source = hashlib.sha256(small["names"].tobytes() + small["source"].tobytes()).hexdigest()
+    data = job.dataset
     return StoreInfo(
         format=FORMAT,
         dataset=data.name,
-        subset=subset,
-        layout=data.layout,
+        title=data.title,
+        subset=job.subset.name if job.subset else "",
+        form=form,
+        options=dict(sorted(job.options.items())),
+        layout=layout_of(data),
         unit=data.unit,
         fps=data.fps,
-        recipe=recipe_name,
-        recipe_version=recipe(recipe_name).version,
+        recipe=job.recipe,
+        recipe_version=recipe(job.recipe).version,
         licence=data.licence,
+        redistribution=data.redistribution,
+        citation=data.source,
+        unverified=data.unverified,
         software=f"fewshot-skeleton {version('fewshot-skeleton')}",
         source_digest=source,
         classes=data.classes,

@@ -35,6 +35,15 @@ def longest_tracks(recording: Recording, bodies: int = 4) -> Joints:
     return chosen
 
 
+def slots(recording: Recording, bodies: int = 2) -> Joints:
+    """Every frame; the body with id m lies in slot m, ids from `bodies` on are left out."""
+    frame = _frame_of(recording)
+    kept = (recording.body_id >= 0) & (recording.body_id < bodies)
+    chosen = _blank(recording, recording.frames, bodies)
+    chosen[frame[kept], recording.body_id[kept]] = recording.joints[kept]
+    return chosen
+
+
 def agcn_slots(recording: Recording, bodies: int = 2, slots: int = 4) -> Joints:
     """Every frame; a body is a place in the frame's order, whatever its id, and the liveliest `bodies` are kept.
 

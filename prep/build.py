@@ -18,13 +18,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from manifests.facts import Dataset, dataset, layout, split
+from manifests.facts import layout_of
 from manifests.strict import hint
 from prep.assemble import assemble_block, block_tasks, small_arrays, store_info
 from prep.choose import Bad, choose
 from prep.clip import PrepError, Source
+from prep.forms import IMPORTED, Form, find
+from prep.job import Job
 from prep.mark import Block
-from prep.part import Part, PartDone, bodies_kept, convert, reader
+from prep.part import Part, PartDone, bodies_kept, convert
 from prep.recipe import recipe
 from prep.store import create, seal
 
@@ -42,23 +44,6 @@ class BadFiles(PrepError):
 
 
 @dataclass(frozen=True)
-class Job:
-    """What to build: names from the manifests, the folder or zip of raw files, and the path of the store."""
-
-    dataset: str
-    recipe: str
-    raw: Path
-    out: Path
-    subset: str = ""
-    allow_bad: bool = False
-
-    @property
-    def working(self) -> Path:
-        """Where parts and report lie until the store is whole."""
-        return self.out.with_name(self.out.name + ".building")
-
-
-@dataclass(frozen=True)
 class Progress:
     """One step of a build: `done` of `total` clips converted, or blocks written; `bad` files so far."""
 
@@ -73,37 +58,43 @@ def build(job: Job, executor: Executor, window: int) -> Iterator[Progress]:
 
     Raises PrepError when nothing can be built, and BadFiles after everything else is converted.
     """
-    data = _checked(job)
-    sources, absent = choose(data, job.subset, reader(data).find(job.raw))
+    _check(job)
     with _locked(job.working), _disk_errors(job.working):
-        parts = _parts(job, sources)
+        held, found = find(job.form, job.raw, job.dataset, job.options, job.working / "unpacked")
+        _check_recipe(job, held)
+        sources, absent = choose(job.dataset, job.subset, found.sources)
+        parts = _parts(job, held, sources)
         done = yield from _convert_all(parts, executor, window, len(sources))
-        bad = absent + tuple(row for part in done.values() for row in part.bad)
+        bad = found.bad + absent + tuple(row for part in done.values() for row in part.bad)
         report = _write_report(job, done, bad)
         if bad and not job.allow_bad:
             raise BadFiles(_complaint(job, bad, report), bad, report)
-        yield from _assemble(job, data, done, bad, executor, window)
+        yield from _assemble(job, held, done, bad, executor, window)
         (job.working / "store").rename(job.out)
         shutil.rmtree(job.working)
 
 
-def _checked(job: Job) -> Dataset:
-    """The data set, once the job's names are known to fit together."""
-    data = dataset(job.dataset)
-    if job.recipe not in data.recipes:
-        raise PrepError(f"`{job.recipe}` is not a recipe for {data.name}. {hint(job.recipe, data.recipes)}")
-    if job.subset and (owner := split(job.subset).dataset) != data.name:
-        raise PrepError(f"subset {job.subset} belongs to {owner}, not to {data.name}.")
-    return data
+def _check(job: Job) -> None:
+    known = [*job.dataset.recipes, IMPORTED]
+    if job.recipe not in known:
+        raise PrepError(f"`{job.recipe}` is not a recipe for {job.dataset.name}. {hint(job.recipe, known)}")
+    if job.subset and job.subset.dataset != job.dataset.name:
+        raise PrepError(f"subset {job.subset.name} belongs to {job.subset.dataset}, not to {job.dataset.name}.")
 
 
-def _parts(job: Job, sources: Sequence[Source]) -> list[Part]:
+def _check_recipe(job: Job, held: Form) -> None:
+    if held.prepared and job.recipe != IMPORTED:
+        rule = f"clips of the form {held.name} are prepared already, so `{job.recipe}` cannot be applied"
+        raise PrepError(f"{job.raw}: {rule}. Take `--recipe {IMPORTED}`.")
+
+
+def _parts(job: Job, held: Form, sources: Sequence[Source]) -> list[Part]:
     folder = job.working / "parts"
     folder.mkdir(exist_ok=True)
     for left in folder.glob("*.writing"):
         left.unlink()
     return [
-        Part(str(folder), job.dataset, job.recipe, tuple(sources[start : start + CLIPS_PER_PART]))
+        Part(str(folder), job.dataset, held.name, job.recipe, tuple(sources[start : start + CLIPS_PER_PART]))
         for start in range(0, len(sources), CLIPS_PER_PART)
     ]
 
@@ -122,7 +113,7 @@ def _convert_all(
 
 
 def _assemble(
-    job: Job, data: Dataset, done: Mapping[str, PartDone], bad: Bad, executor: Executor, window: int
+    job: Job, held: Form, done: Mapping[str, PartDone], bad: Bad, executor: Executor, window: int
 ) -> Iterator[Progress]:
     if not any(part.clips for part in done.values()):
         raise PrepError(f"{job.raw}: no clip could be read, nothing to build. {job.working}/report.json says why.")
@@ -130,9 +121,9 @@ def _assemble(
     if target.exists():
         shutil.rmtree(target)
     small = small_arrays(folder, done)
-    known = layout(data.layout)
-    shape = (bodies_kept(data, recipe(job.recipe)), len(known.joints), known.coordinates)
-    create(target, store_info(data, job.subset, job.recipe, small, bad), int(small["offsets"][-1]), shape)
+    known = layout_of(job.dataset)
+    shape = (bodies_kept(job.dataset, recipe(job.recipe)), len(known.joints), known.coordinates)
+    create(target, store_info(job, held.name, small, bad), int(small["offsets"][-1]), shape)
     tasks = list(block_tasks(target, folder, done))
     blocks: list[Block] = []
     for block in _in_flight(executor, assemble_block, tasks, window):
@@ -168,7 +159,7 @@ def _in_flight(
 def _write_report(job: Job, done: Mapping[str, PartDone], bad: Bad) -> Path:
     report = job.working / "report.json"
     content = {
-        "dataset": job.dataset,
+        "dataset": job.dataset.name,
         "raw": str(job.raw),
         "clips": sum(part.clips for part in done.values()),
         "frames": sum(part.frames for part in done.values()),

@@ -1,45 +1,57 @@
-"""Which of the raw files found belong to a data set, and which of those to a subset of it."""
+"""Which of the recordings found belong to a data set, and which of those to a subset of it."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 
-from manifests.facts import Dataset, split
+from manifests.dataset import Dataset
+from manifests.facts import missing_names
+from manifests.split import Split
 from prep.clip import PrepError, Source
 
 Bad = tuple[tuple[str, str], ...]
 
 
-def choose(data: Dataset, subset: str, found: Sequence[Source]) -> tuple[list[Source], Bad]:
+def choose(data: Dataset, subset: Split | None, found: Sequence[Source]) -> tuple[list[Source], Bad]:
     """The sources that belong to the data set and subset, and (class, reason) for classes that are too small.
 
     Left out without complaint: names on the data set's list of missing skeletons, and well-formed names of actions
-    that belong to a larger data set. Names that do not fit the pattern stay, for the reader to report.
+    that belong to a larger data set. What nothing but the file itself can tell the label of stays, for the reader.
     """
-    missing = data.missing_names()
+    missing = missing_names(data.missing)
     kept: list[Source] = []
     by_label: dict[int, list[str]] = {}
     for source in found:
-        match = re.fullmatch(data.pattern, source.name)
-        if match is None:
-            kept.append(source)
-        elif int(match["action"]) in data.actions and source.name not in missing:
-            kept.append(source)
-            by_label.setdefault(data.actions.index(int(match["action"])), []).append(source.name)
+        label = label_of(data, source)
+        if source.name in missing or label is None:
+            continue
+        kept.append(source)
+        if label >= 0:
+            by_label.setdefault(label, []).append(source.name)
     if not kept:
-        raise PrepError(f"{data.name}: none of the {len(found)} files found has a name like {data.pattern}.")
-    if not subset:
+        raise PrepError(f"{data.name}: none of the {len(found)} clips found has a name like {data.pattern}.")
+    if subset is None:
         return kept, ()
     return _subset(data, subset, kept, by_label)
 
 
-def _subset(data: Dataset, subset: str, kept: list[Source], by_label: dict[int, list[str]]) -> tuple[list[Source], Bad]:
-    rule = split(subset)
-    classes = sorted({*rule.train, *rule.val, *rule.test})
+def label_of(data: Dataset, source: Source) -> int | None:
+    """The 0-based label that stands beside the file or in its name; -1 unknown; None of an action not in this data."""
+    if source.label >= 0:
+        return source.label
+    match = re.fullmatch(data.pattern, source.name)
+    if match is None or "action" not in match.groupdict():
+        return -1
+    action = int(match["action"])
+    return data.actions.index(action) if action in data.actions else None
+
+
+def _subset(data: Dataset, rule: Split, kept: list[Source], by_label: dict[int, list[str]]) -> tuple[list[Source], Bad]:
+    classes = sorted(rule.classes)
     chosen = rule.chosen({label: by_label.get(label, []) for label in classes})
     short = tuple(
-        (f"class {label} ({data.classes[label]})", f"{count} clips found, {subset} takes {rule.samples_per_class}")
+        (f"class {label} ({data.classes[label]})", f"{count} clips found, {rule.name} takes {rule.samples_per_class}")
         for label in classes
         if (count := len(by_label.get(label, []))) < rule.samples_per_class
     )

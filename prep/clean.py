@@ -12,12 +12,6 @@ from numpy.typing import NDArray
 
 Joints = NDArray[np.floating[Any]]
 
-# Flags of a clip's quality, which may be added up.
-EMPTY = 1  # no frame, or nobody in any
-NAN = 2  # the file has coordinates that are not numbers; they were filled in
-EXTRA_BODIES = 4  # the file shows more bodies than the clip keeps, here or there
-DROPPED_FRAMES = 8  # the clip has fewer frames than the file
-
 
 def present(joints: Joints) -> NDArray[np.bool_]:
     """(L, M): whether a body is there.

@@ -1,11 +1,15 @@
-"""The two values of the preparation floor: what a file says, and what a recipe makes of it."""
+"""The values of the preparation floor: where a recording lies, what it says, and what a recipe makes of it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from manifests.dataset import Dataset
 
 
 class PrepError(Exception):
@@ -46,7 +50,7 @@ class Recording:
 class Clip:
     """One recording of one action after a recipe: `joints` float32 (L, M, V, C), `body_mask` bool (L, M).
 
-    An absent body is zeros and False in the mask. L may be zero. `quality` is a sum of the flags in prep.clean.
+    An absent body is zeros and False in the mask. L may be zero. `quality` is a sum of the flags in prep.quality.
     """
 
     joints: NDArray[np.float32]
@@ -58,7 +62,10 @@ class Clip:
 class Source:
     """Where one recording's bytes lie: a file (`member` empty) or a member of a zip.
 
-    `name` is the stem that identifies the clip; `stamp` changes when the file does (size and time, or zip CRC).
+    `name` identifies the clip; `stamp` changes when the file does (size and time, or zip CRC). `label` is 0-based
+    where something beside the file says it (a label file, an array of labels), else -1. `rows` are the first and the
+    last but one of what belongs to this clip where a file holds several: frames of an untrimmed recording, or rows
+    of an array.
     """
 
     name: str
@@ -66,3 +73,26 @@ class Source:
     member: str
     size: int
     stamp: str
+    label: int = -1
+    rows: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a form is asked to find: everything of `data` below `raw`, read by its own `options`.
+
+    `scratch` is a folder of the build's own, where a form that cannot be read piece by piece may be unpacked once.
+    """
+
+    raw: Path
+    data: Dataset
+    options: Any = None
+    scratch: Path | None = None
+
+
+@dataclass(frozen=True)
+class Found:
+    """The recordings there are, in the order of their names, and (name, reason) of what is announced and unusable."""
+
+    sources: tuple[Source, ...]
+    bad: tuple[tuple[str, str], ...] = ()

@@ -6,16 +6,18 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from manifests.strict import FactError, build
 from prep.clip import PrepError
+from prep.place import Place
 
-FORMAT = 1
+FORMAT = 2
 MARK = "manifest.json"
 AGAIN = "Build or fetch the store again."
 
@@ -54,59 +56,85 @@ def long_digests(blocks: list[Block]) -> dict[str, str]:
     }
 
 
+@dataclass(frozen=True)
+class FileMark:
+    """One file of a store, as its writer left it."""
+
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Mark:
+    """The completion mark: the store's digest, one per array, and every file by its path inside the store."""
+
+    format: int
+    digest: str
+    arrays: Mapping[str, str]
+    files: Mapping[str, FileMark]
+
+    def __post_init__(self) -> None:
+        for name in self.files:
+            if name.startswith("/") or "\\" in name or ".." in PurePosixPath(name).parts:
+                raise ValueError(f"names a file outside the store: {name}")
+
+
 def write_mark(path: Path, attributes: Mapping[str, Any], digests: Mapping[str, str]) -> str:
     """Write the mark of a store whose arrays are all in place. Returns the store's digest."""
-    mark = {
-        "format": FORMAT,
-        "digest": _store_digest(attributes, digests),
-        "arrays": dict(digests),
-        "metadata": _metadata_digest(path),
-        "files": _files(path),
-    }
+    mark = Mark(FORMAT, _store_digest(attributes, digests), dict(digests), _files(path))
     os.sync()
     temporary = path / (MARK + ".writing")
-    temporary.write_text(json.dumps(mark, indent=1), encoding="utf-8")
+    temporary.write_text(json.dumps(asdict(mark), indent=1), encoding="utf-8")
     temporary.replace(path / MARK)
-    return str(mark["digest"])
+    return mark.digest
 
 
-def read_mark(path: Path) -> dict[str, Any]:
-    """The mark of a finished store. Raises StoreError when absent, unfinished, damaged, or of a newer format."""
-    if not path.is_dir():
-        building = path.with_name(path.name + ".building")
-        if building.is_dir():
-            raise StoreError(f"{path}: the build is not finished. Run the same `fsprep build` again; it continues.")
-        raise StoreError(f"{path}: no store there. `fsprep list` shows the stores; `fsprep build` makes one.")
+def read_mark(place: Place) -> Mark:
+    """The mark of a finished store. Raises StoreError when absent, unfinished, damaged, or of another format."""
     try:
-        mark: dict[str, Any] = json.loads((path / MARK).read_bytes())
-        newer = int(mark["format"]) > FORMAT
-        complete = isinstance(mark["arrays"], dict) and isinstance(mark["files"], dict) and "digest" in mark
+        text = place.read(MARK)
     except FileNotFoundError:
-        raise StoreError(f"{path}: has no {MARK}, so it is unfinished or no store. Build or fetch it again.") from None
+        raise StoreError(place.absent()) from None
+    try:
+        value = json.loads(text)
+        found = int(value["format"])
     except (ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"{path}: {MARK} is damaged ({error}). {AGAIN}") from error
-    if newer:
-        raise StoreError(f"{path}: has format {mark['format']}, this version reads {FORMAT}. Upgrade fewshot-skeleton.")
-    if not complete:
-        raise StoreError(f"{path}: {MARK} is damaged. {AGAIN}")
-    return mark
+        raise StoreError(f"{place}: {MARK} is damaged ({error}). {AGAIN}") from error
+    if found != FORMAT:
+        remedy = "Upgrade fewshot-skeleton." if found > FORMAT else AGAIN
+        raise StoreError(f"{place}: has format {found}, this version reads {FORMAT}. {remedy}")
+    try:
+        return build(Mark, value, f"{place}/{MARK}")
+    except FactError as error:
+        raise StoreError(f"{error}. The manifest.json is damaged. {AGAIN}") from error
 
 
-def check_attributes(path: Path, mark: Mapping[str, Any], attributes: Mapping[str, Any]) -> None:
-    """Raise StoreError when the metadata on disk is not what the mark was written over."""
-    whole = mark["metadata"] == _metadata_digest(path)
-    if not whole or _store_digest(attributes, mark["arrays"]) != mark["digest"]:
-        raise StoreError(f"{path}: a zarr.json or {MARK} was altered after the build. {AGAIN}")
+def check_metadata(place: Place, mark: Mark) -> Mapping[str, Any]:
+    """The attributes of the group. Raises StoreError when a zarr.json is not what the mark was written over."""
+    names = [name for name in mark.files if PurePosixPath(name).name == "zarr.json"]
+    texts = place.read_all(names)
+    altered = [name for name in names if hashlib.sha256(texts.get(name, b"")).hexdigest() != mark.files[name].sha256]
+    attributes: Mapping[str, Any] = {}
+    if "zarr.json" in texts and not altered:
+        attributes = json.loads(texts["zarr.json"]).get("attributes", {})
+    if altered or _store_digest(attributes, mark.arrays) != mark.digest:
+        what = ", ".join(altered) or f"zarr.json or {MARK}"
+        raise StoreError(f"{place}: {what} was altered after the build, or is gone. {AGAIN}")
+    return attributes
 
 
-def check_files(path: Path, files: Mapping[str, int]) -> None:
-    """Raise StoreError unless every file of the mark is there, of its size, and inside the store."""
-    for relative, size in files.items():
-        file = path / relative
-        if ".." in Path(relative).parts or Path(relative).is_absolute():
-            raise StoreError(f"{path}: {MARK} names a file outside the store: {relative}")
-        if not file.is_file() or file.stat().st_size != size:
-            raise StoreError(f"{path}: {relative} is missing or not {size} bytes. {AGAIN}")
+def check_files(place: Place, mark: Mark) -> None:
+    """Raise StoreError unless every file of the mark is there and of its size."""
+    sizes = place.sizes(list(mark.files))
+    for name, held in mark.files.items():
+        if sizes.get(name) != held.bytes:
+            raise StoreError(f"{place}: {name} is missing or not {held.bytes} bytes. {AGAIN}")
+
+
+def file_digest(path: Path) -> str:
+    """sha256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _store_digest(attributes: Mapping[str, Any], arrays: Mapping[str, str]) -> str:
@@ -114,16 +142,9 @@ def _store_digest(attributes: Mapping[str, Any], arrays: Mapping[str, str]) -> s
     return hashlib.sha256(json.dumps([content, arrays], sort_keys=True).encode()).hexdigest()
 
 
-def _metadata_digest(path: Path) -> str:
-    digest = hashlib.sha256()
-    for file in sorted(path.rglob("zarr.json")):
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
-
-
-def _files(path: Path) -> dict[str, int]:
+def _files(path: Path) -> dict[str, FileMark]:
     return {
-        str(file.relative_to(path)): file.stat().st_size
+        file.relative_to(path).as_posix(): FileMark(file.stat().st_size, file_digest(file))
         for file in sorted(path.rglob("*"))
         if file.is_file() and file.name != MARK
     }

@@ -7,25 +7,24 @@ finished parts by name, and a mended raw file makes a new one. `<key>.joints.npy
 from __future__ import annotations
 
 import hashlib
-import importlib
 import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from types import ModuleType
 from typing import Any, BinaryIO
+from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
 
-from manifests.facts import Dataset, dataset
-from prep.clean import EXTRA_BODIES
+from manifests.dataset import Dataset
 from prep.clip import BadFile, Clip, Recording, Source
+from prep.forms import form
 from prep.mark import FORMAT
+from prep.quality import EXTRA_BODIES
 from prep.recipe import Recipe, apply, recipe
-from prep.sources import load_bytes
 from prep.store import PER_CLIP, pack_text
 
 
@@ -34,7 +33,8 @@ class Part:
     """What one worker is asked to convert, in order, and where to leave it."""
 
     folder: str
-    dataset: str
+    dataset: Dataset
+    form: str
     recipe: str
     sources: tuple[Source, ...]
 
@@ -45,12 +45,13 @@ class Part:
         made_of = [
             FORMAT,
             version("fewshot-skeleton"),
-            self.dataset,
+            asdict(self.dataset),
+            self.form,
             chosen.name,
             chosen.version,
-            [[s.name, s.size, s.stamp] for s in self.sources],
+            [[s.name, s.size, s.stamp, s.label, *s.rows] for s in self.sources],
         ]
-        return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:32]
+        return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True)
@@ -63,26 +64,21 @@ class PartDone:
     bad: tuple[tuple[str, str], ...]
 
 
-def reader(data: Dataset) -> ModuleType:
-    """The module in prep.readers that knows this data set's raw form: `find(raw)` and `read(source, data)`."""
-    return importlib.import_module(f"prep.readers.{data.reader}")
-
-
 def convert(part: Part) -> PartDone:
     """Read, clean and write every clip of a part. A part already there is not made again."""
     folder, key = Path(part.folder), part.key
     if (folder / f"{key}.npz").exists():
         return load_done(folder, key)
-    data = dataset(part.dataset)
-    chosen, read = recipe(part.recipe), reader(data).read
+    data, held = part.dataset, form(part.form)
+    chosen = recipe(part.recipe)
     clips: list[Clip] = []
     recordings: list[Recording] = []
     digests: list[bytes] = []
     bad: list[tuple[str, str]] = []
     for source in part.sources:
         try:
-            raw = load_bytes(source)
-            recording = read(source, raw)
+            raw = held.load(source)
+            recording = held.read(source, raw, data)
             clips.append(_first_bodies(apply(chosen, recording, data.layout), bodies_kept(data, chosen)))
         except BadFile as error:
             bad.append((source.name, str(error)))
@@ -135,7 +131,7 @@ def _write(folder: Path, key: str, bodies: int, clips: Sequence[Clip], columns: 
 
 def _save(path: Path, write: Callable[[BinaryIO], None]) -> None:
     """Write beside the name, flush to the disk, rename: a part is whole or not there."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.writing")
+    temporary = path.with_name(f"{path.name}.{uuid4().hex}.writing")
     with temporary.open("wb") as file:
         write(file)
         file.flush()

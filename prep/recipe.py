@@ -18,9 +18,10 @@ import numpy as np
 
 from manifests.facts import layout
 from manifests.strict import FactError, build, hint, parse
-from prep import bodies, clean
+from prep import bodies, clean, quality
 from prep.clip import Clip, Recording
 
+ANY = "any"  # steps that every layout without its own shares
 _HERE = Path(__file__).parent / "recipes"
 
 
@@ -43,6 +44,8 @@ class Recipe:
 
     def steps(self, layout_name: str) -> tuple[Step, ...]:
         """The steps for clips of that layout. Raises FactError when there are none."""
+        if layout_name not in self.layouts and ANY in self.layouts:
+            return self.layouts[ANY]
         if layout_name not in self.layouts:
             rule = f"recipe {self.name} has no steps for the layout `{layout_name}`"
             raise FactError(f"{rule}. {hint(layout_name, self.layouts)}")
@@ -58,7 +61,7 @@ def recipes() -> list[str]:
     """The names of all recipes, sorted.
 
     >>> recipes()
-    ['agcn', 'ctrgcn', 'raw']
+    ['agcn', 'ctrgcn', 'imported', 'raw']
     """
     return sorted(path.stem for path in _HERE.glob("*.toml"))
 
@@ -82,7 +85,7 @@ def read_recipe(text: str, name: str) -> Recipe:
     found = build(Recipe, {**value, "name": name}, where)
     for layout_name, steps in found.layouts.items():
         place = f"{where}: {layout_name}"
-        joints = len(layout(layout_name).joints)
+        joints = 1 if layout_name == ANY else len(layout(layout_name).joints)
         if not steps:
             raise FactError(f"{place}: has no step; the first one chooses bodies")
         for number, step in enumerate(steps):
@@ -103,14 +106,14 @@ def apply(chosen: Recipe, recording: Recording, layout_name: str) -> Clip:
     for step in rest:
         joints = _steps(clean)[step.step](joints, **step.options)
     mask = clean.present(joints)
-    quality = (
-        clean.EMPTY * (not mask.any())
-        + clean.NAN * (whole is not recording)
-        + clean.EXTRA_BODIES * (kept < int(whole.joints.any(axis=(1, 2)).sum()))
-        + clean.DROPPED_FRAMES * (len(joints) < recording.frames)
+    flags = (
+        quality.EMPTY * (not mask.any())
+        + quality.NAN * (whole is not recording)
+        + quality.EXTRA_BODIES * (kept < int(whole.joints.any(axis=(1, 2)).sum()))
+        + quality.DROPPED_FRAMES * (len(joints) < recording.frames)
     )
     shape = (len(joints), chosen.max_bodies(layout_name), *joints.shape[2:])
-    clip = Clip(np.zeros(shape, np.float32), np.zeros(shape[:2], np.bool_), quality)
+    clip = Clip(np.zeros(shape, np.float32), np.zeros(shape[:2], np.bool_), flags)
     clip.joints[:, : joints.shape[1]], clip.body_mask[:, : joints.shape[1]] = joints, mask
     return clip
 

@@ -15,36 +15,33 @@ from prep.clip import BadFile, PrepError, Source
 LARGEST = 256 * 2**20
 
 
-def find_sources(raw: Path, suffix: str, obtain: str) -> list[Source]:
-    """Every file whose name ends in `suffix` below `raw`, sorted by name (the stem).
+def find_sources(raw: Path, suffix: str) -> list[Source]:
+    """Every file whose name ends in `suffix` below `raw`, sorted by name (the stem); empty when there is none.
 
-    `raw` is a folder (searched to the bottom, links followed), a zip, or a folder that holds zips. `obtain` is a
-    sentence for the error message. Raises PrepError when nothing is found, when a zip is damaged, and when two files
-    have one name.
+    `raw` is a folder (searched to the bottom, links followed), a zip, or a folder that holds zips. Raises PrepError
+    when it does not exist, when a zip is damaged, and when two files have one name.
     """
     if not raw.exists():
-        raise PrepError(f"{raw}: there is no such folder or zip; looked for *{suffix}. {obtain.strip()}")
+        raise PrepError(f"{raw}: there is no such folder or zip.")
     found: dict[str, Source] = {}
     for source in _walk(raw, suffix):
         other = found.setdefault(source.name, source)
         if other is not source:
-            raise PrepError(f"{_place(other)} and {_place(source)} have the same name. Move one of them away.")
-    if not found:
-        raise PrepError(f"{raw}: holds no *{suffix}, neither as files nor inside zips. {obtain.strip()}")
+            raise PrepError(f"{place(other)} and {place(source)} have the same name. Move one of them away.")
     return [found[name] for name in sorted(found)]
 
 
 def load_bytes(source: Source) -> bytes:
     """The bytes of one source. Raises BadFile when it is too large, unreadable, damaged or no longer as listed."""
     if source.size > LARGEST:
-        raise BadFile(f"{_place(source)}: {source.size} bytes, a raw file has at most {LARGEST}. Fetch it again.")
+        raise BadFile(f"{place(source)}: {source.size} bytes, a raw file has at most {LARGEST}. Fetch it again.")
     try:
         # One byte more than announced, so that a size that lies is seen and never believed.
         data = _load_member(source) if source.member else _load_file(source)
     except (OSError, zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError) as error:
-        raise BadFile(f"{_place(source)}: cannot be read ({error}). Fetch it again.") from error
+        raise BadFile(f"{place(source)}: cannot be read ({error}). Fetch it again.") from error
     if len(data) != source.size:
-        raise BadFile(f"{_place(source)}: was {source.size} bytes when listed and is not now. Run again.")
+        raise BadFile(f"{place(source)}: was {source.size} bytes when listed and is not now. Run again.")
     return data
 
 
@@ -102,5 +99,6 @@ def _members(path: Path, suffix: str) -> Iterator[Source]:
             yield Source(name.stem, str(path), entry.filename, entry.file_size, stamp)
 
 
-def _place(source: Source) -> str:
+def place(source: Source) -> str:
+    """The file, and the member where it is a zip, in words."""
     return f"{source.path}: {source.member}" if source.member else source.path

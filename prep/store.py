@@ -6,7 +6,7 @@
     label      int32   (clips)             0-based index into the classes of `StoreInfo`
     subject, camera, setup, repetition int16 (clips), -1 where the file name does not say
     bodies     uint8   (clips)             most bodies present at once
-    quality    uint8   (clips)             sum of the flags in prep.clean
+    quality    uint16  (clips)             sum of the flags in prep.quality
     source     uint8   (clips, 32)         sha256 of the raw bytes
     names      uint8   (clips, width)      UTF-8, padded with zeros
 
@@ -26,20 +26,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from manifests.facts import layout
+from manifests.layout import Layout
 from manifests.strict import FactError
 from manifests.strict import build as strict_build
 from prep.mark import (
     AGAIN,
     Block,
+    FileMark,
+    Mark,
     StoreError,
     array_digest,
-    check_attributes,
     check_files,
+    check_metadata,
     long_digests,
     read_mark,
     write_mark,
 )
+from prep.place import Place
+from prep.place import place as place_at
 
 BLOCK = 65_536  # frames per shard: a part of the format, since digests are taken block by block
 CHUNK = 1_024
@@ -50,7 +54,7 @@ PER_CLIP = {
     "setup": "int16",
     "repetition": "int16",
     "bodies": "uint8",
-    "quality": "uint8",
+    "quality": "uint16",
 }
 
 
@@ -59,21 +63,33 @@ SMALL = ("offsets", "names", "source", *PER_CLIP)
 
 @dataclass(frozen=True)
 class StoreInfo:
-    """What a store says of itself. `left_out` lists (name, reason) of files that were bad and allowed to be."""
+    """What a store says of itself.
+
+    `form` is what it was read from (a module of prep.readers or prep.importers) with that form's `options`;
+    `left_out` lists (name, reason) of files that were bad and allowed to be; `made_from` the digests of the stores
+    that it was merged from.
+    """
 
     format: int
     dataset: str
+    title: str
     subset: str
-    layout: str
+    form: str
+    options: Mapping[str, str]
+    layout: Layout
     unit: str
     fps: float
     recipe: str
     recipe_version: int
     licence: str
+    redistribution: bool
+    citation: str
+    unverified: str
     software: str
     source_digest: str
     classes: tuple[str, ...]
     left_out: tuple[tuple[str, str], ...] = ()
+    made_from: tuple[str, ...] = ()
 
 
 def create(path: Path, info: StoreInfo, frames: int, shape: tuple[int, int, int]) -> None:
@@ -143,23 +159,28 @@ def _small(name: str) -> cached_property[NDArray[Any]]:
 class Store:
     """A finished store, read only: small arrays (see the top) are read on first use, `joints` on every call."""
 
-    def __init__(self, path: Path, info: StoreInfo, mark: Mapping[str, Any], group: Any) -> None:
-        self.path, self.info, self._mark, self._group = path, info, mark, group
+    def __init__(self, place: Place, info: StoreInfo, mark: Mark, group: Any) -> None:
+        self.place, self.info, self.mark, self._group = place, info, mark, group
 
     @property
     def digest(self) -> str:
         """sha256 over what the store holds: equal for equal content, whoever built it and in how many pieces."""
-        return str(self._mark["digest"])
+        return self.mark.digest
 
     @property
     def array_digests(self) -> Mapping[str, str]:
         """Array name to its sha256, as the completion mark has it."""
-        return dict(self._mark["arrays"])
+        return self.mark.arrays
 
     @property
-    def files(self) -> Mapping[str, int]:
-        """Path inside the store to size in bytes."""
-        return dict(self._mark["files"])
+    def path(self) -> str:
+        """Its path or URL."""
+        return str(self.place)
+
+    @property
+    def files(self) -> Mapping[str, FileMark]:
+        """Path inside the store to size and digest."""
+        return self.mark.files
 
     @property
     def frames(self) -> int:
@@ -218,31 +239,38 @@ def pack_text(words: Sequence[str]) -> NDArray[np.uint8]:
     return np.frombuffer(b"".join(word.ljust(width, b"\0") for word in raw), np.uint8).reshape(len(raw), width)
 
 
-def open_store(path: Path | str) -> Store:
-    """Open a finished store. Raises StoreError when absent, unfinished, of a newer format, or visibly altered."""
-    import zarr
+def open_store(where: Path | str) -> Store:
+    """Open a finished store at a path or URL, of which nothing is copied.
 
-    path = Path(path)
-    mark = read_mark(path)
-    attributes = json.loads((path / "zarr.json").read_bytes()).get("attributes", {})
-    check_attributes(path, mark, attributes)
+    Raises StoreError when absent, unfinished, of another format or visibly altered, PlaceError when out of reach.
+    """
+    place = place_at(where)
+    mark = read_mark(place)
+    attributes = check_metadata(place, mark)
     try:
-        info = strict_build(StoreInfo, attributes, f"{path}/zarr.json")
+        info = strict_build(StoreInfo, attributes, f"{place}/zarr.json")
     except FactError as error:
         raise StoreError(str(error)) from error
-    check_files(path, mark["files"])
-    group = zarr.open_group(path, mode="r")
-    missing = [name for name in ("joints", "body_mask", *SMALL) if not (path / name / "zarr.json").is_file()]
+    check_files(place, mark)
+    missing = [name for name in ("joints", "body_mask", *SMALL) if f"{name}/zarr.json" not in mark.files]
     if missing:
-        raise StoreError(f"{path}: lacks the arrays {', '.join(missing)}. {AGAIN}")
-    store = Store(path, info, mark, group)
+        raise StoreError(f"{place}: lacks the arrays {', '.join(missing)}. {AGAIN}")
+    store = Store(place, info, mark, _group(place))
     _check_shape(store)
     return store
 
 
+def _group(place: Place) -> Any:
+    import zarr
+    from zarr.storage import ObjectStore
+
+    handle = place.handle
+    return zarr.open_group(handle if isinstance(handle, Path) else ObjectStore(handle, read_only=True), mode="r")
+
+
 def _check_shape(store: Store) -> None:
     """No size in a header is believed: shapes must fit the layout, and every block must have its file."""
-    known = layout(store.info.layout)
+    known = store.info.layout
     bodies, joints, channels = store.shape
     if bodies > 64 or joints != len(known.joints) or channels > 16:
         raise StoreError(f"{store.path}: frames of shape {store.shape} do not fit the layout {known.name}. {AGAIN}")

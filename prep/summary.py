@@ -27,13 +27,13 @@ def summarise(store: Store) -> Summary:
     """Count."""
     counts = [(name, int((store.label == label).sum())) for label, name in enumerate(store.info.classes)]
     return Summary(
-        path=str(store.path),
+        path=store.path,
         digest=store.digest,
         info=store.info,
         clips=len(store),
         frames=store.frames,
         shape=store.shape,
-        bytes=sum(store.files.values()),
+        bytes=sum(file.bytes for file in store.files.values()),
         clips_per_class=tuple((name, count) for name, count in counts if count),
         several_bodies=int((store.bodies > 1).sum()),
         without_frames=int((store.offsets[1:] == store.offsets[:-1]).sum()),

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from prep.clip import Recording, Source
+from manifests.facts import dataset
+from prep.clip import Recording, Request, Source
 from prep.readers.ntu import find, read
 from prep.sources import load_bytes
 from shared import shared
@@ -17,9 +18,10 @@ from shared import shared
 
 def real_files() -> list[tuple[Recording, bytes]]:
     """Every real file: (Recording, bytes). Skips the test where they are absent."""
-    sources = find(shared("data/ntu/nturgb+d_skeletons"))
+    data_set = dataset("ntu120")
+    sources = find(Request(shared("data/ntu/nturgb+d_skeletons"), data_set)).sources
     loaded = [(source, load_bytes(source)) for source in sources]
-    return [(read(source, data), data) for source, data in loaded]
+    return [(read(source, data, data_set), data) for source, data in loaded]
 
 
 def golden(name: str) -> tuple[dict[str, Any], Any]:
@@ -48,7 +50,7 @@ def invented_cases(facts: dict[str, Any], arrays: Any) -> list[tuple[str, Record
         data = _text(case, [arrays[f"{key}|xyz{number}"] for number in range(len(case["bodies"]))])
         assert hashlib.sha256(data).hexdigest() == case["sha256_text"]
         name = case["file"].removesuffix(".skeleton")
-        cases.append((key, read(Source(name, case["file"], "", len(data), ""), data)))
+        cases.append((key, read(Source(name, case["file"], "", len(data), ""), data, dataset("ntu120"))))
     return cases
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from manifests.facts import dataset, layout
+from manifests.facts import dataset, layout_of
 from prep.mark import FORMAT
 from prep.store import BLOCK, PER_CLIP, StoreInfo, create, pack_text, seal, write_block
 
@@ -16,13 +16,19 @@ def info(name: str = "demo", recipe: str = "agcn", subset: str = "") -> StoreInf
     return StoreInfo(
         format=FORMAT,
         dataset=name,
+        title=data.title,
         subset=subset,
-        layout=data.layout,
+        form="tests",
+        options={},
+        layout=layout_of(data),
         unit=data.unit,
         fps=data.fps,
         recipe=recipe,
         recipe_version=1,
         licence=data.licence,
+        redistribution=data.redistribution,
+        citation=data.source,
+        unverified="",
         software="tests",
         source_digest="0" * 64,
         classes=data.classes,
@@ -42,7 +48,7 @@ def make_store(
     """Clips of sines around a centre of their class; `separable` times the class centre, so that classes can be told
     apart. `skip` takes that many clips away from a class."""
     rng = np.random.default_rng(seed)
-    data, known = dataset(name), layout(dataset(name).layout)
+    data, known = dataset(name), layout_of(dataset(name))
     shape = (bodies, len(known.joints), known.coordinates)
     centre = rng.standard_normal((len(data.classes), 1, *shape)) * separable
     labels = [label for label in range(len(data.classes)) for _ in range(clips_per_class - (skip or {}).get(label, 0))]

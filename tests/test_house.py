@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOORS = ["manifests", "prep", "episodes", "zoo", "cli"]
 SIBLINGS = ["prep/readers", "zoo/methods", "zoo/backbones", "zoo/pretrain", "prep/encoders", "prep/importers"]
 HEAVY = {
-    "prep": {"torch", "cv2", "av", "dask", "distributed"},
+    "prep": {"torch", "cv2", "av", "dask", "distributed", "h5py", "matplotlib", "obstore"},
     "episodes": {"zarr", "cv2", "numba", "dask"},
     "zoo": {"zarr", "cv2", "numba", "dask", "matplotlib"},
     "cli": {"zarr", "cv2", "numba", "dask", "torch", "numpy", "matplotlib"},
@@ -200,8 +200,9 @@ def test_a_backbone_has_code_and_test(backbone: str) -> None:
 @pytest.mark.parametrize("name", names("datasets"))
 def test_a_data_set_has_reader_test_and_facts(name: str) -> None:
     data = dataset(name)
-    assert (ROOT / f"prep/readers/{data.reader}.py").exists()
-    assert (ROOT / f"tests/prep/readers/test_{data.reader}.py").exists()
+    for each in data.readers:
+        assert (ROOT / f"prep/readers/{each}.py").exists()
+        assert (ROOT / f"tests/prep/readers/test_{each}.py").exists()
     assert any(split(each).dataset == name for each in names("splits")) or name == "ntu60"
 
 

@@ -17,7 +17,8 @@ from typing import Any, Literal
 
 from episodes.augment import Augment
 from episodes.draw import Task
-from manifests.facts import Split, dataset, names, split
+from manifests.facts import dataset, names, split
+from manifests.split import Split
 from manifests.strict import FactError, build, hint, parse
 from zoo import registry
 

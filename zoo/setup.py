@@ -12,7 +12,8 @@ from episodes.pool import Pool
 from episodes.protocol import Episodic, Exemplars
 from episodes.resample import Sampling
 from episodes.serve import Server, View, Viewer
-from manifests.facts import Layout, layout, split
+from manifests.facts import split
+from manifests.layout import Layout
 from prep.store import Store
 from zoo import registry
 from zoo.checkpoint import Identity
@@ -51,7 +52,7 @@ def prepare(recipe: Recipe, store: Store, device: torch.device) -> Setup:
     """
     chosen = split(recipe.data.split)
     check_store(recipe, store)
-    known = layout(store.info.layout)
+    known = store.info.layout
     train_ids, val_ids, test_ids = classes(recipe)
     independent = chosen.protocol == "episodic"
     budget = recipe.budget

@@ -1,1 +1,1 @@
-"""One data set's raw form per file."""
+"""One file per raw form of a data set; prep/forms.py says what each offers."""

@@ -8,29 +8,30 @@ archives may stay packed, and folders and zips may be mixed.
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import numpy as np
 
-from manifests.facts import dataset
-from prep.clip import BadFile, Recording, Source
+from manifests.dataset import Dataset
+from prep.clip import BadFile, Found, Recording, Request, Source
 from prep.sources import find_sources
 
-
-def find(raw: Path) -> list[Source]:
-    """Every `.skeleton` file below `raw`, in folders and zips, sorted by name. Raises PrepError when there is none."""
-    return find_sources(raw, ".skeleton", dataset("ntu120").obtain)
+FILES = "SsssCcccPpppRrrrAaaa.skeleton"
 
 
-def read(source: Source, data: bytes) -> Recording:
+def find(request: Request) -> Found:
+    """Every `.skeleton` file below the folder, in folders and zips. Raises PrepError for two of one name."""
+    return Found(tuple(find_sources(request.raw, ".skeleton")))
+
+
+def read(source: Source, data: bytes, facts: Dataset) -> Recording:
     """One file's bytes to a Recording in metres; zero frames and frames without bodies are kept as they are.
 
     Raises BadFile when the name does not fit or the text breaks the format anywhere; the message says where.
     """
     from prep.readers import _ntu_scan as scanner
 
-    match = re.fullmatch(dataset("ntu120").pattern, source.name)
-    actions = dataset("ntu120").actions
+    match = re.fullmatch(facts.pattern, source.name)
+    actions = facts.actions
     if match is None or int(match["action"]) not in actions:
         rule = f"SsssCcccPpppRrrrAaaa with three digits each and an action from {actions[0]} to {actions[-1]}"
         raise BadFile(f"{source.name}: the name is not {rule}. Rename the file or move it away.")

@@ -7,14 +7,13 @@ One JSON object with `file_name` (the stem), `skeletons` (frames x 20 joints x 3
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from manifests.facts import dataset
-from prep.clip import BadFile, Recording, Source
+from manifests.dataset import Dataset
+from prep.clip import BadFile, Found, Recording, Request, Source
 from prep.sources import find_sources
 
 JOINTS = 20
@@ -22,17 +21,19 @@ JOINTS = 20
 LARGEST = 1e12
 
 
-def find(raw: Path) -> list[Source]:
-    """Every `.json` file below `raw`, in folders and zips, sorted by name. Raises PrepError when there is none."""
-    return find_sources(raw, ".json", dataset("nw_ucla").obtain)
+FILES = "aAA_sSS_eEE_vVV.json"
 
 
-def read(source: Source, data: bytes) -> Recording:
+def find(request: Request) -> Found:
+    """Every `.json` file below the folder, in folders and zips. Raises PrepError for two of one name."""
+    return Found(tuple(find_sources(request.raw, ".json")))
+
+
+def read(source: Source, data: bytes, facts: Dataset) -> Recording:
     """One file's bytes to a Recording in metres, with the same body in each frame; zero frames are kept.
 
     Raises BadFile when name, keys, label, shape or numbers break the form; the message says which.
     """
-    facts = dataset("nw_ucla")
     match = re.fullmatch(facts.pattern, source.name)
     if match is None or int(match["action"]) not in facts.actions:
         known = ", ".join(f"{action:02}" for action in facts.actions)

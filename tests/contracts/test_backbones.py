@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from manifests import facts
-from manifests.facts import Layout, layout
+from manifests.facts import layout
+from manifests.layout import Layout
 from zoo import registry
 from zoo.backbones._backbone import Backbone, ShapeError
 

@@ -18,7 +18,7 @@ from episodes.draw import Classes, Task, draw
 from episodes.pool import Pool
 from episodes.protocol import Exemplars
 from episodes.resample import Sampling, sample
-from manifests.facts import split
+from manifests.facts import missing_names, split
 from prep.store import open_store
 
 FILE = Path(__file__).with_name("draws.json")
@@ -41,7 +41,7 @@ def drawn() -> dict[str, Any]:
             rule: sample(length, key, Sampling(8, rule), True).tolist() for rule in ("segments", "sorted_random")
         },
         "exemplars": Exemplars(pool, classes, shot=2, seed=1).names,
-        "chosen": sorted(split("ntu_t").chosen(names)),
+        "chosen": sorted(split("ntu_t").chosen(names, missing_names("ntu120"))),
         "nw_ucla": [draw.test for draw in split("nw_ucla").draws],
     }
 

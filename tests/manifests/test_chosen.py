@@ -7,7 +7,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manifests.facts import dataset, split
+from manifests.facts import missing_names, split
 
 SMALL, LARGE = split("ntu_t"), split("ntu_s")
 clips = st.dictionaries(
@@ -51,9 +51,9 @@ def test_ntu_t_lies_inside_ntu_s(found: dict[int, list[str]]) -> None:
 
 
 def test_missing_skeletons_are_never_chosen_and_take_no_place() -> None:
-    lost = sorted(dataset("ntu120").missing_names())[:40]
+    lost = sorted(missing_names("ntu120"))[:40]
     kept = [f"clip{number}" for number in range(30)]
-    assert SMALL.chosen({0: [*lost, *kept]}) == set(kept)
+    assert SMALL.chosen({0: [*lost, *kept]}, missing_names("ntu120")) == set(kept)
 
 
 def test_zero_samples_keeps_everything() -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from manifests.facts import ClassDraw, Split, dataset, layout, split
+from manifests.facts import dataset, layout, split
+from manifests.split import ClassDraw, Split
 
 NTU = layout("ntu25")
 

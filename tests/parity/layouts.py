@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from manifests.facts import Layout, layout
+from manifests.facts import layout
+from manifests.layout import Layout
 
 OPENPOSE_BONES = ((4, 3), (3, 2), (7, 6), (6, 5), (13, 12), (12, 11), (10, 9), (9, 8), (11, 5), (8, 2), (5, 1), (2, 1))
 OPENPOSE_HEAD = ((0, 1), (15, 0), (14, 0), (17, 15), (16, 14))

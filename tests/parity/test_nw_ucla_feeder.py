@@ -8,13 +8,15 @@ import numpy as np
 import orjson
 from real_ntu import golden, stats
 
-from manifests.facts import layout
+from manifests.facts import dataset, layout
 from prep import clean
+from prep.clip import Request
 from prep.readers.nw_ucla import find, read
 from prep.recipe import apply, recipe
 from prep.sources import load_bytes
 from shared import shared
 
+FACTS = dataset("nw_ucla")
 FRAMES = 52
 
 
@@ -30,12 +32,12 @@ def streams(joints: np.ndarray) -> dict[str, np.ndarray]:
 
 def test_ten_clips_in_float64_and_through_the_recipe() -> None:
     facts, arrays = golden("nw_ucla_feeder")
-    sources = {source.name: source for source in find(shared("data/nw_ucla.zip"))}
+    sources = {source.name: source for source in find(Request(shared("data/nw_ucla.zip"), FACTS)).sources}
     assert len(facts["clips"]) == 10
     for name, about in facts["clips"].items():
         data = load_bytes(sources[name])
         assert hashlib.sha256(data).hexdigest() == about["sha256"]
-        recording = read(sources[name], data)
+        recording = read(sources[name], data, FACTS)
         assert (recording.frames, recording.label) == (about["frames"], about["label_zero_based"])
 
         exact = np.array(orjson.loads(data)["skeletons"])[:, None]

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from manifests.facts import dataset
-from prep.clip import PrepError
+from prep.clip import PrepError, Request
 from prep.demo.generate import CLASSES, MOST, SKELETONS, VIDEOS, Written, generate, plan
 from prep.readers import ntu
 
@@ -90,8 +90,8 @@ def test_text_has_the_format_of_ntu(folder: Path) -> None:
 
 
 def test_the_reader_agrees_with_the_plain_reading(folder: Path) -> None:
-    for source in ntu.find(folder)[:24]:
-        recording = ntu.read(source, Path(source.path).read_bytes())
+    for source in ntu.find(Request(folder, dataset("demo"))).sources[:24]:
+        recording = ntu.read(source, Path(source.path).read_bytes(), dataset("demo"))
         plain = [body for frame in rows(Path(source.path)) for body in frame]
         expected = np.array([[line.split()[:3] for line in body[1:]] for body in plain], np.float32)
         np.testing.assert_array_equal(recording.joints, expected)

@@ -10,7 +10,7 @@ from invented_ntu import person, recording
 
 from manifests.facts import dataset, names
 from manifests.strict import FactError
-from prep import clean
+from prep import clean, quality
 from prep.clip import Recording
 from prep.recipe import apply, read_recipe, recipe, recipes
 
@@ -44,8 +44,8 @@ def test_every_clip_is_finite_and_its_mask_is_true(name: str, layout: str, peopl
     assert clip.joints.shape[1:] == (recipe(name).max_bodies(layout), *made.joints.shape[1:])
     assert np.isfinite(clip.joints).all()
     assert (clip.body_mask == clean.present(clip.joints)).all()
-    assert bool(clip.quality & clean.EMPTY) == (not clip.body_mask.any()) == (people * frames == 0)
-    assert bool(clip.quality & clean.NAN) == (people * frames > 0)
+    assert bool(clip.quality & quality.EMPTY) == (not clip.body_mask.any()) == (people * frames == 0)
+    assert bool(clip.quality & quality.NAN) == (people * frames > 0)
 
 
 @pytest.mark.parametrize(("name", "layout"), EVERY)
@@ -68,12 +68,12 @@ def test_a_clip_depends_on_nothing_but_the_recording(name: str, layout: str) -> 
 def test_quality_says_what_was_left_out() -> None:
     one = [[(1, person(n)[0])] for n in range(20)]
     assert apply(recipe("ctrgcn"), recording(one), "ntu25").quality == 0
-    assert apply(recipe("ctrgcn"), recording([*one, []]), "ntu25").quality == clean.DROPPED_FRAMES
+    assert apply(recipe("ctrgcn"), recording([*one, []]), "ntu25").quality == quality.DROPPED_FRAMES
     assert apply(recipe("raw"), recording([*one, []]), "ntu25").quality == 0
     three = [[(i, person(30 * i + n)[0]) for i in range(3)] for n in range(20)]
-    assert apply(recipe("ctrgcn"), recording(three), "ntu25").quality == clean.EXTRA_BODIES
+    assert apply(recipe("ctrgcn"), recording(three), "ntu25").quality == quality.EXTRA_BODIES
     assert apply(recipe("raw"), recording(three), "ntu25").quality == 0
-    both = clean.EMPTY | clean.DROPPED_FRAMES
+    both = quality.EMPTY | quality.DROPPED_FRAMES
     assert apply(recipe("ctrgcn"), recording([[], []]), "ntu25").quality == both
 
 

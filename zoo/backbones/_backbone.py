@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from manifests.facts import Layout
+from manifests.layout import Layout
 
 
 class ShapeError(ValueError):

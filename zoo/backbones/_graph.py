@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from manifests.facts import Layout
+from manifests.layout import Layout
 
 FAR = 10**9
 """The hop count of two joints that no walk within the limit connects."""

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from manifests.facts import Layout
+from manifests.layout import Layout
 from zoo.backbones._backbone import Backbone, ChannelNorm, TemporalConvolution, mix_joints, pointwise
 from zoo.backbones._graph import directed_partition
 

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from invented_ntu import NAME, person, source, text
 from plain_ntu import plain_read
 
-from prep.clip import BadFile, PrepError, Recording
+from manifests.facts import dataset
+from prep.clip import BadFile, PrepError, Recording, Request
+from prep.forms import find as find_form
 from prep.readers.ntu import find, read
 
 TWO_IDS = (72057594037944738, 72057594037944734)  # equal as float64
@@ -20,7 +22,7 @@ SMALL = text([[(TWO_IDS[0], person(1)[0])], [], [(TWO_IDS[0], person(2)[0]), (TW
 
 
 def parse(data: bytes, name: str = NAME) -> Recording:
-    return read(source(len(data), name), data)
+    return read(source(len(data), name), data, dataset("ntu120"))
 
 
 def assert_as_plain(found: Recording, data: bytes) -> None:
@@ -171,12 +173,12 @@ def test_both_archives_are_found_packed_or_not(tmp_path: Path, packed: str) -> N
         else:
             with zipfile.ZipFile(tmp_path / f"{folder}.zip", "w") as archive:
                 archive.writestr(f"{folder}/{name}.skeleton", SMALL)
-    assert [found.name[:4] for found in find(tmp_path)] == ["S001", "S018"]
+    assert [found.name[:4] for found in find(Request(tmp_path, dataset("ntu120"))).sources] == ["S001", "S018"]
 
 
 def test_nothing_found_says_where_to_get_it(tmp_path: Path) -> None:
-    with pytest.raises(PrepError, match=r"holds no \*\.skeleton.*Register at https://rose1\.ntu\.edu\.sg"):
-        find(tmp_path)
+    with pytest.raises(PrepError, match=r"holds no .*\.skeleton.*Register at https://rose1\.ntu\.edu\.sg"):
+        find_form("", tmp_path, dataset("ntu120"), {}, tmp_path)
 
 
 JUNK = st.binary(min_size=0, max_size=4) | st.sampled_from(

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from prep.clip import BadFile, PrepError, Recording, Source
+from manifests.facts import dataset
+from prep.clip import BadFile, PrepError, Recording, Request, Source
+from prep.forms import find as find_form
 from prep.readers.nw_ucla import find, read
 from prep.sources import load_bytes
 from shared import shared
@@ -28,7 +30,7 @@ def clip(frames: int = 2, **changed: Any) -> dict[str, Any]:
 
 
 def parse(value: Any, name: str = NAME) -> Recording:
-    return read(source(name), value if isinstance(value, bytes) else json.dumps(value).encode())
+    return read(source(name), value if isinstance(value, bytes) else json.dumps(value).encode(), FACTS)
 
 
 @pytest.mark.parametrize("frames", [0, 1, 5])
@@ -49,6 +51,7 @@ def without(key: str) -> dict[str, Any]:
     return {name: value for name, value in clip().items() if name != key}
 
 
+FACTS = dataset("nw_ucla")
 BODY = [[0.5, 0.5, 0.5]] * 20
 FAULTS = {
     "not JSON": (b"hello", "is not readable as JSON: "),
@@ -101,14 +104,14 @@ def test_folders_and_zips_are_found(tmp_path: Path) -> None:
     (tmp_path / "all_sqe" / f"{NAME}.json").write_text("{}")
     with zipfile.ZipFile(tmp_path / "rest.zip", "w") as archive:
         archive.writestr("all_sqe/a01_s01_e00_v01.json", "{}")
-    assert [found.name for found in find(tmp_path)] == ["a01_s01_e00_v01", NAME]
-    with pytest.raises(PrepError, match=r"looked for \*\.json\. Download the archive `all_sqe`"):
-        find(tmp_path / "gone")
+    assert [found.name for found in find(Request(tmp_path, FACTS)).sources] == ["a01_s01_e00_v01", NAME]
+    with pytest.raises(PrepError, match=r"no such folder or file\. Download the archive `all_sqe`"):
+        find_form("", tmp_path / "gone", FACTS, {}, tmp_path)
 
 
 def test_the_whole_data_set_is_read() -> None:
-    sources = find(shared("data/nw_ucla.zip"))
-    read_all = [read(each, load_bytes(each)) for each in sources]
+    sources = find(Request(shared("data/nw_ucla.zip"), FACTS)).sources
+    read_all = [read(each, load_bytes(each), FACTS) for each in sources]
     assert len(read_all) == 1484
     assert np.bincount([one.camera for one in read_all]).tolist() == [0, 516, 504, 464]
     assert sorted({one.label for one in read_all}) == list(range(10))

@@ -1,0 +1,1 @@
+"""One command of fsprep per file, its `command`."""

@@ -1,0 +1,35 @@
+"""What several commands say of a store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from prep.summary import Summary
+
+
+def summary(path: Path | str) -> Summary:
+    """Open and count."""
+    from prep.store import open_store
+    from prep.summary import summarise
+
+    return summarise(open_store(path))
+
+
+def told(facts: Summary) -> str:
+    """A summary as text."""
+    counts = [count for _, count in facts.clips_per_class]
+    info, subset = facts.info, f" {facts.info.subset}" if facts.info.subset else ""
+    lines = [
+        facts.path,
+        f"  {info.dataset}{subset} from {info.form} prepared by {info.recipe} v{info.recipe_version}, "
+        f"{facts.bytes / 1e6:,.1f} MB",
+        f"  {facts.clips:,} clips, {facts.frames:,} frames of (M, V, C) = {facts.shape}",
+        f"  {len(counts)} classes of {min(counts, default=0)} to {max(counts, default=0)} clips",
+        f"  clips with two or more bodies: {facts.several_bodies:,}; without frames: {facts.without_frames:,}",
+        f"  digest {facts.digest}",
+    ]
+    lines += [f"  not verified: {info.unverified}"] if info.unverified else []
+    lines += [f"  left out: {name}: {reason}" for name, reason in info.left_out[:20]]
+    return "\n".join(lines)

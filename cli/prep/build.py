@@ -1,0 +1,107 @@
+"""fsprep build."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cli import options
+from cli.prep._store import summary, told
+from cli.progress import meter
+from cli.workers import executor
+from cli.workspace import WorkspaceError, workspace
+from manifests.facts import dataset, split
+
+if TYPE_CHECKING:
+    from prep.job import Job
+
+
+@click.command("build")
+@click.argument("name", metavar="DATASET")
+@click.option("--subset", default="", help="Only the clips of this split, for example ntu_t.")
+@click.option("--recipe", default="", help="Preparation recipe [default: the data set's own].")
+@click.option("--raw", type=click.Path(path_type=Path), help="Folder or zip of raw files [default: the workspace's].")
+@click.option(
+    "--from", "held", nargs=2, metavar="FORM PATH", help="Files in this form instead; `fsprep list` has the forms."
+)
+@click.option("--option", "settings", multiple=True, metavar="NAME=VALUE", help="A choice that the form leaves open.")
+@click.option("--out", type=click.Path(path_type=Path), help="The store to write [default: in the workspace].")
+@click.option("--workers", type=click.IntRange(min=1), help="Worker processes [default: one per core].")
+@click.option(
+    "--scheduler", default="", metavar="ADDRESS", help="Work on this Dask cluster, for example tcp://host:8786."
+)
+@click.option("--allow-bad", is_flag=True, help="Finish without the files that are bad, and say so in the store.")
+@options.as_json
+@options.plain_errors
+def command(
+    name: str,
+    subset: str,
+    recipe: str,
+    raw: Path | None,
+    held: tuple[str, str] | None,
+    settings: tuple[str, ...],
+    out: Path | None,
+    workers: int | None,
+    scheduler: str,
+    allow_bad: bool,
+    json_: bool,
+) -> None:
+    """Build the store of DATASET. A build that was stopped is continued by the same command.
+
+    Exit status 3: some raw files are bad; all others are converted, and the store stays unfinished until they are
+    mended (run again) or allowed (--allow-bad).
+    """
+    from prep.forms import IMPORTED, form
+    from prep.job import Job
+    from prep.recipe import recipe as preparation
+
+    data, place = dataset(name), workspace()
+    prepared = held is not None and form(held[0]).prepared
+    recipe = preparation(recipe or (IMPORTED if prepared else data.recipe)).name
+    job = Job(
+        dataset=data,
+        recipe=recipe,
+        raw=(Path(held[1]) if held else raw or place.raw(name)).absolute(),
+        out=(out or place.store(name, subset, recipe)).absolute(),
+        subset=split(subset) if subset else None,
+        form=held[0] if held else "",
+        options=options.pairs(settings),
+        allow_bad=allow_bad,
+    )
+    there = job.out.exists()
+    if there:
+        _check_same(job)
+    else:
+        run(job, workers or os.cpu_count() or 1, scheduler, json_)
+    facts = summary(job.out)
+    options.emit(json_, asdict(facts), ("Already built.\n" if there else "") + told(facts))
+
+
+def run(job: Job, workers: int, scheduler: str, json_: bool) -> None:
+    """Build with bars; bad files end the program with exit status 3."""
+    from prep.build import BadFiles, build
+
+    try:
+        with meter(json_) as bars, executor(workers, scheduler) as (pool, at_once):
+            for record in build(job, pool, window=2 * at_once):
+                bars.show(record.stage, record.done, record.total, f"{record.bad} bad" if record.bad else "")
+    except BadFiles as error:
+        if json_:
+            bad = [{"name": name, "reason": reason} for name, reason in error.bad]
+            options.emit(json_, {"bad": bad, "report": str(error.report)}, "")
+        click.echo(f"Error: {error}", err=True)
+        raise SystemExit(options.BAD_FILES) from error
+
+
+def _check_same(job: Job) -> None:
+    from prep.store import open_store
+
+    held = open_store(job.out).info
+    wanted = (job.dataset.name, job.subset.name if job.subset else "", job.recipe, job.form or held.form)
+    if (held.dataset, held.subset, held.recipe, held.form) != wanted or dict(held.options) != dict(job.options):
+        found = f"{held.dataset} {held.subset} from {held.form} prepared by `{held.recipe}`"
+        raise WorkspaceError(f"{job.out} holds {found}. Choose another --out, or delete it.")

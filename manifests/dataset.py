@@ -1,0 +1,64 @@
+"""A data set: its classes, the names of its clips, its terms, and how to get it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from manifests.layout import Layout
+from manifests.rules import groups, require, unique
+from manifests.strict import hint
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One data set. `classes[label]` is the name and `actions[label]` the number in the file name of a 0-based label.
+
+    `readers` are the raw forms in circulation, modules of prep.readers; `recipe` is the preparation recipe taken by
+    default, `recipes` all that apply; `bodies` is the most bodies that a store keeps, of which a recipe may keep fewer;
+    `fps` frames per second; `pattern` is the regular expression of a clip's name, with any of the groups `action`,
+    `subject`, `camera`, `setup`, `repetition`; a label is what `action` says (`labels` is "name") or what the files
+    say inside ("files"). `obtain` says how to get the data; `missing` names a list of clips without a skeleton ("" for
+    none); `own_layout` is a skeleton that is not among the layouts; `unverified` says what no file at hand bears out.
+    Without `actions` they are 1, 2, 3, ...
+    """
+
+    name: str
+    title: str
+    layout: str
+    readers: tuple[str, ...]
+    recipe: str
+    recipes: tuple[str, ...]
+    classes: tuple[str, ...]
+    bodies: int
+    fps: float
+    unit: str
+    pattern: str
+    licence: str
+    redistribution: bool
+    obtain: str
+    source: str
+    labels: Literal["name", "files"] = "name"
+    missing: str = ""
+    unverified: str = ""
+    actions: tuple[int, ...] = ()
+    own_layout: Layout | None = None
+
+    def __post_init__(self) -> None:
+        if not self.actions:
+            # The only way to give a frozen field a default that depends on another.
+            object.__setattr__(self, "actions", tuple(range(1, len(self.classes) + 1)))
+        require(len(self.classes) > 0, "a data set needs at least one class")
+        unique("classes", self.classes)
+        unique("actions", self.actions)
+        unique("recipes", self.recipes)
+        count = f"{len(self.actions)} actions for {len(self.classes)} classes"
+        require(len(self.actions) == len(self.classes), f"{count}; there must be one number for each class")
+        near = hint(self.recipe, self.recipes)
+        require(self.recipe in self.recipes, f"recipe `{self.recipe}` is not in recipes. {near}")
+        require(self.bodies >= 1, f"bodies is {self.bodies}; it must be at least 1")
+        require(self.fps > 0, f"fps is {self.fps}; it must be above 0")
+        unique("readers", self.readers)
+        require(len(self.readers) > 0, "readers is empty; name at least one module of prep.readers")
+        named = "action" in groups(self.pattern)
+        require(named or self.labels == "files", f"pattern `{self.pattern}` has no group (?P<action>...)")

@@ -1,0 +1,94 @@
+"""Where a store lies: a folder of files on this machine, behind HTTP(S), or in S3."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from prep.clip import PrepError
+
+SCHEMES = ("http", "https", "s3")
+
+
+class PlaceError(PrepError):
+    """A place cannot be reached, or does not do what is needed of it; the text says what to change."""
+
+
+class Place(Protocol):
+    """Files by name (forward slashes, below the place's root). `str(place)` is its path or URL.
+
+    Methods raise FileNotFoundError where a file is absent and PlaceError where the place itself fails.
+    """
+
+    def read(self, name: str) -> bytes:
+        """All bytes of one file."""
+
+    def read_all(self, names: Sequence[str]) -> dict[str, bytes]:
+        """Several files at once; absent ones are left out."""
+
+    def sizes(self, names: Sequence[str]) -> dict[str, int]:
+        """Bytes of several files; absent ones are left out."""
+
+    def absent(self) -> str:
+        """What to tell the user when there is no store here."""
+
+    @property
+    def handle(self) -> Any:
+        """What reads arrays here: a Path, or an obstore store."""
+
+
+class Folder:
+    """A folder on this machine."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    def read(self, name: str) -> bytes:
+        """All bytes of one file."""
+        return (self.path / name).read_bytes()
+
+    def read_all(self, names: Sequence[str]) -> dict[str, bytes]:
+        """Several files; absent ones are left out."""
+        return {name: self.read(name) for name in names if (self.path / name).is_file()}
+
+    def sizes(self, names: Sequence[str]) -> dict[str, int]:
+        """Bytes of several files; absent ones are left out."""
+        return {name: (self.path / name).stat().st_size for name in names if (self.path / name).is_file()}
+
+    def absent(self) -> str:
+        """What to tell the user when there is no store here."""
+        if self.path.is_dir():
+            return f"{self.path}: has no manifest.json, so it is unfinished or no store. Build or fetch it again."
+        if self.path.with_name(self.path.name + ".building").is_dir():
+            return f"{self.path}: the build is not finished. Run the same `fsprep build` again; it continues."
+        return f"{self.path}: no store there. `fsprep list` shows the stores; `fsprep build` makes one."
+
+    @property
+    def handle(self) -> Path:
+        """The path."""
+        return self.path
+
+
+def is_remote(where: str | Path) -> bool:
+    """Whether it is a URL rather than a path.
+
+    >>> is_remote("s3://bucket/store.zarr"), is_remote("stores/ntu.zarr")
+    (True, False)
+    """
+    return str(where).partition("://")[0] in SCHEMES and "://" in str(where)
+
+
+def place(where: str | Path) -> Place:
+    """The place at a path or URL; nothing is asked of it yet. Raises PlaceError for a URL of another scheme."""
+    if is_remote(where):
+        from prep.remote import Remote
+
+        return Remote(str(where))
+    scheme, found, rest = str(where).partition("://")
+    if found and scheme != "file":
+        raise PlaceError(f"{where}: `{scheme}` is not a scheme for stores. Use a path, file, http, https or s3.")
+    return Folder(Path(rest if found else where))

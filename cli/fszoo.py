@@ -10,9 +10,10 @@ import click
 
 from cli import options
 from cli.progress import meter
-from cli.workspace import find_store, workspace
+from cli.workspace import WorkspaceError, find_store, workspace
 
 if TYPE_CHECKING:
+    from manifests.split import Split
     from zoo.recipe import Recipe
     from zoo.run import Result
     from zoo.setup import Setup
@@ -150,24 +151,23 @@ def compare(runs: tuple[Path, ...], json_: bool) -> None:
 
 def _setup(recipe: Recipe, store: str | None, device: str) -> Setup:
     from cli.device import choose
-    from manifests.facts import dataset, split
+    from manifests.facts import split
     from prep.store import open_store
     from zoo.setup import prepare
 
-    chosen = split(recipe.data.split)
-    data = dataset(chosen.dataset)
-    path = store or find_store(
-        workspace(), data.name, _subset(chosen.name, chosen.samples_per_class), _prepared(recipe, data.recipe)
-    )
+    path = store or _built(recipe, split(recipe.data.split))
     return prepare(recipe, open_store(path), choose(device))
 
 
-def _subset(name: str, samples_per_class: int) -> str:
-    return name if samples_per_class else ""
+def _built(recipe: Recipe, chosen: Split) -> Path:
+    """The store in the workspace of the split, or of the whole data set."""
+    from manifests.facts import dataset, names
 
-
-def _prepared(recipe: Recipe, default: str) -> str:
-    return recipe.data.preparation or default
+    if chosen.dataset not in names("datasets"):
+        raise WorkspaceError(f"{chosen.dataset} is a data set of your own: name its store with --store.")
+    data = dataset(chosen.dataset)
+    subset = chosen.name if chosen.samples_per_class else ""
+    return find_store(workspace(), data.name, subset, recipe.data.preparation or data.recipe)
 
 
 def _told(result: Result) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import threading
 from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.connection import wait
 
@@ -29,19 +30,39 @@ def executor(workers: int, scheduler: str = "") -> Iterator[tuple[Executor, int]
 @contextmanager
 def _cluster(scheduler: str) -> Iterator[tuple[Executor, int]]:
     try:
-        from distributed import Client
+        from distributed import Client, KilledWorker
     except ImportError as error:
         raise ClusterError("--scheduler needs Dask: pip install 'fewshot-skeleton[cluster]'.") from error
+    # What goes wrong is raised; Dask's own lines would tear the bars.
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
     try:
-        client = Client(scheduler, timeout=10)
+        client = Client(scheduler, timeout=10, set_as_default=False)
     except (OSError, ValueError) as error:
         raise ClusterError(f"--scheduler {scheduler}: no Dask scheduler answers there ({error}).") from error
     with client:
         threads = sum(client.nthreads().values())
         if not threads:
             raise ClusterError(f"--scheduler {scheduler}: the cluster has no workers. Start some with `dask worker`.")
-        with client.get_executor() as pool:
+        # Not pure: what a build that failed was told is not told again.
+        pool = client.get_executor(pure=False)
+        try:
             yield pool, threads
+        except KilledWorker as error:
+            raise ClusterError(
+                f"--scheduler {scheduler}: one task ended worker after worker, perhaps for want of memory. "
+                "Give the workers more, or look at their logs, and run the same command; it continues."
+            ) from error
+        except CancelledError as error:
+            raise ClusterError(
+                f"--scheduler {scheduler}: the scheduler is gone. Start it again and run the same command; it continues."
+            ) from error
+        except ModuleNotFoundError as error:
+            raise ClusterError(
+                f"--scheduler {scheduler}: a worker lacks what this program needs ({error}). "
+                "Install the same version of fewshot-skeleton for every worker."
+            ) from error
+        finally:
+            pool.shutdown(wait=False)
 
 
 @contextmanager

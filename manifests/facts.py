@@ -5,6 +5,8 @@ The file's name is the record's name, so `name` stands in no file. Knows no arra
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -13,7 +15,7 @@ from typing import Any
 from manifests.dataset import Dataset
 from manifests.layout import Layout
 from manifests.split import Split
-from manifests.strict import FactError, build, hint, parse
+from manifests.strict import FactError, build, hint, parse, read_toml
 from manifests.tables import Published, read_tables
 
 ROOMS = ("datasets", "layouts", "splits", "published")
@@ -59,14 +61,54 @@ def layout_of(data: Dataset) -> Layout:
     return data.own_layout or layout(data.layout)
 
 
-@cache
+def is_own(name: str) -> bool:
+    """Whether a name is the path of a user's own file rather than of one that ships.
+
+    >>> is_own("my_split.toml"), is_own("ntu_t")
+    (True, False)
+    """
+    return name.endswith(".toml")
+
+
 def split(name: str) -> Split:
-    """The split of that name. Raises FactError.
+    """The split of that name, or in the user's own file of that path. Raises FactError.
 
     >>> split("ntu_t").samples_per_class
     30
     """
-    return build(Split, _read("splits", name), f"splits/{name}.toml")
+    return _own_split(Path(name)) if is_own(name) else _split(name)
+
+
+@cache
+def _split(name: str) -> Split:
+    return _made_split(_read("splits", name), f"splits/{name}.toml")
+
+
+def _own_split(path: Path) -> Split:
+    if path.stem in names("splits"):
+        raise FactError(f"{path}: a split is named after its file, and `{path.stem}` ships already. Rename the file.")
+    return _made_split(_named(path.stem, read_toml(path), str(path)), str(path))
+
+
+def _made_split(value: Mapping[str, Any], where: str) -> Split:
+    """What a split's file says on top of what its base says. Its exemplars must be of the classes they stand for."""
+    base = _read("splits", value["base"]) if isinstance(value.get("base"), str) else {}
+    if "base" in base:
+        raise FactError(f"{where}: base `{value['base']}` has a base itself. Name `{base['base']}` instead")
+    made = build(Split, {**base, **value}, where)
+    if made.dataset in names("datasets"):
+        for label, name in zip(made.test, made.exemplars, strict=False):
+            _check_exemplar(dataset(made.dataset), label, name, where)
+    return made
+
+
+def _check_exemplar(data: Dataset, label: int, name: str, where: str) -> None:
+    match = re.fullmatch(data.pattern, name)
+    if match is None:
+        raise FactError(f"{where}: exemplar `{name}` is not a name of {data.name}, {data.pattern}")
+    action = match.groupdict().get("action")
+    if action is not None and data.actions[label : label + 1] != (int(action),):
+        raise FactError(f"{where}: exemplar `{name}` does not show class {label}, whose place in `exemplars` it takes")
 
 
 @cache
@@ -96,9 +138,12 @@ def _read(room: str, name: str) -> dict[str, Any]:
     if name not in names(room):
         raise FactError(f"`{name}` is not one of the {room}. {hint(name, names(room))}")
     path = _HERE / room / f"{name}.toml"
-    value = parse(path.read_text(encoding="utf-8"), f"{room}/{name}.toml")
+    return _named(name, parse(path.read_text(encoding="utf-8"), f"{room}/{name}.toml"), f"{room}/{name}.toml")
+
+
+def _named(name: str, value: Mapping[str, Any], where: str) -> dict[str, Any]:
     if "name" in value:
-        raise FactError(f"{room}/{name}.toml: `name` is the file's name; remove the line")
+        raise FactError(f"{where}: `name` is the file's name; remove the line")
     return {"name": name, **value}
 
 

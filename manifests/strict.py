@@ -38,13 +38,18 @@ def parse(text: str, where: str) -> dict[str, Any]:
         raise FactError(f"{where}: not readable as TOML: {error}") from error
 
 
-def load(cls: type[T], path: Path) -> T:
-    """Read one TOML file as a frozen dataclass. Raises FactError."""
+def read_toml(path: Path) -> dict[str, Any]:
+    """A TOML file as a dictionary. Raises FactError."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise FactError(f"{path}: cannot be read: {error}") from error
-    return build(cls, parse(text, str(path)), str(path))
+    return parse(text, str(path))
+
+
+def load(cls: type[T], path: Path) -> T:
+    """Read one TOML file as a frozen dataclass. Raises FactError."""
+    return build(cls, read_toml(path), str(path))
 
 
 def build(cls: type[T], value: Mapping[str, Any], where: str) -> T:

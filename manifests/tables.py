@@ -17,7 +17,10 @@ _CELL = re.compile(r"(?P<accuracy>\d{1,3}\.\d+)(±(?P<spread>\d+\.\d+))?")
 class Published:
     """One number of one paper: `accuracy` in percent, `spread` its printed ± in percent (None where none is printed).
 
-    `method` and `backbone` bear this project's names; `table` and `source` say where the number stands.
+    `method` and `backbone` bear this project's names where it has them, else a plain word; `own` is the network of a
+    method's authors. `variant` says what was changed of the method, in the paper's ablations and comparisons; it is ""
+    for the method as its authors run it, and only such rows are set beside ours. `table` and `source` say where the
+    number stands.
     """
 
     paper: str
@@ -31,6 +34,7 @@ class Published:
     accuracy: float
     spread: float | None
     source: str
+    variant: str = ""
 
     def __post_init__(self) -> None:
         if self.way < 2 or self.shot < 1:
@@ -42,9 +46,9 @@ class Published:
 def read_tables(path: Path) -> tuple[Published, ...]:
     """Every cell of every table in one paper's file. Raises FactError.
 
-    A line of `grid` begins with a word for each of `rows`, then has a cell for each of `columns`: "71.2±1.5", or
-    "71.2" where no deviation is known. `common`, the column and the line's first words together must give every
-    key of Published once.
+    A line of `grid` begins with a word for each of `rows`, then has a cell for each of `columns`: "71.2±1.5", "71.2"
+    where no deviation is known, or "-" where nothing is printed. `common`, the column and the line's first words
+    together must give every key of Published once, but for `variant`, whose parts are joined.
     """
     paper = load(_Paper, path)
     facts = {"paper": paper.paper, "source": paper.source}
@@ -71,7 +75,8 @@ class _Table:
                 raise FactError(f"{where}: `{line}` has {len(cells)} cells; there are {len(self.columns)} columns")
             row = dict(zip(self.rows, heads, strict=True))
             for column, cell in zip(self.columns, cells, strict=True):
-                yield _merge(where, facts, self.common, row, column, _numbers(cell, where))
+                if cell != "-":
+                    yield _merge(where, facts, self.common, row, column, _numbers(cell, where))
 
 
 @dataclass(frozen=True)
@@ -84,7 +89,7 @@ class _Paper:
 def _numbers(cell: str, where: str) -> dict[str, float | None]:
     match = _CELL.fullmatch(cell)
     if match is None:
-        raise FactError(f"{where}: `{cell}` is not a cell; write 71.2±1.5, or 71.2 where no deviation is known")
+        raise FactError(f"{where}: `{cell}` is not a cell; write 71.2±1.5, or 71.2 where no deviation is known, or -")
     spread = match["spread"]
     return {"accuracy": float(match["accuracy"]), "spread": None if spread is None else float(spread)}
 
@@ -92,7 +97,8 @@ def _numbers(cell: str, where: str) -> dict[str, float | None]:
 def _merge(where: str, *parts: Mapping[str, Any]) -> dict[str, Any]:
     merged: dict[str, Any] = {}
     for part in parts:
-        for key in part.keys() & merged.keys():
+        for key in (part.keys() & merged.keys()) - {"variant"}:
             raise FactError(f"{where}: `{key}` is given twice; leave it in one of common, rows and columns")
         merged |= part
-    return merged
+    variants = [str(part["variant"]) for part in parts if "variant" in part]
+    return merged | ({"variant": " ".join(variants)} if variants else {})

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manifests.facts import layout_of
+from prep.choose import Bad
 from prep.job import Job
 from prep.mark import FORMAT, Block
 from prep.part import PartDone, load_columns, load_frames
@@ -65,7 +66,7 @@ def block_tasks(target: Path, folder: Path, done: Mapping[str, PartDone]) -> Ite
         yield BlockTask(str(target), str(folder), index, tuple(stretches))
 
 
-def store_info(job: Job, form: str, small: Mapping[str, NDArray[Any]], bad: tuple[tuple[str, str], ...]) -> StoreInfo:
+def store_info(job: Job, form: str, small: Mapping[str, NDArray[Any]], bad: Bad, notes: Bad) -> StoreInfo:
     """What the store will say of itself; `source_digest` covers the names and raw bytes of every clip."""
     source = hashlib.sha256(small["names"].tobytes() + small["source"].tobytes()).hexdigest()
     data = job.dataset
@@ -89,4 +90,5 @@ def store_info(job: Job, form: str, small: Mapping[str, NDArray[Any]], bad: tupl
         source_digest=source,
         classes=data.classes,
         left_out=bad,
+        notes=notes,
     )

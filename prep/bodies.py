@@ -50,14 +50,20 @@ def agcn_slots(recording: Recording, bodies: int = 2, slots: int = 4) -> Joints:
     2s-AGCN, data_gen/ntu_gendata.py: places from `slots` on are not read; the energy of a place is the sum over axes
     of the standard deviation over its frames and joints; of equal energies the later place comes first.
     """
-    frame = _frame_of(recording)
-    first = np.cumsum(recording.bodies_per_frame) - recording.bodies_per_frame
-    place = np.arange(len(frame)) - first[frame]
-    read = place < slots
-    placed = _blank(recording, recording.frames, max(slots, bodies))
-    placed[frame[read], place[read]] = recording.joints[read]
+    placed = _places(recording, slots, max(slots, bodies))
     energy = [_energy(placed[:, slot]) for slot in range(placed.shape[1])]
     return placed[:, np.argsort(energy, kind="stable")[::-1][:bodies]]
+
+
+def stgcn_people(recording: Recording, bodies: int = 2, people: int = 5) -> Joints:
+    """Every frame; in each by itself the `bodies` poses with the highest summed scores, the highest first.
+
+    For joints of x, y and score. st-gcn, feeder/feeder_kinetics.py: of a frame's poses the first `people` are read.
+    Nobody is followed: a slot may show another person in every frame.
+    """
+    placed = _places(recording, people, max(people, bodies))
+    order = np.argsort(-placed[..., 2].sum(axis=2, dtype=np.float64), axis=1, kind="stable")[:, :bodies]
+    return np.take_along_axis(placed, order[..., None, None], axis=1)
 
 
 def ctrgcn_actors(recording: Recording, bodies: int = 2) -> Joints:
@@ -165,6 +171,17 @@ def _tracks(recording: Recording) -> list[NDArray[np.int64]]:
     """As `_by_id`, at most one sighting in a frame."""
     frame = _frame_of(recording)
     return [rows[np.diff(frame[rows], prepend=-1) > 0] for rows in _by_id(recording)]
+
+
+def _places(recording: Recording, read: int, width: int) -> Joints:
+    """(L, width, V, C): the first `read` bodies of each frame at their places in the file's order."""
+    frame = _frame_of(recording)
+    first = np.cumsum(recording.bodies_per_frame) - recording.bodies_per_frame
+    place = np.arange(len(frame)) - first[frame]
+    kept = place < read
+    placed = _blank(recording, recording.frames, width)
+    placed[frame[kept], place[kept]] = recording.joints[kept]
+    return placed
 
 
 def _blank(recording: Recording, frames: int, bodies: int) -> NDArray[np.float32]:

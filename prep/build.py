@@ -22,8 +22,8 @@ from manifests.facts import layout_of
 from manifests.strict import hint
 from prep.assemble import assemble_block, block_tasks, small_arrays, store_info
 from prep.choose import Bad, choose
-from prep.clip import PrepError, Source
-from prep.forms import IMPORTED, Form, find
+from prep.clip import Found, PrepError, Source
+from prep.forms import IMPORTED, IMPORTED_ALL, Form, find
 from prep.job import Job
 from prep.mark import Block
 from prep.part import Part, PartDone, bodies_kept, convert
@@ -66,16 +66,17 @@ def build(job: Job, executor: Executor, window: int) -> Iterator[Progress]:
         parts = _parts(job, held, sources)
         done = yield from _convert_all(parts, executor, window, len(sources))
         bad = found.bad + absent + tuple(row for part in done.values() for row in part.bad)
-        report = _write_report(job, done, bad)
+        notes = found.notes + _known_bad(job, found)
+        report = _write_report(job, done, bad, notes)
         if bad and not job.allow_bad:
             raise BadFiles(_complaint(job, bad, report), bad, report)
-        yield from _assemble(job, held, done, bad, executor, window)
+        yield from _assemble(job, held, done, bad, notes, executor, window)
         (job.working / "store").rename(job.out)
         shutil.rmtree(job.working)
 
 
 def _check(job: Job) -> None:
-    known = [*job.dataset.recipes, IMPORTED]
+    known = [*job.dataset.recipes, IMPORTED, IMPORTED_ALL]
     if job.recipe not in known:
         raise PrepError(f"`{job.recipe}` is not a recipe for {job.dataset.name}. {hint(job.recipe, known)}")
     if job.subset and job.subset.dataset != job.dataset.name:
@@ -83,7 +84,7 @@ def _check(job: Job) -> None:
 
 
 def _check_recipe(job: Job, held: Form) -> None:
-    if held.prepared and job.recipe != IMPORTED:
+    if held.prepared and job.recipe not in (IMPORTED, IMPORTED_ALL):
         rule = f"clips of the form {held.name} are prepared already, so `{job.recipe}` cannot be applied"
         raise PrepError(f"{job.raw}: {rule}. Take `--recipe {IMPORTED}`.")
 
@@ -106,6 +107,8 @@ def _convert_all(
     done = {part.key: PartDone("", 0, 0, ()) for part in parts}
     clips = bad = 0
     for result in _in_flight(executor, convert, parts, window):
+        if result.key not in done:
+            raise PrepError("A worker runs another version of this program. Install the same one on every machine.")
         done[result.key] = result
         clips, bad = clips + result.clips + len(result.bad), bad + len(result.bad)
         yield Progress("converting", clips, total, bad)
@@ -113,7 +116,7 @@ def _convert_all(
 
 
 def _assemble(
-    job: Job, held: Form, done: Mapping[str, PartDone], bad: Bad, executor: Executor, window: int
+    job: Job, held: Form, done: Mapping[str, PartDone], bad: Bad, notes: Bad, executor: Executor, window: int
 ) -> Iterator[Progress]:
     if not any(part.clips for part in done.values()):
         raise PrepError(f"{job.raw}: no clip could be read, nothing to build. {job.working}/report.json says why.")
@@ -123,7 +126,7 @@ def _assemble(
     small = small_arrays(folder, done)
     known = layout_of(job.dataset)
     shape = (bodies_kept(job.dataset, recipe(job.recipe)), len(known.joints), known.coordinates)
-    create(target, store_info(job, held.name, small, bad), int(small["offsets"][-1]), shape)
+    create(target, store_info(job, held.name, small, bad, notes), int(small["offsets"][-1]), shape)
     tasks = list(block_tasks(target, folder, done))
     blocks: list[Block] = []
     for block in _in_flight(executor, assemble_block, tasks, window):
@@ -156,7 +159,13 @@ def _in_flight(
             future.cancel()
 
 
-def _write_report(job: Job, done: Mapping[str, PartDone], bad: Bad) -> Path:
+def _known_bad(job: Job, found: Found) -> Bad:
+    """What the data set's facts leave out of the clips found, as notes."""
+    there = {source.name for source in found.sources}
+    return tuple((name, f"left out: {reason}") for name, reason in job.dataset.known_bad if name in there)
+
+
+def _write_report(job: Job, done: Mapping[str, PartDone], bad: Bad, notes: Bad) -> Path:
     report = job.working / "report.json"
     content = {
         "dataset": job.dataset.name,
@@ -164,6 +173,7 @@ def _write_report(job: Job, done: Mapping[str, PartDone], bad: Bad) -> Path:
         "clips": sum(part.clips for part in done.values()),
         "frames": sum(part.frames for part in done.values()),
         "bad": [{"name": name, "reason": reason} for name, reason in bad],
+        "notes": [{"name": name, "remark": remark} for name, remark in notes],
     }
     report.write_text(json.dumps(content, indent=1), encoding="utf-8")
     return report

@@ -113,6 +113,49 @@ def scale_axes(joints: Joints) -> Joints:
     return np.where(flat, 0, scaled).astype(joints.dtype)
 
 
+def centre_image(joints: Joints, y: Literal["down", "up"] = "down") -> Joints:
+    """For joints of x, y and score: the origin in the middle of an image of width and height 1; y turned `up` if asked.
+
+    A joint with score 0 was not found and becomes zeros. st-gcn, feeder/feeder_kinetics.py; up: 2s-AGCN,
+    data_gen/kinetics_gendata.py.
+
+    >>> centre_image(np.array([[0.75, 0.5, 0.9], [0.0, 0.0, 0.0]]).reshape(1, 1, 2, 3)).ravel().tolist()
+    [0.25, 0.0, 0.9, 0.0, 0.0, 0.0]
+    """
+    moved = joints.copy()
+    moved[..., :2] -= 0.5
+    if y == "up":
+        moved[..., 1] *= -1
+    moved[joints[..., 2] == 0] = 0
+    return moved
+
+
+def match_bodies(joints: Joints) -> Joints:
+    """For joints of x, y and score: let each slot follow one body, the body with the highest scores in slot 0.
+
+    st-gcn, feeder/tools.py (`pose_matching`): from frame to frame the bodies, by falling score, each go to the nearest
+    one that is free, by the sum of squared distances of all joints. An absent body and a missing joint lie at (0, 0)
+    there, so that a body may go to an empty place; and so here.
+
+    >>> match_bodies(np.array([[[0.1, 0, 3], [0.9, 0, 2]], [[0.9, 0, 3], [0.1, 0, 1]]]).reshape(2, 2, 1, 3))[:, 0, 0, 0]
+    array([0.9, 0.9])
+    """
+    frames, bodies = joints.shape[:2]
+    score = joints[..., 2].sum(axis=2, dtype=np.float64)
+    place = joints[..., :2].astype(np.float64)
+    distance = np.square(place[1:, None] - place[:-1, :, None]).sum(axis=(3, 4))
+    step, to = np.arange(len(distance)), np.zeros((len(distance), bodies), np.int64)
+    for body in np.argsort(-score[:-1], axis=1, kind="stable").T:
+        to[step, body] = nearest = distance[step, body].argmin(axis=1)
+        distance[step, :, nearest] = np.inf
+    slot = np.tile(np.arange(bodies), (frames, 1))
+    for frame, moves in enumerate(to):
+        slot[frame + 1] = moves[slot[frame]]
+    total = np.take_along_axis(score, slot, axis=1).sum(axis=0)
+    slot = slot[:, np.argsort(-total, kind="stable")]
+    return np.take_along_axis(joints, slot[..., None, None], axis=1)
+
+
 def _rotation(bone: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
     """The matrix (3, 3) that turns `bone` about their common normal into the unit vector `target`."""
     normal = np.cross(bone, target)

@@ -92,7 +92,11 @@ class Request:
 
 @dataclass(frozen=True)
 class Found:
-    """The recordings there are, in the order of their names, and (name, reason) of what is announced and unusable."""
+    """The recordings there are, in the order of their names, and (name, reason) of what is announced and unusable.
+
+    `notes` are (name, remark) of oddities that the store shall remember though they leave nothing out.
+    """
 
     sources: tuple[Source, ...]
     bad: tuple[tuple[str, str], ...] = ()
+    notes: tuple[tuple[str, str], ...] = ()

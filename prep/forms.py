@@ -3,7 +3,8 @@
 A form is found by its file's name and has
 
     FILES                          what it looks for, in words
-    PREPARED                       True where clips come prepared, so that no recipe but `imported` fits; absent: False
+    PREPARED                       True where clips come prepared, so that no recipe but `imported` and `imported_all`
+                                   fits; absent: False
     Options                        optional, a frozen dataclass of str, int and bool with defaults: choices that the
                                    files leave open
     find(request) -> Found         every recording, cheaply; none found is no error, unreadable or ambiguous is
@@ -28,6 +29,7 @@ from prep.sources import load_bytes
 
 _HERE = Path(__file__).parent
 IMPORTED = "imported"
+IMPORTED_ALL = "imported_all"  # four bodies instead of two
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -20,10 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manifests.dataset import Dataset
+from manifests.facts import layout_of
+from prep.bodies import fill_nan
 from prep.clip import BadFile, Clip, Recording, Source
 from prep.forms import form
 from prep.mark import FORMAT
-from prep.quality import EXTRA_BODIES
+from prep.quality import EXTRA_BODIES, flags
 from prep.recipe import Recipe, apply, recipe
 from prep.store import PER_CLIP, pack_text
 
@@ -65,8 +68,12 @@ class PartDone:
 
 
 def convert(part: Part) -> PartDone:
-    """Read, clean and write every clip of a part. A part already there is not made again."""
+    """Read, clean and write every clip of a part. A part already there is not made again.
+
+    Raises PrepError on a machine that does not see the folders the part is made of and for.
+    """
     folder, key = Path(part.folder), part.key
+    _check_shared(part)
     if (folder / f"{key}.npz").exists():
         return load_done(folder, key)
     data, held = part.dataset, form(part.form)
@@ -79,14 +86,23 @@ def convert(part: Part) -> PartDone:
         try:
             raw = held.load(source)
             recording = held.read(source, raw, data)
-            clips.append(_first_bodies(apply(chosen, recording, data.layout), bodies_kept(data, chosen)))
+            clip = _first_bodies(apply(chosen, recording, data.layout), bodies_kept(data, chosen))
         except BadFile as error:
             bad.append((source.name, str(error)))
             continue
+        clips.append(replace(clip, quality=clip.quality | flags(fill_nan(recording), data, layout_of(data))))
         recordings.append(recording)
         digests.append(hashlib.sha256(raw).digest())
     _write(folder, key, bodies_kept(data, chosen), clips, _columns(recordings, clips, digests, bad))
     return load_done(folder, key)
+
+
+def _check_shared(part: Part) -> None:
+    """A worker elsewhere may lack what the others share; then its clips are not bad, and nobody need mend them."""
+    for folder in sorted({Path(part.folder), *(Path(source.path).parent for source in part.sources)}):
+        if not folder.is_dir():
+            rule = "Every machine must see the raw files and the store's folder at the same paths"
+            raise PrepError(f"{folder}: not found on {platform.node()}, a worker. {rule}.")
 
 
 def _columns(

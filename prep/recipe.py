@@ -61,7 +61,7 @@ def recipes() -> list[str]:
     """The names of all recipes, sorted.
 
     >>> recipes()
-    ['agcn', 'ctrgcn', 'imported', 'raw']
+    ['agcn', 'ctrgcn', 'imported', 'imported_all', 'raw', 'stgcn', 'stgcn_matched']
     """
     return sorted(path.stem for path in _HERE.glob("*.toml"))
 

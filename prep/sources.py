@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 from prep.clip import BadFile, PrepError, Source
 
@@ -15,16 +16,14 @@ from prep.clip import BadFile, PrepError, Source
 LARGEST = 256 * 2**20
 
 
-def find_sources(raw: Path, suffix: str) -> list[Source]:
-    """Every file whose name ends in `suffix` below `raw`, sorted by name (the stem); empty when there is none.
+def find_sources(raw: Path, suffix: str | tuple[str, ...]) -> list[Source]:
+    """Every file whose name ends in `suffix`, or in one of them, below `raw`, sorted by name (the stem).
 
-    `raw` is a folder (searched to the bottom, links followed), a zip, or a folder that holds zips. Raises PrepError
-    when it does not exist, when a zip is damaged, and when two files have one name.
+    None found is no error. `raw` is a folder (searched to the bottom, links followed), a zip, or a folder that holds
+    zips. Raises PrepError when it does not exist, when a zip is damaged, and when two files have one name.
     """
-    if not raw.exists():
-        raise PrepError(f"{raw}: there is no such folder or zip.")
     found: dict[str, Source] = {}
-    for source in _walk(raw, suffix):
+    for source in walk(raw, suffix):
         other = found.setdefault(source.name, source)
         if other is not source:
             raise PrepError(f"{place(other)} and {place(source)} have the same name. Move one of them away.")
@@ -35,24 +34,26 @@ def load_bytes(source: Source) -> bytes:
     """The bytes of one source. Raises BadFile when it is too large, unreadable, damaged or no longer as listed."""
     if source.size > LARGEST:
         raise BadFile(f"{place(source)}: {source.size} bytes, a raw file has at most {LARGEST}. Fetch it again.")
-    try:
-        # One byte more than announced, so that a size that lies is seen and never believed.
-        data = _load_member(source) if source.member else _load_file(source)
-    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError) as error:
-        raise BadFile(f"{place(source)}: cannot be read ({error}). Fetch it again.") from error
+    # One byte more than announced, so that a size that lies is seen and never believed.
+    data = load_head(source, source.size + 1)
     if len(data) != source.size:
         raise BadFile(f"{place(source)}: was {source.size} bytes when listed and is not now. Run again.")
     return data
 
 
-def _load_file(source: Source) -> bytes:
-    with open(source.path, "rb") as file:
-        return file.read(source.size + 1)
+def load_head(source: Source, count: int) -> bytes:
+    """The first `count` bytes of one source, or all there are. Raises BadFile when it is unreadable or damaged."""
+    try:
+        with _open(source) as file:
+            return file.read(count)
+    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError) as error:
+        raise BadFile(f"{place(source)}: cannot be read ({error}). Fetch it again.") from error
 
 
-def _load_member(source: Source) -> bytes:
-    with _zip(source.path, os.getpid()).open(source.member) as file:
-        return file.read(source.size + 1)
+def _open(source: Source) -> IO[bytes]:
+    if source.member:
+        return _zip(source.path, os.getpid()).open(source.member)
+    return open(source.path, "rb")
 
 
 @lru_cache(maxsize=8)
@@ -61,7 +62,10 @@ def _zip(path: str, process: int) -> zipfile.ZipFile:
     return zipfile.ZipFile(path)
 
 
-def _walk(raw: Path, suffix: str) -> Iterator[Source]:
+def walk(raw: Path, suffix: str | tuple[str, ...]) -> Iterator[Source]:
+    """As `find_sources`, in the order of the folders, and several may have one name. Raises PrepError."""
+    if not raw.exists():
+        raise PrepError(f"{raw}: there is no such folder or zip.")
     if raw.is_file():
         yield from _members(raw, suffix)
         return
@@ -86,7 +90,7 @@ def _file(path: Path) -> Source:
     return Source(path.stem, str(path), "", about.st_size, f"{about.st_size}-{about.st_mtime_ns}")
 
 
-def _members(path: Path, suffix: str) -> Iterator[Source]:
+def _members(path: Path, suffix: str | tuple[str, ...]) -> Iterator[Source]:
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()

@@ -66,8 +66,8 @@ class StoreInfo:
     """What a store says of itself.
 
     `form` is what it was read from (a module of prep.readers or prep.importers) with that form's `options`;
-    `left_out` lists (name, reason) of files that were bad and allowed to be; `made_from` the digests of the stores
-    that it was merged from.
+    `left_out` lists (name, reason) of files that were bad and allowed to be, `notes` (name, remark) of what was odd and
+    could be used; `made_from` the digests of the stores that it was merged from.
     """
 
     format: int
@@ -89,6 +89,7 @@ class StoreInfo:
     source_digest: str
     classes: tuple[str, ...]
     left_out: tuple[tuple[str, str], ...] = ()
+    notes: tuple[tuple[str, str], ...] = ()
     made_from: tuple[str, ...] = ()
 
 
@@ -147,6 +148,8 @@ def seal(path: Path, small: Mapping[str, NDArray[Any]], blocks: list[Block]) -> 
             )
             if value.size:
                 array[...] = value
+    for left in path.rglob("*.partial"):  # zarr's, of a writer that died; another has written that block since
+        left.unlink()
     digests = {name: array_digest(value) for name, value in small.items()}
     digests |= long_digests(blocks)
     return write_mark(path, dict(group.attrs), digests)

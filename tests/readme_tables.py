@@ -40,8 +40,10 @@ def splits() -> str:
             sizes = [len(s.draws[0].train), 0, len(s.draws[0].test)]
         times = f" ({len(s.draws)} draws)" if s.draws else ""
         clips = str(s.samples_per_class or "all")
-        rows.append([f"`{s.name}`", f"`{s.dataset}`", s.protocol, " / ".join(map(str, sizes)) + times, clips])
-    return table(["split", "data set", "protocol", "train / val / test classes", "clips per class"], rows)
+        shots = ("official" if s.exemplars else s.choice) if s.protocol == "exemplars" else "drawn"
+        sizes_told = " / ".join(map(str, sizes)) + times
+        rows.append([f"`{s.name}`", f"`{s.dataset}`", s.protocol, shots, sizes_told, clips])
+    return table(["split", "data set", "protocol", "shots", "train / val / test classes", "clips per class"], rows)
 
 
 def recipes() -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from manifests.facts import dataset, names, published, split
+from prep.forms import importers
 from zoo import registry
 from zoo.recipe import resolve, shipped
 
@@ -25,7 +26,7 @@ HEAVY = {
     "cli": {"zarr", "cv2", "numba", "dask", "torch", "numpy", "matplotlib"},
     "manifests": {"zarr", "cv2", "numba", "dask", "torch", "numpy", "pydantic"},
 }
-ALLOWED = {("prep/readers/_ntu_scan.py", "numba")}
+ALLOWED = {("prep/readers/_numbers.py", "numba")}
 LETTERS = {"B", "N", "K", "Q", "M", "T", "L", "V", "E", "P", "C", "D", "X", "*batch", "*_", "_", "...", "1"}
 FILES = sorted(path for floor in FLOORS for path in (ROOT / floor).rglob("*.py"))
 LONGEST_FILE, LONGEST_FUNCTION = 300, 40
@@ -201,9 +202,17 @@ def test_a_backbone_has_code_and_test(backbone: str) -> None:
 def test_a_data_set_has_reader_test_and_facts(name: str) -> None:
     data = dataset(name)
     for each in data.readers:
-        assert (ROOT / f"prep/readers/{each}.py").exists()
-        assert (ROOT / f"tests/prep/readers/test_{each}.py").exists()
-    assert any(split(each).dataset == name for each in names("splits")) or name == "ntu60"
+        # A data set may exist in an intermediate form only.
+        room = "importers" if (ROOT / f"prep/importers/{each}.py").exists() else "readers"
+        assert (ROOT / f"prep/{room}/{each}.py").exists()
+        assert (ROOT / f"tests/prep/{room}/test_{each}.py").exists()
+    without = ("ntu60", "ntu60_2d", "ntu120_2d")
+    assert any(split(each).dataset == name for each in names("splits")) or name in without
+
+
+@pytest.mark.parametrize("form", importers())
+def test_an_importer_has_a_test(form: str) -> None:
+    assert (ROOT / f"tests/prep/importers/test_{form}.py").exists()
 
 
 def test_every_recipe_resolves_on_every_split() -> None:

@@ -16,8 +16,8 @@ class Row:
     """One setting: runs that differ only in seed or class draw, and what papers report for it.
 
     `accuracy` is the mean over the runs in percent. `interval` is 1.96 standard errors over the runs, or of the single
-    run over its episodes. `papers` are the published rows of the same split, method, way and shot; `gap` is ours minus
-    the first of them that has the same backbone, else the first.
+    run over its episodes. `papers` are the published rows of the same split, method, way and shot, ablations left out;
+    `gap` is ours minus the first of them that has the same backbone, else the first.
     """
 
     split: str
@@ -52,6 +52,7 @@ def _row(members: Sequence[Result]) -> Row:
         row
         for row in published()
         if (row.split, row.method, row.way, row.shot) == (first.split, first.method, first.way, first.shot)
+        and not row.variant
     ]
     return Row(
         split=first.split,

@@ -1,8 +1,9 @@
 """Recipe: every choice that makes a run what it is. A resolved recipe is saved with its run and is itself runnable.
 
 A shipped recipe (`zoo/recipes/dastm.toml`) holds a method's settings; what a split changes of every recipe stands in
-`zoo/recipes/on/<split>.toml`, and what it changes of this one in the recipe's own table `on.<split>`. A resolved recipe
-is these in turn, then what the user set.
+`zoo/recipes/on/<split>.toml`, and what it changes of this one in the recipe's own table `on.<split>`; a split that is a
+variation of another (its `base`) takes that one's settings first. A resolved recipe is these in turn, then what the
+user set.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any, Literal
 
 from episodes.augment import Augment
 from episodes.draw import Task
-from manifests.facts import dataset, names, split
+from manifests.facts import dataset, is_own, names, split
 from manifests.split import Split
 from manifests.strict import FactError, build, hint, parse
 from zoo import registry
@@ -119,16 +120,18 @@ class Recipe:
 
     @property
     def digest(self) -> str:
-        """sha256 of every choice: equal recipes are the same run."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        """sha256 of every choice: equal recipes are the same run. A split of one's own counts by what it says."""
+        choices = asdict(self)
+        if is_own(self.data.split):
+            choices["data"]["split"] = asdict(split(self.data.split))
+        return hashlib.sha256(json.dumps(choices, sort_keys=True).encode()).hexdigest()
 
     @property
     def run_name(self) -> str:
         """Folder name of the run: what a person looks for, then eight letters that make it unique."""
-        draw = f".{self.data.draw}" if split(self.data.split).draws else ""
-        return (
-            f"{self.name}-{self.data.split}{draw}-{self.task.way}w{self.task.shot}s-seed{self.seed}-{self.digest[:8]}"
-        )
+        chosen = split(self.data.split)
+        draw = f".{self.data.draw}" if chosen.draws else ""
+        return f"{self.name}-{chosen.name}{draw}-{self.task.way}w{self.task.shot}s-seed{self.seed}-{self.digest[:8]}"
 
 
 def shipped() -> tuple[str, ...]:
@@ -139,6 +142,7 @@ def shipped() -> tuple[str, ...]:
 def resolve(name_or_file: str, data: str = "", settings: Sequence[str] = ()) -> Recipe:
     """A shipped recipe or a TOML file, on split `data` (default: its own), with `key=value` settings on top.
 
+    A split may be the path of one's own file, which is made absolute, so that a run finds it again.
     Raises FactError for an unknown recipe, split, key or option, or a value of the wrong type, with the nearest name.
     """
     table, where = _read(name_or_file)
@@ -146,17 +150,21 @@ def resolve(name_or_file: str, data: str = "", settings: Sequence[str] = ()) -> 
         base = table.pop("base")
         table = _merged(_read(base)[0], table)
     if data:
-        if data not in names("splits"):
+        if not is_own(data) and data not in names("splits"):
             raise FactError(f"`{data}` is not a split. {hint(data, names('splits'))}")
         table = _merged(table, {"data": {"split": data}})
     # A saved run is complete as it stands; only a shipped recipe takes on the data set's settings.
-    chosen, own = table.get("data", {}).get("split", Data.split), table.pop("on", {})
-    shared = FOLDER / "on" / f"{chosen}.toml"
-    if shared.exists() and (data or name_or_file in shipped()):
-        table = _merged(table, parse(shared.read_text(encoding="utf-8"), str(shared)))
-    table = _merged(table, own.get(chosen, {}))
+    own, family = table.pop("on", {}), _family(table.get("data", {}).get("split", Data.split))
+    for shared in (FOLDER / "on" / f"{name}.toml" for name in family):
+        if shared.exists() and (data or name_or_file in shipped()):
+            table = _merged(table, parse(shared.read_text(encoding="utf-8"), str(shared)))
+    for name in family:
+        table = _merged(table, own.get(name, {}))
     for setting in settings:
         table = _merged(table, _setting(setting))
+    chosen = table.get("data", {}).get("split", "")
+    if isinstance(chosen, str) and is_own(chosen):
+        table = _merged(table, {"data": {"split": str(Path(chosen).absolute())}})
     return check(build(Recipe, table, where), where)
 
 
@@ -173,8 +181,9 @@ def check(recipe: Recipe, where: str) -> Recipe:
         raise FactError(
             f"{where}: data.draw: {recipe.data.draw} is not one of the {len(chosen.draws)} of {chosen.name}."
         )
-    known = dataset(chosen.dataset).recipes
-    if recipe.data.preparation and recipe.data.preparation not in known:
+    # What one's own data were prepared by, only their store knows.
+    known = dataset(chosen.dataset).recipes if chosen.dataset in names("datasets") else ()
+    if known and recipe.data.preparation and recipe.data.preparation not in known:
         raise FactError(f"{where}: data.preparation: {hint(recipe.data.preparation, known)}")
     return recipe
 
@@ -199,6 +208,14 @@ def to_toml(recipe: Recipe) -> str:
     import tomli_w
 
     return tomli_w.dumps(json.loads(json.dumps(asdict(recipe))))
+
+
+def _family(chosen: object) -> tuple[str, ...]:
+    """The split whose settings a split takes on, and the split. What is no split is left to `check`."""
+    if not isinstance(chosen, str):
+        return ()
+    base = split(chosen).base
+    return (base, chosen) if base else (chosen,)
 
 
 def _read(name_or_file: str) -> tuple[dict[str, Any], str]:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from torch.optim import Optimizer
 
+from manifests.facts import split
 from manifests.strict import FactError, build
 from zoo.checkpoint import CheckpointError, Identity, Progress, identity_of, load, save, save_model
 from zoo.evaluate import Measured, last, measure
@@ -133,11 +134,11 @@ def make_result(setup: Setup, measured: Measured, trained: int) -> Result:
     recipe = setup.recipe
     return Result(
         recipe=recipe.name,
-        split=recipe.data.split,
+        split=split(recipe.data.split).name,
         draw=recipe.data.draw,
         method=recipe.method.name,
         backbone=recipe.backbone.name,
-        way=recipe.task.way,
+        way=setup.way,
         shot=recipe.task.shot,
         seed=recipe.seed,
         accuracy=round(100 * measured.accuracy, 4),

@@ -12,8 +12,9 @@ from episodes.pool import Pool
 from episodes.protocol import Episodic, Exemplars
 from episodes.resample import Sampling
 from episodes.serve import Server, View, Viewer
-from manifests.facts import split
+from manifests.facts import dataset, names, split
 from manifests.layout import Layout
+from manifests.split import Split
 from prep.store import Store
 from zoo import registry
 from zoo.checkpoint import Identity
@@ -32,7 +33,8 @@ class SetupError(Exception):
 class Setup:
     """Everything a run needs, on one device. `validation` is None where the split or budget has none.
 
-    `independent`: every test episode is a task of its own, so intervals are over episodes.
+    `independent`: every test episode is a task of its own, so intervals are over episodes. `way`: classes of a test
+    task; with exemplars all novel classes, whatever the way of training is.
     """
 
     recipe: Recipe
@@ -42,6 +44,7 @@ class Setup:
     test: tuple[Server, ...]
     identity: Identity
     independent: bool
+    way: int
 
 
 def prepare(recipe: Recipe, store: Store, device: torch.device) -> Setup:
@@ -71,6 +74,7 @@ def prepare(recipe: Recipe, store: Store, device: torch.device) -> Setup:
         test=test,
         identity=Identity(recipe.digest, store.digest, known.name, store.shape[0]),
         independent=independent,
+        way=recipe.task.way if independent else len(test_ids),
     )
 
 
@@ -121,12 +125,38 @@ def _episodic(
 
 def _test_servers(recipe: Recipe, pool: Pool, known: Layout, class_ids: Sequence[int]) -> tuple[Server, ...]:
     """One server of many tasks, or for exemplar protocols one server for each choice of exemplars."""
-    budget = recipe.budget
-    if split(recipe.data.split).protocol == "episodic":
+    budget, chosen = recipe.budget, split(recipe.data.split)
+    if chosen.protocol == "episodic":
         return (_episodic(recipe, pool, known, class_ids, budget.test_seed, budget.test, training=False),)
     viewer, members = _viewer(recipe, pool, known, training=False), Classes.of(pool, class_ids)
+    if chosen.choice == "first":
+        named = _named_exemplars(recipe, chosen, pool, class_ids)
+        return (Server(viewer, Exemplars(pool, members, recipe.task.shot, named=named)),)
     seeds = range(budget.test_seed, budget.test_seed + budget.test_choices)
     return tuple(Server(viewer, Exemplars(pool, members, recipe.task.shot, seed)) for seed in seeds)
+
+
+def _named_exemplars(recipe: Recipe, chosen: Split, pool: Pool, class_ids: Sequence[int]) -> list[str]:
+    """The K shots of every novel class by the split's rule. Raises SetupError where the store lacks an official one."""
+    if recipe.budget.test_choices > 1:
+        raise SetupError(
+            f"{chosen.name} names its exemplars, so there is one choice of them and not {recipe.budget.test_choices}. "
+            "Leave budget.test_choices at 1."
+        )
+    # Data of one's own have no facts, and no setup or camera that a rule could look at.
+    pattern = dataset(chosen.dataset).pattern if chosen.dataset in names("datasets") else ""
+    labels, named = pool.label.tolist(), list[str]()
+    for label in class_ids:
+        members = [name for name, own in zip(pool.names, labels, strict=True) if own == label]
+        official = chosen.exemplar(label)
+        if official and official not in members:
+            raise SetupError(
+                f"{official}, the exemplar of class {label} ({pool.classes[label]}) in {chosen.name}, is not among the "
+                "store's clips, or has no frames there. Build the store from all of "
+                f"{chosen.dataset} (`fsprep build {chosen.dataset}`), with that file mended if it was bad."
+            )
+        named += chosen.first_exemplars(label, members, pattern)[: recipe.task.shot]
+    return named
 
 
 def _pool(recipe: Recipe, store: Store, class_ids: Sequence[int], device: torch.device) -> Pool:

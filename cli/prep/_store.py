@@ -32,4 +32,6 @@ def told(facts: Summary) -> str:
     ]
     lines += [f"  not verified: {info.unverified}"] if info.unverified else []
     lines += [f"  left out: {name}: {reason}" for name, reason in info.left_out[:20]]
+    lines += [f"  note: {name}: {remark}" for name, remark in info.notes[:20]]
+    lines += [f"  ... and {len(info.notes) - 20} more notes"] if len(info.notes) > 20 else []
     return "\n".join(lines)

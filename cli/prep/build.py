@@ -13,15 +13,17 @@ from cli import options
 from cli.prep._store import summary, told
 from cli.progress import meter
 from cli.workers import executor
-from cli.workspace import WorkspaceError, workspace
-from manifests.facts import dataset, split
+from cli.workspace import Workspace, WorkspaceError, workspace
+from manifests.dataset import Dataset
+from manifests.facts import dataset, is_own, layout_of, split
+from manifests.own import read_own
 
 if TYPE_CHECKING:
     from prep.job import Job
 
 
 @click.command("build")
-@click.argument("name", metavar="DATASET")
+@click.argument("name", metavar="DATASET|FILE")
 @click.option("--subset", default="", help="Only the clips of this split, for example ntu_t.")
 @click.option("--recipe", default="", help="Preparation recipe [default: the data set's own].")
 @click.option("--raw", type=click.Path(path_type=Path), help="Folder or zip of raw files [default: the workspace's].")
@@ -50,7 +52,9 @@ def command(
     allow_bad: bool,
     json_: bool,
 ) -> None:
-    """Build the store of DATASET. A build that was stopped is continued by the same command.
+    """Build the store of DATASET, or of one's own data by their manifest (a .toml FILE, see `fsprep validate`).
+
+    A build that was stopped is continued by the same command.
 
     Exit status 3: some raw files are bad; all others are converted, and the store stays unfinished until they are
     mended (run again) or allowed (--allow-bad).
@@ -59,15 +63,16 @@ def command(
     from prep.job import Job
     from prep.recipe import recipe as preparation
 
-    data, place = dataset(name), workspace()
+    data, place = _dataset(name, raw), workspace()
+    chosen = split(subset) if subset else None
     prepared = held is not None and form(held[0]).prepared
     recipe = preparation(recipe or (IMPORTED if prepared else data.recipe)).name
     job = Job(
         dataset=data,
         recipe=recipe,
-        raw=(Path(held[1]) if held else raw or place.raw(name)).absolute(),
-        out=(out or place.store(name, subset, recipe)).absolute(),
-        subset=split(subset) if subset else None,
+        raw=(Path(held[1]) if held else raw or _raw(name, place)).absolute(),
+        out=(out or place.store(data.name, chosen.name if chosen else "", recipe)).absolute(),
+        subset=chosen,
         form=held[0] if held else "",
         options=options.pairs(settings),
         allow_bad=allow_bad,
@@ -79,6 +84,19 @@ def command(
         run(job, workers or os.cpu_count() or 1, scheduler, json_)
     facts = summary(job.out)
     options.emit(json_, asdict(facts), ("Already built.\n" if there else "") + told(facts))
+
+
+def _dataset(name: str, raw: Path | None) -> Dataset:
+    """A data set that ships, or one's own."""
+    if not is_own(name):
+        return dataset(name)
+    if raw is not None:
+        raise click.UsageError(f"{name} says where its clips are: `folder`. Leave out --raw.")
+    return read_own(Path(name)).data
+
+
+def _raw(name: str, place: Workspace) -> Path:
+    return Path(name) if is_own(name) else place.raw(name)
 
 
 def run(job: Job, workers: int, scheduler: str, json_: bool) -> None:
@@ -105,3 +123,7 @@ def _check_same(job: Job) -> None:
     if (held.dataset, held.subset, held.recipe, held.form) != wanted or dict(held.options) != dict(job.options):
         found = f"{held.dataset} {held.subset} from {held.form} prepared by `{held.recipe}`"
         raise WorkspaceError(f"{job.out} holds {found}. Choose another --out, or delete it.")
+    data = job.dataset
+    if (held.classes, held.layout, held.unit, held.fps) != (data.classes, layout_of(data), data.unit, data.fps):
+        rule = "what is said of its classes, layout, unit or fps has changed since"
+        raise WorkspaceError(f"{job.out} holds a store of {data.name}, but {rule}. Choose another --out, or delete it.")

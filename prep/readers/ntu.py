@@ -59,20 +59,21 @@ def read(source: Source, data: bytes, facts: Dataset) -> Recording:
 def _complaint(code: int, data: bytes, place: int, frame: int) -> str:
     """What is wrong at byte `place`, in words. `frame` counts from 0."""
     from prep.readers import _ntu_scan as scanner
+    from prep.readers import _numbers as numbers
 
     if not data.strip():
         return "the file is empty; it begins with the number of frames."
-    if code == scanner.CUT:
+    if code == numbers.CUT:
         return f"the text ends in the middle of frame {frame + 1}."
     word = (data[place : place + 40].split() or [b""])[0].decode("latin-1").encode("unicode_escape").decode()
     rules = {
-        scanner.NOT_INTEGER: "is not an integer",
-        scanner.TOO_LARGE: f"is too large; an integer has 64 bits, at most {2**63 - 1}",
-        scanner.NOT_NUMBER: "is not a number",
+        numbers.NOT_INTEGER: "is not an integer",
+        numbers.TOO_LARGE: f"is too large; an integer has 64 bits, at most {2**63 - 1}",
+        numbers.NOT_NUMBER: "is not a number",
         scanner.FRAMES: f"frames do not fit into {len(data)} bytes, or are more than {scanner.MOST_FRAMES}",
         scanner.BODIES: f"is no number of bodies; a frame has 0 to {scanner.MOST_BODIES}",
         scanner.JOINT_COUNT: f"is not the number of joints, which is always {scanner.JOINTS}",
-        scanner.FAR: f"is no coordinate in metres; the largest allowed is {scanner.LARGEST:g}",
+        numbers.FAR: f"is no coordinate in metres; the largest allowed is {numbers.LARGEST:g}",
         scanner.REST: f"stands after the last of {frame} frames; only blanks may follow",
     }
     line = data.count(b"\n", 0, place) + 1

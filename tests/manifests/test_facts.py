@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 import manifests.facts
-from manifests.facts import dataset, layout, missing_names, names, published, split
+from manifests.facts import dataset, layout, missing_names, names, split
 from manifests.strict import FactError
-from manifests.tables import Published
 from shared import shared
 
 HERE = Path(manifests.facts.__file__).parent
@@ -184,53 +183,7 @@ def test_the_sources_at_hand_say_the_same() -> None:
         assert [split(name).train, split(name).val, split(name).test] == printed
 
 
-def test_published_numbers() -> None:
-    rows = [row for row in published() if row.paper == "DASTM (Ma et al., ECCV 2022)"]
-    assert len(rows) == 2 * 8 * 9
-    assert len({row.method for row in rows}) == 8
-    assert [row.method for row in rows if row.spread is None] == ["dropedge", "dastm"]
-    assert _cell("dastm", "stgcn", "ntu_t", 1) == (75.1, 1.8)
-    assert _cell("protonet", "stgcn", "ntu_t", 1) == (71.2, 1.5)
-    assert _cell("ngm", "agcn", "ntu_s", 5) == (85.9, 0.4)
-    assert _cell("dastm-rank", "msg3d", "ntu_t", 5) == (81.9, 0.1)
-    assert _cell("dastm", "msg3d", "kinetics", 5) == (51.1, 0.9)
-    assert _cell("dastm-activation", "agcn", "kinetics", 1) == (41.0, 0.1)
-
-
-def test_published_numbers_of_nw_ucla() -> None:
-    assert sum(row.split == "nw_ucla" for row in published()) == 16
-    assert _cell("protonet", "agcn", "nw_ucla", 1) == (73.6, None)
-    assert _cell("cross_modal", "ctrgcn", "nw_ucla", 5) == (89.5, None)
-
-
-def test_no_published_cell_stands_twice() -> None:
-    keys = [(row.paper, row.split, row.method, row.backbone, row.way, row.shot) for row in published()]
-    assert len(keys) == len(set(keys)) >= 160
-    # A paper's table is kept whole, so Kinetics may stand here before it has files.
-    assert {row.dataset for row in published()} <= {*names("datasets"), "kinetics"}
-    assert {row.split for row in published()} <= {*names("splits"), "kinetics"}
-
-
-def test_the_dastm_table_is_repeated_by_painet() -> None:
-    text = shared("papers/painet.txt").read_text(encoding="utf-8")
-    ours = {"ProtoNet": "protonet", "DTW": "dtw", "NGM": "ngm", "DropEdge": "dropedge", "PairNorm": "pairnorm"}
-    columns = [(net, part) for net in ("stgcn", "agcn", "msg3d") for part in ("ntu_t", "ntu_s", "kinetics")]
-    for theirs, method in (*ours.items(), ("DASTM", "dastm")):
-        line = next(line for line in text.splitlines() if re.match(rf"{theirs} \[\d+\]\t", line))
-        cells = line.split("\t")[1:]
-        for (backbone, part), cell in zip(columns, cells, strict=True):
-            accuracies = [_cell(method, backbone, part, shot)[0] for shot in (1, 5)]
-            assert accuracies == [float(number) for number in cell.split("/")]
-
-
 def test_facts_load_no_array_library() -> None:
     code = "import sys, manifests.facts; print(*sorted({'numpy', 'torch', 'pydantic'} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
-
-
-def _cell(method: str, backbone: str, split: str, shot: int) -> tuple[float, float | None]:
-    wanted = (method, backbone, split, shot)
-    found: list[Published] = [r for r in published() if (r.method, r.backbone, r.split, r.shot) == wanted]
-    assert len(found) == 1
-    return found[0].accuracy, found[0].spread

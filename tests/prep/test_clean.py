@@ -27,6 +27,8 @@ STEPS = {
     "tail": clean.repeat_tail,
     "align": lambda joints: clean.align(joints, 0, 1, "z"),
     "scale": clean.scale_axes,
+    "image": clean.centre_image,
+    "match": clean.match_bodies,
 }
 
 
@@ -47,7 +49,7 @@ def test_nobody_stays_nobody(step: str) -> None:
     assert not STEPS[step](np.zeros((4, 2, 25, 3), np.float32)).any()
 
 
-@pytest.mark.parametrize("step", ["subtract", "centre", "align", "scale"])
+@pytest.mark.parametrize("step", ["subtract", "centre", "align", "scale", "image"])
 def test_an_absent_body_stays_zeros(step: str) -> None:
     joints = clip()
     joints[2:4, 1] = 0
@@ -128,6 +130,34 @@ def test_each_axis_is_stretched_by_itself() -> None:
     flat = joints.copy()
     flat[..., 2] = 7
     assert not clean.scale_axes(flat)[..., 2].any()
+
+
+def test_the_origin_of_an_image_is_its_middle_and_missing_joints_lie_there() -> None:
+    joints = np.array([[0.75, 0.25, 0.9], [0.0, 0.0, 0.0], [0.5, 0.5, 0.4]], np.float64).reshape(1, 1, 3, 3)
+    assert clean.centre_image(joints)[0, 0].tolist() == [[0.25, -0.25, 0.9], [0, 0, 0], [0, 0, 0.4]]
+    assert clean.centre_image(joints, y="up")[0, 0].tolist() == [[0.25, 0.25, 0.9], [0, 0, 0], [0, 0, 0.4]]
+
+
+def plain_match(joints: np.ndarray) -> np.ndarray:
+    """ST-GCN's rule body by body: (L, M, V, 3)."""
+    matched, here = joints.copy(), list(range(joints.shape[1]))
+    for frame in range(len(joints) - 1):
+        to: dict[int, int] = {}
+        for body in sorted(range(joints.shape[1]), key=lambda body: -joints[frame, body, :, 2].sum()):
+            free = [other for other in range(joints.shape[1]) if other not in to.values()]
+            apart = [((joints[frame + 1, other, :, :2] - joints[frame, body, :, :2]) ** 2).sum() for other in free]
+            to[body] = free[int(np.argmin(apart))]
+        here = [to[body] for body in here]
+        matched[frame + 1] = joints[frame + 1, here]
+    return matched[:, np.argsort(-matched[..., 2].sum(axis=(0, 2)), kind="stable")]
+
+
+@given(seed=st.integers(0, 10**6), frames=st.integers(0, 12), people=st.integers(1, 4))
+@settings(max_examples=40, deadline=None)
+def test_matched_bodies_are_followed_by_the_rule(seed: int, frames: int, people: int) -> None:
+    joints = np.random.default_rng(seed).normal(size=(frames, people, 18, 3))
+    joints[..., 2] = np.abs(joints[..., 2])
+    np.testing.assert_array_equal(clean.match_bodies(joints), plain_match(joints))
 
 
 # --- bodies ---

@@ -36,3 +36,11 @@ def test_the_papers_own_backbone_comes_first() -> None:
     (row,) = compare([replace(ONE, split="ntu_t", method="dastm", recipe="dastm", backbone="msg3d")])
     assert row.papers[0].backbone == "msg3d"
     assert row.papers[0].accuracy == 75.0
+
+
+def test_ablations_are_not_set_beside_a_method() -> None:
+    (row,) = compare([replace(ONE, split="ntu120_one_shot", method="cross_modal", recipe="x", way=20)])
+    assert [(paper.backbone, paper.accuracy, paper.variant) for paper in row.papers] == [
+        ("agcn", 70.4, ""),
+        ("ctrgcn", 71.0, ""),
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,27 @@ def test_a_file_that_is_not_toml_is_named(tmp_path: Path) -> None:
     own.write_text("[task")
     with pytest.raises(FactError, match=r"mine\.toml: not readable as TOML"):
         resolve(str(own))
+
+
+@pytest.mark.parametrize(
+    ("name", "way"), [("ntu120_one_shot", 20), ("ntu60_one_shot", 10), ("pku_mmd_one_shot", 11), ("msr_pairs", 6)]
+)
+def test_one_shot_protocols_train_with_as_many_ways_as_they_test(name: str, way: int) -> None:
+    for recipe in shipped():
+        resolved = resolve(recipe, name)
+        assert (resolved.task.way, len(classes(resolved)[2])) == (way, way)
+    assert resolve("protonet", name).method.options["pooling"] == "mean"
+
+
+def test_a_variation_of_a_split_takes_its_settings_first() -> None:
+    whole = resolve("protonet", "ntu120_one_shot")
+    for size in (20, 40, 60, 80):
+        part = resolve("protonet", f"ntu120_one_shot_{size}")
+        assert replace(part, data=whole.data) == whole
+        assert len(classes(part)[0]) == size
+    dev = resolve("protonet", "ntu120_one_shot_dev")
+    assert (dev.task, dev.backbone, dev.method) == (whole.task, whole.backbone, whole.method)
+    assert (whole.budget.validation, dev.budget.validation) == (0, 100)
 
 
 def test_every_setting_of_a_data_set_belongs_to_a_split() -> None:

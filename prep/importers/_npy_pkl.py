@@ -1,0 +1,42 @@
+"""What the forms that are a folder of `<part><ending>.npy` and `<part>_label.pkl` share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from prep import safe_pickle
+from prep.clip import Found, PrepError, Request
+from prep.importers import _labels
+from prep.importers._clips import Rows, clean_name, found
+from prep.safe_arrays import npy, stamp
+
+PARTS = ("train", "val", "test")
+
+
+def find(request: Request, ending: str) -> Found:
+    """Every row of the parts that the folder has. Raises PrepError where a part has not its names and labels."""
+    several = []
+    for part in PARTS:
+        path = request.raw / f"{part}{ending}.npy"
+        if path.is_file():
+            several.append(_rows(request, path, request.raw / f"{part}_label.pkl"))
+    return found(several)
+
+
+def _rows(request: Request, path: Path, label_path: Path) -> Rows:
+    at = npy(path)
+    held = safe_pickle.load(label_path)
+    # Some feeders keep a third column, the length; the padding says it as well.
+    if not isinstance(held, list | tuple) or len(held) not in (2, 3):
+        raise PrepError(f"{label_path}: is not (names, labels). Fetch it again.")
+    names = [clean_name(name, str(label_path)) for name in _listed(held[0])]
+    if not at.shape or len(names) != at.shape[0]:
+        raise PrepError(f"{label_path}: {len(names)} names for {path.name} of shape {at.shape}. Fetch it again.")
+    labels, bad = _labels.from_numbers(_listed(held[1]), len(names), request.data, str(label_path))
+    return Rows(at, "", f"{stamp(path)} {stamp(label_path)}", names, labels, bad)
+
+
+def _listed(value: Any) -> list[Any]:
+    """A list, whether it was pickled as one, as a tuple or as an array."""
+    return list(value.tolist() if hasattr(value, "tolist") else value)

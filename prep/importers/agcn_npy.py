@@ -1,0 +1,35 @@
+"""2s-AGCN's folders, which Shift-GCN, MS-G3D and others read: one of xsub, xview, xset or kinetics.
+
+{train,val}_data_joint.npy (N, 3, 300, V, M) float32 and {train,val}_label.pkl (names, labels from 0 on). NTU's clips
+went through the recipe `agcn` with their 300 places filled by repetition, so all are 300 frames long and their true
+length is lost. Kinetics has x - 0.5, 0.5 - y and the score; y is turned back here, to y - 0.5, which is st-gcn's and
+points down the image, as in the raw file.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from manifests.dataset import Dataset
+from manifests.facts import layout_of
+from prep.clip import Found, Recording, Request, Source
+from prep.importers import _clips, _npy_pkl
+
+FILES = "{train,val}_data_joint.npy with {train,val}_label.pkl"
+PREPARED = True
+load = _clips.load_row
+
+
+def find(request: Request) -> Found:
+    """Every row of every part. Raises PrepError."""
+    return _npy_pkl.find(request, "_data_joint")
+
+
+def read(source: Source, raw: bytes, data: Dataset) -> Recording:
+    """One row as (T, M, V, C), without padding. Raises BadFile for another shape."""
+    row = _clips.row_of(source, raw, (4,), "3 x frames x joints x bodies")
+    joints = _clips.from_channels_first(source, row, data)
+    if layout_of(data).unit == "image":
+        # Adding zero turns the -0 of a joint that was not seen into 0.
+        joints = joints * np.array([1, -1, 1], joints.dtype) + np.zeros((), joints.dtype)
+    return _clips.recording(source, joints, data)

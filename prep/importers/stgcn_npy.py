@@ -1,0 +1,27 @@
+"""st-gcn's folders NTU-RGB-D/{xsub,xview} and kinetics-skeleton.
+
+{train,val}_data.npy (N, 3, 300, V, M) float32 and {train,val}_label.pkl (names, labels from 0 on). NTU: metres as
+recorded, the first two bodies of each frame in the file's order, whoever they are. Kinetics: x - 0.5, y - 0.5, score,
+the two persons with the highest scores; the first of the 300 places is empty, since the files count frames from 1.
+"""
+
+from __future__ import annotations
+
+from manifests.dataset import Dataset
+from prep.clip import Found, Recording, Request, Source
+from prep.importers import _clips, _npy_pkl
+
+FILES = "{train,val}_data.npy with {train,val}_label.pkl"
+PREPARED = True
+load = _clips.load_row
+
+
+def find(request: Request) -> Found:
+    """Every row of every part. Raises PrepError."""
+    return _npy_pkl.find(request, "_data")
+
+
+def read(source: Source, raw: bytes, data: Dataset) -> Recording:
+    """One row as (T, M, V, C), without padding. Raises BadFile for another shape."""
+    row = _clips.row_of(source, raw, (4,), "3 x frames x joints x bodies")
+    return _clips.recording(source, _clips.from_channels_first(source, row, data), data)

@@ -1,0 +1,171 @@
+"""One's own data from a manifest of twenty lines to a trained network, and what `fsprep validate` says on the way."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from invented_own import MANIFEST, clips, joints, write_own
+
+from prep.store import open_store
+
+SPLIT = """
+title = "Three to learn, two to tell apart"
+source = "us"
+dataset = "gestures"
+protocol = "episodic"
+seed = 0
+train = [0, 1, 2]
+test = [3, 4]
+"""
+SMALL = (
+    "--set task.way=2 --set task.shot=1 --set task.queries_per_class=2 --set data.frames=8 --set budget.episodes=4 "
+    "--set budget.epoch=2 --set budget.test=3 --set budget.validation=0"
+)
+
+
+def test_from_a_folder_of_arrays_to_a_store(shell, home: Path, tmp_path: Path) -> None:
+    assert len([line for line in MANIFEST.splitlines() if line]) <= 20
+    manifest = write_own(tmp_path / "own")
+    checked = shell(f"fsprep validate {manifest}")
+    assert checked.exit_code == 0, checked.output
+    assert "Warning" not in checked.output
+    for words in ("20 clips read, 0 bad", "20 to 23 frames", "the head lies towards +y in 20 clips", "4 sit down"):
+        assert words in checked.stdout
+    assert checked.stdout.endswith(f"Build it: fsprep build {manifest}\n")
+    built = shell(f"fsprep build {manifest} --workers 1")
+    assert built.exit_code == 0, built.output
+    path = home / "stores" / "gestures-raw.zarr"
+    store = open_store(path)
+    assert list(store.names) == sorted(clips())
+    assert store.info.classes[2] == "sit down"
+    assert (store.info.form, store.info.layout.joints[2], store.info.fps) == ("own", "head", 25.0)
+    for index, (name, array) in enumerate(sorted(clips().items())):
+        np.testing.assert_array_equal(store.joints(*store.offsets[index : index + 2])[:, 0], array)
+        assert f"a{store.label[index] + 1:02d}_s{store.subject[index]}_e0" == name
+    assert "gestures from own prepared by raw" in shell(f"fsprep info {path}").output
+    assert "all as built" in shell(f"fsprep verify {path}").output
+    assert "Already built" in shell(f"fsprep build {manifest}").output
+    manifest.write_text(MANIFEST.replace('"clap"', '"applaud"'))
+    changed = shell(f"fsprep build {manifest}")
+    assert changed.exit_code == 2
+    assert "what is said of its classes, layout, unit or fps has changed since" in changed.stderr
+
+
+def test_a_split_of_ones_own_trains_resumes_and_is_measured(
+    shell, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = write_own(tmp_path / "own")
+    assert shell(f"fsprep build {manifest} --workers 1").exit_code == 0
+    (tmp_path / "mine.toml").write_text(SPLIT)
+    monkeypatch.chdir(tmp_path)
+    store = home / "stores" / "gestures-raw.zarr"
+    line = f"fszoo train protonet --data mine.toml --store {store} {SMALL} --json"
+    trained = shell(line)
+    assert trained.exit_code == 0, trained.output
+    result = json.loads(trained.stdout)
+    assert (result["split"], result["way"], result["trained"]) == ("mine", 2, 4)
+    assert Path(result["run"]).name.startswith("protonet-mine-2w1s")
+    # A run finds its split again from anywhere: its recipe holds the whole path.
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    (Path(result["run"]) / "result.json").unlink()
+    resumed = shell(line.replace("mine.toml", "../mine.toml") + f" --out {result['run']}")
+    assert json.loads(resumed.stdout)["accuracy"] == result["accuracy"], resumed.output
+    measured = shell(f"fszoo eval {result['run']} --store {store} --json")
+    assert json.loads(measured.stdout)["accuracy"] == result["accuracy"], measured.output
+    # Another content is another run, although the path is the same.
+    (tmp_path / "mine.toml").write_text(SPLIT.replace("train = [0, 1, 2]", "train = [0, 1]"))
+    other = shell(line.replace("mine.toml", "../mine.toml") + f" --out {result['run']}")
+    assert other.exit_code == 2
+    assert "begun with another recipe" in other.stderr
+    (tmp_path / "mine.toml").unlink()
+    gone = shell(f"fszoo eval {result['run']} --store {store}")
+    assert gone.exit_code == 2
+    assert "mine.toml: cannot be read" in gone.stderr
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("train = [0, 1, 2]", "train = [0, 1, 7]", "7"),
+        ('dataset = "gestures"', 'dataset = "demo"', "holds gestures, but split mine belongs to demo"),
+        ("train =", "trian =", "`trian` is not a key of Split. Did you mean `train`?"),
+    ],
+)
+def test_a_split_that_does_not_fit_is_said(
+    shell, home: Path, tmp_path: Path, old: str, new: str, words: str
+) -> None:
+    assert shell(f"fsprep build {write_own(tmp_path / 'own')} --workers 1").exit_code == 0
+    (tmp_path / "mine.toml").write_text(SPLIT.replace(old, new))
+    store = home / "stores" / "gestures-raw.zarr"
+    done = shell(f"fszoo train protonet --data {tmp_path / 'mine.toml'} --store {store} {SMALL}")
+    assert done.exit_code == 2, done.output
+    assert words in done.stderr
+    unnamed = shell(f"fszoo train protonet --data {tmp_path / 'mine.toml'} {SMALL}")
+    assert unnamed.exit_code == 2
+
+
+def test_a_split_of_ones_own_needs_its_store_named(shell, home: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(SPLIT)
+    done = shell(f"fszoo train protonet --data {tmp_path / 'mine.toml'}")
+    assert (done.exit_code, "gestures is a data set of your own: name its store with --store." in done.stderr) == (2, True)
+
+
+def test_a_subset_of_ones_own(shell, home: Path, tmp_path: Path) -> None:
+    manifest = write_own(tmp_path / "own")
+    (tmp_path / "few.toml").write_text(SPLIT + "samples_per_class = 2\n")
+    done = shell(f"fsprep build {manifest} --subset {tmp_path / 'few.toml'} --workers 1 --json")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["clips"] == 10
+    assert (home / "stores" / "gestures-few-raw.zarr").is_dir()
+
+
+def test_bad_clips_are_explained_by_both_commands(shell, home: Path, tmp_path: Path) -> None:
+    manifest = write_own(tmp_path / "own")
+    folder = tmp_path / "own" / "clips"
+    np.save(folder / "a01_s0_e0.npy", np.ones((3, 20, 7)))
+    shutil.copy(folder / "a01_s1_e0.npy", folder / "b.npy")
+    np.save(folder / "a02_s0_e0.npy", np.array([None]), allow_pickle=True)
+    checked = shell(f"fsprep validate {manifest}")
+    assert checked.exit_code == 3
+    assert "3 of 21 clips are bad" in checked.stderr
+    for words in ("a01_s0_e0: has shape (3, 20, 7); it must be frames x 7 joints x 3 numbers", "could run code"):
+        assert words in checked.stderr
+    assert f"Bad: b: {folder / 'b.npy'}: the name is not like" in checked.stderr
+    as_json = shell(f"fsprep validate {manifest} --json")
+    assert (as_json.exit_code, len(json.loads(as_json.stdout)["bad"])) == (3, 3)
+    built = shell(f"fsprep build {manifest} --workers 1")
+    assert built.exit_code == 3
+    assert "3 bad; everything else is converted, the store is not finished" in built.stderr
+    assert shell(f"fsprep build {manifest} --workers 1 --allow-bad").exit_code == 0
+    assert len(open_store(home / "stores" / "gestures-raw.zarr")) == 18
+
+
+@pytest.mark.parametrize("command", ["build", "validate"])
+def test_a_slip_in_the_manifest_is_said_without_a_traceback(shell, home: Path, tmp_path: Path, command: str) -> None:
+    done = shell(f"fsprep {command} {write_own(tmp_path / 'own', 'fps =', 'fsp =')}")
+    assert done.exit_code == 2
+    assert "gestures.toml: `fsp` is not a key of Own. Did you mean `fps`?" in done.stderr
+    assert "Traceback" not in done.output
+    gone = shell(f"fsprep {command} {tmp_path / 'gone.toml'}")
+    assert (gone.exit_code, "gone.toml: cannot be read" in gone.stderr) == (2, True)
+
+
+def test_raw_stands_in_the_manifest(shell, home: Path, tmp_path: Path) -> None:
+    done = shell(f"fsprep build {write_own(tmp_path / 'own')} --raw {tmp_path}")
+    assert done.exit_code == 2
+    assert "says where its clips are: `folder`. Leave out --raw." in done.stderr
+
+
+def test_an_example_to_start_from(shell, home: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(shell("fsprep validate --example").stdout)
+    (tmp_path / "clips").mkdir()
+    np.save(tmp_path / "clips" / "a1_s2_e0.npy", np.random.default_rng(0).normal(0, 0.3, (9, 20, 3)))
+    done = shell(f"fsprep validate {tmp_path / 'mine.toml'}")
+    assert done.exit_code == 0, done.output
+    assert shell("fsprep validate").exit_code == 2
+    assert joints(0, 0).shape == (20, 7, 3)

@@ -1,0 +1,180 @@
+"""A manifest of one's own data: the example, what it becomes, and every slip in words that help."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from invented_own import MANIFEST
+
+from manifests.facts import layout, layout_of, names, split
+from manifests.own import EXAMPLE, PREPARED, read_own
+from manifests.strict import FactError
+from prep.recipe import ANY, recipe
+
+
+def write(folder: Path, text: str, name: str = "gestures.toml") -> Path:
+    (folder / name).write_text(text, encoding="utf-8")
+    return folder / name
+
+
+def test_the_example_that_ships_is_valid_and_says_what_it_needs(tmp_path: Path) -> None:
+    text = EXAMPLE.read_text(encoding="utf-8")
+    own = read_own(write(tmp_path, text))
+    assert (own.data.name, own.data.layout, own.data.readers) == ("gestures", "kinect20", ("own",))
+    assert own.folder == tmp_path / "clips"
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    assert len(lines) <= 20
+    # What stands there commented out is valid too.
+    other = text.replace('layout = "kinect20"', "").replace("# [own_layout]", "[own_layout]")
+    for key in ("joints", "bones", "mirror"):
+        other = other.replace(f"# {key} =", f"{key} =")
+    assert len(layout_of(read_own(write(tmp_path, other)).data).joints) == 4
+
+
+def test_a_layout_of_ones_own_is_completed(tmp_path: Path) -> None:
+    data = read_own(write(tmp_path, MANIFEST)).data
+    known = layout_of(data)
+    assert (known.name, known.root, known.centre, known.spine, known.unit) == ("gestures", 0, 0, 0, "metre")
+    assert known.parts == {"body": tuple(range(7))}
+    assert known.mirror == ((3, 4), (5, 6))
+    assert (data.layout, data.recipes, data.recipe) == ("gestures", ("raw",), "raw")
+    assert hash(known) == hash(layout_of(read_own(tmp_path / "gestures.toml").data))
+    given = MANIFEST + "centre = 1\nspine = 1\nparts = { up = [1, 2, 3, 4], down = [0, 5, 6] }\n"
+    known = layout_of(read_own(write(tmp_path, given)).data)
+    assert (known.centre, known.spine, known.parts["down"]) == (1, 1, (0, 5, 6))
+
+
+def test_every_recipe_knows_the_layouts_it_is_offered_for() -> None:
+    for name in ("agcn", "ctrgcn"):
+        assert all(recipe(name).steps(each) for each in PREPARED)
+    assert ANY in recipe("raw").layouts
+
+
+def test_paths_count_from_the_manifest(tmp_path: Path) -> None:
+    own = read_own(write(tmp_path, MANIFEST.replace('"clips"', '"../elsewhere"').replace('"name"', '"a/labels.csv"')))
+    assert own.folder == tmp_path / "../elsewhere"
+    assert own.table == tmp_path / "a/labels.csv"
+    assert read_own(write(tmp_path, MANIFEST.replace('"clips"', '"/data"'))).folder == Path("/data")
+
+
+FAULTS = {
+    "not TOML": ("title =", "title", "gestures.toml: not readable as TOML: "),
+    "unknown key": ("fps =", "fsp =", "`fsp` is not a key of Own. Did you mean `fps`?"),
+    "no licence": ('licence = "CC-BY-4.0"', "", "licence: "),
+    "empty licence": ('"CC-BY-4.0"', '""', 'licence is empty; write the terms, for example "CC-BY-4.0"'),
+    "empty unit": ('"metre"', '""', "unit is empty; write for example metre"),
+    "labels": ('labels = "name"', 'labels = "file"', 'labels is `file`; it must be "name", "folder" or the path of a'),
+    "group": ("<subject>", "<subjekt>", "pattern has a group `subjekt`. Did you mean `subject`?"),
+    "no action": ("<action>", "<setup>", "has no group (?P<action>...)"),
+    "pattern": ("a(?P", "a((?P", "is not a regular expression"),
+    "no bodies": ("bodies = 1", "bodies = 0", "bodies is 0; it must be 1 to 64"),
+    "fps": ("fps = 25.0", "fps = 0.0", "fps is 0.0; it must be above 0"),
+    "fps as text": ("fps = 25.0", 'fps = "25"', "fps: Input should be a valid number"),
+    "class twice": ('"point"', '"wave"', "classes: `wave` stands there twice; once is the rule"),
+    "actions": ("bodies = 1", "bodies = 1\nactions = [1, 2]", "2 actions for 5 classes"),
+    "recipe": ("bodies = 1", 'bodies = 1\nrecipe = "ctrgcn"', "recipe `ctrgcn` is not in recipes. Known: raw."),
+    "name": ("title =", 'name = "x"\ntitle =', "`name` is not a key of Own"),
+    "two layouts": ("bodies = 1", 'bodies = 1\nlayout = "ntu25"', "layout and own_layout exclude each other. Name one"),
+    "layout key": ("mirror =", "miror =", "own_layout: `miror` is not a key of OwnLayout. Did you mean `mirror`?"),
+    "a bone too few": (", [6, 0]]", "]", "own_layout: joints [0, 6] are no bone's child; only one may be, the root"),
+    "a circle": (
+        "[1, 0]",
+        "[1, 0], [0, 1]",
+        "own_layout: every joint is the child of a bone; one must not be, the root",
+    ),
+    "no joint": ("[6, 0]", "[7, 0]", "own_layout: joints [0, 6] are no bone's child"),
+    "mirror": ("[5, 6]]", "[2, 6]]", "own_layout: mirror turns bone"),
+    "joint twice": ('"neck"', '"hip"', "own_layout: joints: `hip` stands there twice"),
+    "coordinates": ("mirror =", "coordinates = 1\nmirror =", "own_layout: coordinates is 1; it must be 2 to 16"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_slip_is_named(tmp_path: Path, fault: str) -> None:
+    old, new, words = FAULTS[fault]
+    assert old in MANIFEST
+    with pytest.raises(FactError) as caught:
+        read_own(write(tmp_path, MANIFEST.replace(old, new, 1)))
+    assert words in str(caught.value)
+    assert str(caught.value).startswith(str(tmp_path / "gestures.toml"))
+
+
+def test_layouts_that_ship_are_checked_too(tmp_path: Path) -> None:
+    text = MANIFEST[: MANIFEST.index("[own_layout]")]
+    with pytest.raises(FactError, match=r"no layout is given. Name one of coco17, .* or give a table \[own_layout\]"):
+        read_own(write(tmp_path, text))
+    with pytest.raises(FactError, match="`ntu52` is not a layout. Did you mean `ntu25`?"):
+        read_own(write(tmp_path, text + 'layout = "ntu52"'))
+    with pytest.raises(
+        FactError, match="own_layout is not a table; write \\[own_layout\\] and below it joints and bones"
+    ):
+        read_own(write(tmp_path, text + "own_layout = 5"))
+    text += 'layout = "ntu25"\n'
+    assert read_own(write(tmp_path, text)).data.recipes == ("raw", "agcn", "ctrgcn")
+    with pytest.raises(FactError, match='unit is "mm", but the layout ntu25 counts in "metre". Convert the numbers'):
+        read_own(write(tmp_path, text.replace('"metre"', '"mm"')))
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("ntu120.toml", "and `ntu120` ships already. Rename the file."),
+        ("ntu25.toml", "and `ntu25` ships already"),
+        ("my data.toml", "so letters, digits, _ and - only. Rename the file."),
+        ("-x.toml", "so letters, digits, _ and - only"),
+    ],
+)
+def test_the_files_name_is_the_data_sets(tmp_path: Path, name: str, words: str) -> None:
+    with pytest.raises(FactError) as caught:
+        read_own(write(tmp_path, MANIFEST, name))
+    assert words in str(caught.value)
+
+
+def test_an_absent_or_unreadable_manifest_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FactError, match=r"gone\.toml: cannot be read: "):
+        read_own(tmp_path / "gone.toml")
+    (tmp_path / "latin.toml").write_bytes(b'title = "\xff"')
+    with pytest.raises(FactError, match=r"latin\.toml: cannot be read: "):
+        read_own(tmp_path / "latin.toml")
+
+
+SPLIT = """
+title = "Three to learn, two to tell apart"
+source = "us"
+dataset = "gestures"
+protocol = "episodic"
+seed = 0
+train = [0, 1, 2]
+test = [3, 4]
+"""
+
+
+def test_a_split_of_ones_own_is_read_by_its_path(tmp_path: Path) -> None:
+    path = write(tmp_path, SPLIT, "mine.toml")
+    mine = split(str(path))
+    assert (mine.name, mine.dataset, mine.train, mine.test) == ("mine", "gestures", (0, 1, 2), (3, 4))
+    write(tmp_path, SPLIT.replace("[3, 4]", "[4]"), "mine.toml")
+    assert split(str(path)).test == (4,)  # what the file says now
+    assert "mine" not in names("splits")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("ntu_t.toml", SPLIT, "a split is named after its file, and `ntu_t` ships already. Rename the file."),
+        ("mine.toml", 'name = "x"' + SPLIT, "mine.toml: `name` is the file's name; remove the line"),
+        ("mine.toml", SPLIT.replace("train", "trian"), "`trian` is not a key of Split. Did you mean `train`?"),
+        ("mine.toml", SPLIT.replace("[3, 4]", "[2, 4]"), "mine.toml: classes of train and test"),
+    ],
+)
+def test_a_slip_in_a_split_is_named(tmp_path: Path, name: str, text: str, words: str) -> None:
+    with pytest.raises(FactError) as caught:
+        split(str(write(tmp_path, text, name)))
+    assert words in str(caught.value)
+
+
+def test_an_absent_split_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FactError, match=r"gone\.toml: cannot be read: "):
+        split(str(tmp_path / "gone.toml"))
+    assert layout("ntu25").name == "ntu25"

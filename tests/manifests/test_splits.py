@@ -1,0 +1,111 @@
+"""The splits that ship: the classes, exemplars and draws that papers and repositories state."""
+
+from __future__ import annotations
+
+import re
+from itertools import combinations, pairwise
+
+import pytest
+
+from manifests.facts import dataset, missing_names, names, split
+from shared import shared
+
+SIZES = (20, 40, 60, 80)
+OFFICIAL = [name for name in names("splits") if split(name).exemplars]
+
+
+def test_ntu120_one_shot_is_the_official_protocol() -> None:
+    each = split("ntu120_one_shot")
+    assert [label + 1 for label in each.test] == [
+        1, 7, 13, 19, 25, 31, 37, 43, 49, 55, 61, 67, 73, 79, 85, 91, 97, 103, 109, 115,
+    ]  # fmt: skip
+    assert sorted(each.train + each.test) == list(range(120))
+    assert (len(each.train), each.val, each.protocol, each.choice) == (100, (), "exemplars", "first")
+    ends = [(each.exemplars[place][:4], each.exemplars[place][-4:]) for place in (0, 9, 10, 19)]
+    assert ends == [("S001", "A001"), ("S001", "A055"), ("S018", "A061"), ("S018", "A115")]
+
+
+def test_ntu60_one_shot_is_its_first_half() -> None:
+    each, whole = split("ntu60_one_shot"), split("ntu120_one_shot")
+    assert (each.test, each.exemplars) == (whole.test[:10], whole.exemplars[:10])
+    assert sorted(each.train + each.test) == list(range(60))
+    assert (each.exemplars[0], each.exemplars[9]) == ("S001C003P008R001A001", "S001C003P008R001A055")
+
+
+@pytest.mark.parametrize("name", OFFICIAL)
+def test_exemplars_are_clips_of_their_classes(name: str) -> None:
+    each, data = split(name), dataset(split(name).dataset)
+    assert len(each.exemplars) == len(each.test)
+    for label, clip in zip(each.test, each.exemplars, strict=True):
+        match = re.fullmatch(data.pattern, clip)
+        assert match is not None
+        assert int(match["action"]) == label + 1
+        assert (match["camera"], match["subject"], match["repetition"]) == ("003", "008", "001")
+        assert each.exemplar(label) == clip
+    assert not set(each.exemplars) & missing_names(data.missing)
+    assert {*OFFICIAL} >= {"ntu60_one_shot", "ntu120_one_shot", "ntu120_one_shot_dev", "ntu120_one_shot_20"}
+
+
+def test_the_development_split_takes_its_classes_from_training() -> None:
+    each, whole = split("ntu120_one_shot_dev"), split("ntu120_one_shot")
+    assert [label + 1 for label in each.val] == list(range(2, 117, 6))
+    assert sorted(each.train + each.val) == sorted(whole.train)
+    assert (each.test, each.exemplars, each.base) == (whole.test, whole.exemplars, whole.name)
+
+
+def test_auxiliary_sizes_are_nested_and_leave_the_novel_classes_alone() -> None:
+    whole = split("ntu120_one_shot")
+    row = [split(f"ntu120_one_shot_{size}") for size in SIZES] + [whole]
+    assert [len(each.train) for each in row] == [20, 40, 60, 80, 100]
+    assert all(set(small.train) < set(large.train) for small, large in pairwise(row))
+    assert {(each.test, each.exemplars) for each in row} == {(whole.test, whole.exemplars)}
+    assert set(row[0].train) == set(split("ntu120_one_shot_dev").val)
+
+
+def test_pku_mmd_holds_eleven_classes_out() -> None:
+    each = split("pku_mmd_one_shot")
+    assert [label + 1 for label in each.test] == [1, 6, 11, 16, 21, 26, 31, 36, 41, 46, 51]
+    assert sorted(each.train + each.test) == list(range(51))
+    assert (each.choice, each.exemplars) == ("first", ())
+
+
+def test_msr_pairs_has_all_choices_of_three_pairs() -> None:
+    draws = split("msr_pairs").draws
+    novel = {tuple(sorted({label // 2 for label in draw.test})) for draw in draws}
+    assert novel == set(combinations(range(6), 3))
+    assert len(draws) == 20
+    for draw in draws:
+        assert sorted(draw.train + draw.test) == list(range(12))
+        for part in (draw.train, draw.test):
+            assert len(part) == 6
+            assert {label ^ 1 for label in part} == set(part)
+
+
+def test_the_pairs_of_msr_pairs_are_opposites() -> None:
+    classes = dataset("msr_pairs").classes
+    objects = [classes[label].split()[-1] for label in range(12)]
+    assert objects[::2] == objects[1::2]
+    assert classes == tuple(shared("data/facts/msr_action_pairs_12.txt").read_text(encoding="utf-8").splitlines())
+
+
+def test_kinetics_is_the_list_of_the_appendix() -> None:
+    each = split("kinetics")
+    assert (len(each.train), len(each.val), len(each.test)) == (80, 20, 20)
+    assert sorted(each.train + each.val + each.test) == list(range(1, 121))
+    assert (each.samples_per_class, each.seed, each.protocol) == (100, 2022, "episodic")
+    assert (each.train[2], each.val[0], each.test[0], each.test[-1]) == (5, 4, 3, 115)
+    appendix = shared("papers/dastm-appendix.txt").read_text(encoding="utf-8")
+    lists = re.findall(r"(?:Train|Validation|Test): \[([\d,\s]+)\]", appendix)[3:]
+    assert [each.train, each.val, each.test] == [tuple(map(int, text.split(","))) for text in lists]
+
+
+@pytest.mark.parametrize("name", names("splits"))
+def test_a_split_parts_classes_that_exist(name: str) -> None:
+    each, count = split(name), len(dataset(split(name).dataset).classes)
+    parts = [(each.train, each.val, each.test)] if not each.draws else [(d.train, (), d.test) for d in each.draws]
+    for train, val, test in parts:
+        labels = [*train, *val, *test]
+        assert len(labels) == len(set(labels))
+        assert set(labels) <= set(range(count))
+        assert train
+        assert test

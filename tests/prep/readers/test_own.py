@@ -1,0 +1,263 @@
+"""The reader of one's own data: what it accepts, what it refuses and in which words."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from invented_own import clips, joints, write_own
+
+from manifests.facts import dataset
+from manifests.own import read_own
+from prep.clip import BadFile, Found, PrepError, Request, Source
+from prep.forms import form
+from prep.readers.own import find, read
+from prep.sources import load_bytes
+
+NAME = "a02_s3_e0"
+
+
+@pytest.fixture(scope="module")
+def facts(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return read_own(write_own(tmp_path_factory.mktemp("own"))).data
+
+
+def npy(array: Any) -> bytes:
+    file = io.BytesIO()
+    np.save(file, np.asarray(array))
+    return file.getvalue()
+
+
+def npz(compressed: bool = True, **arrays: Any) -> bytes:
+    file = io.BytesIO()
+    (np.savez_compressed if compressed else np.savez)(file, **arrays)
+    return file.getvalue()
+
+
+def source(ending: str, name: str = NAME, label: int = 1) -> Source:
+    return Source(name, f"clips/{name}{ending}", "", 0, "", label)
+
+
+def found_in(manifest: Path) -> Found:
+    return find(Request(manifest, read_own(manifest).data))
+
+
+WAYS: dict[str, Callable[[Any], bytes]] = {
+    ".npy": npy,
+    ".npz": lambda array: npz(joints=array, other=np.zeros(3)),
+    " .npz": lambda array: npz(joints=array, compressed=False),
+    ".json": lambda array: json.dumps(np.asarray(array, np.float64).tolist()).encode(),
+    " .json": lambda array: json.dumps({"joints": np.asarray(array, np.float64).tolist(), "who": "me"}).encode(),
+}
+
+
+@pytest.mark.parametrize("ending", WAYS)
+def test_every_number_of_a_file_arrives(facts: Any, ending: str) -> None:
+    two = np.stack([joints(1, 3), joints(2, 3)], axis=1)
+    two[5:, 1] = 0
+    two[7, 0] = 0
+    for array, bodies in ((joints(1, 3), [1] * 20), (two, [2] * 5 + [1, 1, 0] + [1] * 12)):
+        one = read(source(ending.strip()), WAYS[ending](array), facts)
+        assert (one.name, one.label, one.subject, one.repetition, one.camera, one.setup) == (NAME, 1, 3, 0, -1, -1)
+        assert one.bodies_per_frame.tolist() == bodies
+        shown = array[:, None] if array.ndim == 3 else array
+        np.testing.assert_array_equal(one.joints, shown[shown.any((2, 3))])
+        assert one.body_id.tolist() == [m for count in bodies for m in range(count)]
+        assert one.joints.dtype == np.float32
+
+
+def test_missing_numbers_are_nan_and_a_body_without_any_is_absent(facts: Any) -> None:
+    nested: list[Any] = joints(1, 3).astype(float).tolist()
+    nested[0][2] = [None, None, None]
+    nested[1] = [[None] * 3] * 7
+    one = read(source(".json"), json.dumps(nested).encode(), facts)
+    assert np.isnan(one.joints[0, 2]).all()
+    assert np.isnan(one.joints).sum() == 3
+    assert one.bodies_per_frame.tolist() == [1, 0] + [1] * 18
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float64", "int32", "uint8", ">f4", "int64"])
+def test_every_kind_of_number_is_read(facts: Any, dtype: str) -> None:
+    one = read(source(".npy"), npy(np.full((2, 7, 3), 3).astype(dtype)), facts)
+    assert (one.joints == 3).all()
+    assert len(one.joints) == 2
+
+
+def test_a_clip_may_have_no_frame(facts: Any) -> None:
+    assert read(source(".npy"), npy(np.zeros((0, 7, 3))), facts).frames == 0
+
+
+def bomb() -> bytes:
+    """A .npz whose joints announce 1 GiB."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("joints.npy", "w") as member:
+        for _ in range(300):
+            member.write(bytes(2**20))
+    return file.getvalue()
+
+
+def cut_header(shape: str) -> bytes:
+    return npy(joints(1, 3)).replace(b"(20, 7, 3)", shape.encode().ljust(10))
+
+
+GOOD = joints(1, 3).astype(float).tolist()
+RULE = "it must be frames x 7 joints x 3 numbers, or frames x bodies x 7 x 3."
+FAULTS: dict[str, tuple[str, bytes, str]] = {
+    "not npy": (".npy", b"hello", "does not begin like a .npy file"),
+    "empty": (".npy", b"", "does not begin like a .npy file"),
+    "cut": (".npy", npy(joints(1, 3))[:-1], "its header promises 1680 bytes of shape (20, 7, 3), 1679 are there"),
+    "promises more": (".npy", cut_header("(2000,7,3)"), "its header promises"),
+    "objects": (".npy", npy(np.array([None, 1])), "holds Python objects, which could run code"),
+    "text": (".npy", npy(np.full((2, 7, 3), "1")), "holds what is not a number. Write the file again."),
+    "truth": (".npy", npy(np.ones((2, 7, 3), bool)), "holds what is not a number"),
+    "complex": (".npy", npy(np.ones((2, 7, 3), complex)), "numbers and text are read"),
+    "6 joints": (".npy", npy(np.ones((2, 6, 3))), f"has shape (2, 6, 3); {RULE}"),
+    "turned": (".npy", npy(np.ones((3, 20, 7, 1))), f"{RULE} The axes stand in another order; transpose it."),
+    "flat": (".npy", npy(np.ones(42)), f"has shape (42,); {RULE}"),
+    "number": (".npy", npy(1.0), f"has shape (); {RULE}"),
+    "infinite": (".npy", npy(np.full((2, 7, 3), np.inf)), "holds a number beyond 1e+12"),
+    "infinite half": (".npy", npy(np.full((2, 7, 3), np.inf, np.float16)), "holds a number beyond 1e+12"),
+    "far": (".npy", npy(np.full((2, 7, 3), -1e13)), "holds a number beyond 1e+12"),
+    "65 bodies": (".npy", npy(np.ones((2, 65, 7, 3))), "a clip has at most 100000 frames, 64 bodies"),
+    "days": (".npy", npy(np.ones((100_001, 7, 3), np.int8)), "a clip has at most 100000 frames"),
+    "not npz": (".npz", b"PK", "is not a readable .npz (File is not a zip file). Write the file again."),
+    "another key": (".npz", npz(skeleton=GOOD), "holds no array `joints`. Save it as numpy.savez(file, joints=array)."),
+    "damaged": (".npz", npz(joints=GOOD)[:60] + b"xxxx" + npz(joints=GOOD)[64:], "is not a readable .npz"),
+    "bomb": (".npz", bomb(), "`joints` announces 314572800 bytes; a clip has at most 268435456"),
+    "objects in npz": (".npz", npz(joints=np.array([None])), "holds Python objects"),
+    "not JSON": (".json", b"[[", "is not readable as JSON: "),
+    "NaN": (".json", b"[NaN]", "is not readable as JSON: "),
+    "no key": (".json", b'{"skeleton": []}', 'is an object without `joints`. Write the lists alone, or {"joints": ...}.'),
+    "ragged": (".json", json.dumps([*GOOD, GOOD[0][:5]]).encode(), "holds lists of unequal length. Give every frame all"),
+    "words": (".json", json.dumps([[["1"] * 3] * 7]).encode(), "holds what is not a number"),
+    "true": (".json", json.dumps([[[True] * 3] * 7]).encode(), "holds what is not a number"),
+    "objects in lists": (".json", json.dumps([[[{}] * 3] * 7]).encode(), "holds what is not a number"),
+    "no list": (".json", b"5", f"has shape (); {RULE}"),
+    "no frame": (".json", b"[]", f"has shape (0,); {RULE}"),
+    "far in JSON": (".json", json.dumps([[[1e300] * 3] * 7]).encode(), "holds a number beyond 1e+12"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_faults_are_refused_in_words_that_help(facts: Any, fault: str) -> None:
+    ending, data, words = FAULTS[fault]
+    with pytest.raises(BadFile) as caught:
+        read(source(ending), data, facts)
+    assert words in str(caught.value)
+    assert str(caught.value).startswith(f"{NAME}: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("b02_s3", r"the name `b02_s3` is not like `a\(\?P<action>.*Rename the file or move it away\."),
+        ("a02_s99999_e0", "the name says subject `99999`, which is no number up to 32767. Rename the file."),
+        ("a02_s" + "9" * 5000 + "_e0", "which is no number up to 32767"),
+    ],
+)
+def test_names_are_judged(facts: Any, name: str, words: str) -> None:
+    with pytest.raises(BadFile, match=words):
+        read(source(".npy", name), npy(joints(1, 3)), facts)
+
+
+def test_labels_stand_in_the_name_as_number_or_class(tmp_path: Path) -> None:
+    found = found_in(write_own(tmp_path / "number"))
+    assert [each.label for each in found.sources] == [label for label in range(5) for _ in range(4)]
+    words = write_own(tmp_path / "word", r"a(?P<action>\d+)_s", "(?P<action>[a-z]+)_s", {"clap_s1_e0": joints(4, 1)})
+    assert found_in(words).sources[0].label == 4
+    actions = "bodies = 1\nactions = [0, 1, 2, 3, 4]"
+    found = found_in(write_own(tmp_path / "zero", "bodies = 1", actions, {"a0_s1_e0": joints(0, 1)}))
+    assert found.sources[0].label == 0
+
+
+def test_labels_stand_in_folders(tmp_path: Path) -> None:
+    manifest = write_own(tmp_path, 'labels = "name"', 'labels = "folder"', {})
+    manifest.write_text(manifest.read_text().replace(r"a(?P<action>\d+)_s", "s"))
+    for place in ("wave/s1_e0", "sit down/deep/s1_e0", "wvae/s1_e0", "s1_e0", ".cache/s1_e0"):
+        path = tmp_path / "clips" / f"{place}.npy"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.save(path, joints(0, 1))
+    found = found_in(manifest)
+    assert [(each.name, each.label) for each in found.sources] == [("sit down-s1_e0", 2), ("wave-s1_e0", 0)]
+    assert [name for name, _ in found.bad] == ["s1_e0", "wvae"]
+    assert found.bad[0][1].endswith("s1_e0.npy: lies in no folder of a class. Move it into one.")
+    assert found.bad[1][1].endswith("wvae: is the folder of no class. Did you mean `wave`?")
+    one = read(found.sources[0], load_bytes(found.sources[0]), read_own(manifest).data)
+    assert (one.name, one.label, one.subject) == ("sit down-s1_e0", 2, 1)
+
+
+def table(folder: Path, text: str, arrays: Any = None) -> Path:
+    manifest = write_own(folder, 'labels = "name"', 'labels = "labels.csv"', arrays)
+    (folder / "labels.csv").write_text(text, encoding="utf-8")
+    return manifest
+
+
+def test_labels_stand_in_a_table(tmp_path: Path) -> None:
+    arrays = {name: clips()["a01_s0_e0"] for name in ("a01_s0_e0", "a01_s1_e0", "a01_s2_e0", "a01_s3_e0")}
+    rows = "\ufeffname,label,who\na01_s0_e0,sit down,me\na01_s1_e0,5\n\na01_s2_e0,jump\ngone,wave\n"
+    found = found_in(table(tmp_path, rows, arrays))
+    assert [(each.name, each.label) for each in found.sources] == [("a01_s0_e0", 2), ("a01_s1_e0", 4)]
+    reasons = dict(found.bad)
+    assert sorted(reasons) == ["a01_s2_e0", "a01_s3_e0", "gone"]
+    assert "labels.csv says `jump`, which is no class and no number of one (1 to 5)." in reasons["a01_s2_e0"]
+    assert "has no line in labels.csv. Add one, or move the file away." in reasons["a01_s3_e0"]
+    assert "labels.csv: names it, and there is no such clip." in reasons["gone"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ("a01_s0_e0,wave\n", "line 1 is not `name,label`. The columns are parted by commas."),
+        ("", "line 1 is not `name,label`"),
+        ("name;label\n", "line 1 is not `name,label`"),
+        ("name,label\na01_s0_e0\n", "line 2 has no label; a line is `name,label`."),
+        ("name,label\na,wave\na,clap\n", "line 3 names `a` again; a clip has one label."),
+        ('name,label\n"a,wave\n', "cannot be read as a table of labels: unexpected end of data"),
+        ("name,label\n" + "a" * 200_000, "cannot be read as a table of labels: field larger"),
+    ],
+)
+def test_a_table_that_is_none_is_named(tmp_path: Path, rows: str, words: str) -> None:
+    manifest = table(tmp_path, rows)
+    with pytest.raises(PrepError) as caught:
+        found_in(manifest)
+    assert words in str(caught.value)
+    assert str(tmp_path / "labels.csv") in str(caught.value)
+
+
+def test_what_cannot_be_found_is_named(tmp_path: Path) -> None:
+    with pytest.raises(PrepError, match=r"labels\.csv: cannot be read as a table of labels: "):
+        found_in(write_own(tmp_path / "a", 'labels = "name"', 'labels = "labels.csv"'))
+    with pytest.raises(PrepError, match=r"gone: there is no such folder\. Correct `folder` in .*gestures\.toml\."):
+        found_in(write_own(tmp_path / "b", '"clips"', '"gone"'))
+    with pytest.raises(PrepError, match=r"clips: holds no \.npy, \.npz or \.json files, one per clip\. Correct"):
+        found_in(write_own(tmp_path / "c", arrays={}))
+    both = write_own(tmp_path / "d")
+    (tmp_path / "d" / "clips" / "a01_s0_e0.json").write_text("[]")
+    with pytest.raises(PrepError, match="have the same name. Move one of them away"):
+        found_in(both)
+    with pytest.raises(PrepError, match=r"own data are built from their manifest: `fsprep build NAME\.toml`\."):
+        find(Request(tmp_path, dataset("demo")))
+
+
+def test_clips_without_a_class_are_bad_and_zips_are_read(tmp_path: Path) -> None:
+    manifest = write_own(tmp_path, arrays={"a09_s1_e0": joints(0, 1), "b": joints(0, 1)})
+    with zipfile.ZipFile(tmp_path / "clips" / "more.zip", "w") as archive:
+        archive.writestr("deep/a03_s1_e0.json", json.dumps(GOOD))
+    found = found_in(manifest)
+    assert [each.name for each in found.sources] == ["a03_s1_e0"]
+    assert read(found.sources[0], load_bytes(found.sources[0]), read_own(manifest).data).frames == 20
+    assert "the name says `09`, which is no class and no number of one (1 to 5)." in found.bad[0][1]
+    assert "is not like `a(?P<action>" in found.bad[1][1]
+
+
+def test_it_is_a_form() -> None:
+    assert form("own").files.startswith(".npy, .npz or .json")
+    assert not form("own").prepared
+    with pytest.raises(PrepError, match="`labels` is not an option of the form own. It has none"):
+        form("own").options({"labels": "x"})

@@ -136,7 +136,7 @@ def compare(runs: tuple[Path, ...], json_: bool) -> None:
             )
         results.append(result)
     rows: list[Row] = rows_of(results)
-    lines = [f"{'split':10} {'method':18} {'backbone':8} {'task':10} {'runs':>4} {'ours':>15}  {'paper':24} {'gap':>6}"]
+    lines = [f"{'split':20} {'method':18} {'backbone':8} {'task':10} {'runs':>4} {'ours':>15}  {'paper':24} {'gap':>6}"]
     for row in rows:
         paper = row.papers[0] if row.papers else None
         said = f"{paper.accuracy:.1f} ({paper.backbone}, {paper.table})" if paper else "-"
@@ -144,7 +144,7 @@ def compare(runs: tuple[Path, ...], json_: bool) -> None:
         ours = f"{row.accuracy:.1f} ± {row.interval:.1f}"
         task = f"{row.way}w{row.shot}s"
         lines.append(
-            f"{row.split:10} {row.method:18} {row.backbone:8} {task:10} {row.runs:>4} {ours:>15}  {said:24} {gap:>6}"
+            f"{row.split:20} {row.method:18} {row.backbone:8} {task:10} {row.runs:>4} {ours:>15}  {said:24} {gap:>6}"
         )
     options.emit(json_, [asdict(row) for row in rows], "\n".join(lines))
 

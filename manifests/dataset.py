@@ -14,13 +14,14 @@ from manifests.strict import hint
 class Dataset:
     """One data set. `classes[label]` is the name and `actions[label]` the number in the file name of a 0-based label.
 
-    `readers` are the forms in circulation, modules of prep.readers, or of prep.importers where none is raw; `recipe` is
-    the preparation recipe taken by default, `recipes` all that apply; `bodies` is the most bodies that a store keeps, of
-    which a recipe may keep fewer; `fps` frames per second; `pattern` is the regular expression of a clip's name, with any of the groups `action`,
-    `subject`, `camera`, `setup`, `repetition`; a label is what `action` says (`labels` is "name") or what the files
-    say inside ("files"). `obtain` says how to get the data; `missing` names a list of clips without a skeleton ("" for
-    none) and `known_bad` (name, reason) those that are wrong as released; `own_layout` is a skeleton that is not among the
-    layouts; `unverified` says what no file at hand bears out.
+    `readers` are the forms in circulation, modules of prep.readers, or of prep.importers where none is raw;
+    `recipe` is the preparation recipe taken by default, `recipes` all that apply; `bodies` is the most bodies that
+    a store keeps, of which a recipe may keep fewer; `fps` frames per second; `pattern` is the regular expression of
+    a clip's name, with any of the groups `action`, `subject`, `camera`, `setup`, `repetition`; a label is what
+    `action` says (`labels` is "name") or what the files say inside ("files"). `obtain` says how to get the data;
+    `missing` names a list of clips without a skeleton ("" for none) and `known_bad` (name, reason) those that are
+    wrong as released; `own_layout` is a skeleton that is not among the layouts; `unverified` says what no file at
+    hand bears out.
     Without `actions` they are 1, 2, 3, ...
     """
 

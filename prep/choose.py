@@ -16,9 +16,9 @@ Bad = tuple[tuple[str, str], ...]
 def choose(data: Dataset, subset: Split | None, found: Sequence[Source]) -> tuple[list[Source], Bad]:
     """The sources that belong to the data set and subset, and (class, reason) for classes that are too small.
 
-    Left out without complaint: names on the data set's lists of missing skeletons and of clips known to be bad, and
-    well-formed names of actions that belong to a larger data set. What nothing but the file itself can tell the label of
-    stays, for the reader.
+    Left out without complaint: names on the data set's lists of missing skeletons and of clips known to be bad,
+    and well-formed names of actions that belong to a larger data set. What nothing but the file itself can tell
+    the label of stays, for the reader.
     """
     unusable = missing_names(data.missing) | dict(data.known_bad).keys()
     kept: list[Source] = []

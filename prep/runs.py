@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from prep.store import BLOCK
+from prep.store import BLOCK, Store
 
 
 def runs(offsets: NDArray[np.int64], frames: int = BLOCK) -> Iterator[tuple[int, int]]:
@@ -22,3 +22,20 @@ def runs(offsets: NDArray[np.int64], frames: int = BLOCK) -> Iterator[tuple[int,
         stop = min(max(stop, start + 1), clips)
         yield start, stop
         start = stop
+
+
+def read_clips(store: Store, clips: Sequence[int]) -> Iterator[tuple[int, NDArray[np.float32], NDArray[np.bool_]]]:
+    """(clip, joints (L, M, V, C), body_mask (L, M)) of some clips, in the store's order.
+
+    Clips that lie near each other are read together, at most a block at a time. Raises StoreError.
+    """
+    offsets, waiting = store.offsets, sorted(clips)
+    while waiting:
+        first = int(offsets[waiting[0]])
+        near = [clip for clip in waiting if offsets[clip + 1] - first <= BLOCK] or waiting[:1]
+        waiting = waiting[len(near) :]
+        stop = int(offsets[near[-1] + 1])
+        joints, mask = store.joints(first, stop), store.read("body_mask", slice(first, stop))
+        for clip in near:
+            where = slice(int(offsets[clip]) - first, int(offsets[clip + 1]) - first)
+            yield clip, joints[where], mask[where]

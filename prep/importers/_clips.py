@@ -56,7 +56,15 @@ def found(several: Sequence[Rows]) -> Found:
             sources[name] = Source(
                 name, held.at.path, held.member, held.at.row_bytes, held.stamp, label=label, rows=span
             )
-    return Found(tuple(sources[name] for name in sorted(sources)), tuple(sorted(bad)))
+    return usable(Found(tuple(sources[name] for name in sorted(sources)), tuple(sorted(bad))))
+
+
+def usable(found: Found) -> Found:
+    """The same. Raises PrepError where clips are announced and every one is bad."""
+    if found.bad and not found.sources:
+        name, reason = found.bad[0]
+        raise PrepError(f"none of the {len(found.bad)} clips can be used. The first, {name}: {reason}")
+    return found
 
 
 def load_row(source: Source) -> bytes:

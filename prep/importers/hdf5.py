@@ -40,8 +40,11 @@ def find(request: Request) -> Found:
     path = _the_file(request.raw)
     if path is None:
         return Found(())
+    import h5py
+
     try:
-        return _found(path, request.data)
+        with h5py.File(path, "r") as file:
+            return _found(file, path, request.data)
     except _BROKEN as error:
         raise PrepError(f"{path}: is no HDF5 file of `fsprep export` ({error}). Fetch it again.") from error
 
@@ -65,8 +68,8 @@ def read(source: Source, raw: bytes, data: Dataset) -> Recording:
     return replace(recording, **dict(zip(DETAILS, details, strict=True)))
 
 
-def _found(path: Path, data: Dataset) -> Found:
-    file, known = _opened(str(path), stamp(path), os.getpid()), layout_of(data)
+def _found(file: Any, path: Path, data: Dataset) -> Found:
+    known = layout_of(data)
     if file.attrs.get("format") != FORMAT:
         raise PrepError(f"{path}: is not of the form `{FORMAT}`. Only what `fsprep export` wrote is read.")
     arrays = {name: _dataset(file, name, path) for name in ("joints", "offsets", "label", "names", *DETAILS)}
@@ -90,7 +93,7 @@ def _found(path: Path, data: Dataset) -> Found:
         if row not in bad
     ]
     sources.sort(key=lambda source: source.name)
-    return Found(tuple(sources), tuple((names[row], reason) for row, reason in bad.items()))
+    return _clips.usable(Found(tuple(sources), tuple((names[row], reason) for row, reason in bad.items())))
 
 
 def _dataset(file: Any, name: str, path: Path) -> Any:

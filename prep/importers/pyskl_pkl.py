@@ -55,7 +55,7 @@ def find(request: Request) -> Found:
         Source(name, joints.path, "", (stop - start) * joints.row_bytes, stamp(path), label, (start, stop))
         for name, label, start, stop in index["clips"]
     ]
-    return Found(tuple(sources), _pairs(index["bad"]), _pairs(index["notes"]))
+    return _clips.usable(Found(tuple(sources), _pairs(index["bad"]), _pairs(index["notes"])))
 
 
 def load(source: Source) -> bytes:

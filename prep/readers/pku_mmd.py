@@ -68,10 +68,9 @@ def find(request: Request) -> Found:
     confidence other than 1 or 2. Raises PrepError for two files of one kind and name, and when no labels are there.
     """
     skeletons, labels, bad = _sorted_out(request)
-    if skeletons and not labels:
-        raise PrepError(
-            f"{request.raw}: {len(skeletons)} skeleton files and no label file. Put the labels beside them."
-        )
+    if skeletons and not labels and not bad:
+        what = f"{len(skeletons)} skeleton files and no label file"
+        raise PrepError(f"{request.raw}: {what}. Put the labels beside them.")
     options = request.options or Options()
     sources: list[Source] = []
     notes = [(name, "has no label file, so no clip is cut from it") for name in sorted(skeletons.keys() - labels)]

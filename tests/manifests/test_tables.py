@@ -32,6 +32,13 @@ def test_a_table_becomes_records(tmp_path: Path) -> None:
     )
 
 
+def test_a_dash_is_no_number_and_variants_are_joined(tmp_path: Path) -> None:
+    text = GOOD.replace("80.0", "-").replace("way = 5 }", 'way = 5, variant = "a" }')
+    (tmp_path / "p.toml").write_text(text.replace("shot = 1 }", 'shot = 1, variant = "b" }'), encoding="utf-8")
+    (row,) = read_tables(tmp_path / "p.toml")
+    assert (row.shot, row.accuracy, row.variant) == (1, 70.5, "a b")
+
+
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [

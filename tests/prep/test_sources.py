@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from prep.clip import BadFile, PrepError
-from prep.sources import LARGEST, find_sources, load_bytes
+from prep.sources import LARGEST, find_sources, load_bytes, load_head, walk
 
 
 def find(raw: Path) -> list[str]:
@@ -115,3 +115,14 @@ def test_a_damaged_member_is_bad_and_its_neighbours_are_not(tmp_path: Path) -> N
     with pytest.raises(BadFile, match=r"1\.zip: a\.txt: cannot be read \(Bad CRC"):
         load_bytes(first)
     assert load_bytes(second) == b"world"
+
+
+def test_several_of_one_name_are_walked_and_their_heads_read(tmp_path: Path) -> None:
+    for folder in ("b", "a"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "c.txt").write_bytes(folder.encode() * 9)
+    pack(tmp_path / "z.zip", c=b"z" * 9)
+    assert sorted(load_head(source, 3) for source in walk(tmp_path, ".txt")) == [b"aaa", b"bbb", b"zzz"]
+    (gone,) = [replace(source, path=source.path + ".gone") for source in walk(tmp_path / "a", ".txt")]
+    with pytest.raises(BadFile, match="cannot be read"):
+        load_head(gone, 3)

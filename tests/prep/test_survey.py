@@ -48,16 +48,36 @@ CLIP = clips()["a01_s0_e0"]
 TWO = np.stack([CLIP, CLIP], axis=1)
 NTU = 'layout = "ntu25"\n[other]'
 SLIPS: dict[str, tuple[str, str, Any, str]] = {
-    "a class without clips": ('"clap"]', '"clap", "bow"]', clips(), "class `bow` has no clip. Add some, or take it out"),
-    "a class with one": ('"clap"]', '"clap", "bow"]', one(CLIP + 1, "a06_s0_e0"), "class `bow` has one clip; a few-shot"),
-    "more bodies": ("", "", one(TWO), "clips show up to 2 bodies, but bodies = 1, and more are left out. Raise `bodies`."),
+    "a class without clips": (
+        '"clap"]',
+        '"clap", "bow"]',
+        clips(),
+        "class `bow` has no clip. Add some, or take it out",
+    ),
+    "a class with one": (
+        '"clap"]',
+        '"clap", "bow"]',
+        one(CLIP + 1, "a06_s0_e0"),
+        "class `bow` has one clip; a few-shot",
+    ),
+    "more bodies": (
+        "",
+        "",
+        one(TWO),
+        "clips show up to 2 bodies, but bodies = 1, and more are left out. Raise `bodies`.",
+    ),
     "fewer bodies": ("bodies = 1", "bodies = 2", clips(), "bodies = 2, but no clip shows more than 1. Lower `bodies`"),
     "millimetres": ("", "", changed(lambda a: 1000 * a), "The numbers look like millimetres. Convert them."),
     "centimetres": ("", "", changed(lambda a: 100 * a), "The numbers look like centimetres. Convert them."),
     "metres": ('"metre"', '"millimetre"', clips(), "in millimetres. The numbers look like metres. Convert them."),
     "giants": ("", "", changed(lambda a: 1e6 * a), "is no size of a person in metres. Look at the numbers."),
     "pixels": ('"metre"', '"image"', changed(lambda a: 400 + 100 * a), "Divide x by the width and y by the height."),
-    "copies": ("", "", one(CLIP, "a02_s0_e0"), "1 clips are copies of others, `a02_s0_e0` of `a01_s0_e0`. Take them out."),
+    "copies": (
+        "",
+        "",
+        one(CLIP, "a02_s0_e0"),
+        "1 clips are copies of others, `a02_s0_e0` of `a01_s0_e0`. Take them out.",
+    ),
     "nobody": ("", "", one(0 * CLIP), "1 clips show nobody, for example `a01_s0_e0`. Look at them"),
     "no motion": ("", "", one(CLIP[:1].repeat(9, 0)), "1 clips show no motion: every frame is the first, for example"),
     "one frame": ("", "", one(CLIP[:1]), "1 clips have one frame, for example `a01_s0_e0`"),

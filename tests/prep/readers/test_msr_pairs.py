@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from built import built, clips_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from invented_kinect import bare, counted, marked, people
@@ -175,3 +176,15 @@ def test_mutilated_files_are_refused_or_whole(text: str, place: int, removed: in
     assert clip.bodies_per_frame.sum() == len(clip.body_id) == len(clip.joints)
     assert clip.joints.shape[1:] == (20, 3)
     assert clip.frames <= 7
+
+
+def test_the_whole_way_to_a_store(tmp_path: Path) -> None:
+    wanted = {f"a{a:02d}_s{a:02d}_e01": people(3 + a, seed=a) for a in range(1, 11)}
+    for order, permuted in (("kinect", range(20)), ("msr3d", MSR3D)):
+        write(tmp_path / order, {f"in/{name}.txt": bare(body[:, :, permuted]) for name, body in wanted.items()})
+        store = built("msr_pairs", tmp_path / order, order=order)
+        clips = clips_of(store)
+        assert (list(clips), store.label.tolist()) == (list(wanted), list(range(10)))
+        for name, joints in clips.items():
+            np.testing.assert_array_equal(joints, wanted[name].astype(np.float32))
+        assert store.info.unverified == "format from documentation, not verified on original files"

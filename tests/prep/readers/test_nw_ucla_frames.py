@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from built import built, clips_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from invented_kinect import frame_name, frame_text, list_text, people, sequence
@@ -177,3 +178,16 @@ def test_mutilated_frames_are_refused_or_whole(place: int, removed: int, junk: b
         return
     assert clip.bodies_per_frame.sum() == len(clip.body_id) == len(clip.joints)
     np.testing.assert_array_equal(clip.joints[0], JOINTS[0, 0].astype(np.float32))
+
+
+def test_the_whole_way_to_a_store(tmp_path: Path) -> None:
+    wanted = {f"a{a:02d}_s01_e00_v0{view}": people(4 + a, seed=a + view) for a in (1, 12) for view in (1, 3)}
+    for name, joints in (wanted | {"a07_s01_e00_v01": JOINTS}).items():
+        write(tmp_path / "raw", sequence(joints, f"multiview_action/view_{name[-1]}/{name[:-4]}"))
+    store = built("nw_ucla", tmp_path / "raw")
+    clips = clips_of(store)
+    assert list(clips) == sorted(wanted)
+    for name, joints in clips.items():
+        np.testing.assert_array_equal(joints, wanted[name].astype(np.float32))
+    assert (store.label.tolist(), store.camera.tolist()) == ([0, 0, 9, 9], [1, 3, 1, 3])
+    assert (store.info.form, store.info.notes) == ("nw_ucla_frames", ())

@@ -133,8 +133,16 @@ FAULTS: dict[str, tuple[str, bytes, str]] = {
     "objects in npz": (".npz", npz(joints=np.array([None])), "holds Python objects"),
     "not JSON": (".json", b"[[", "is not readable as JSON: "),
     "NaN": (".json", b"[NaN]", "is not readable as JSON: "),
-    "no key": (".json", b'{"skeleton": []}', 'is an object without `joints`. Write the lists alone, or {"joints": ...}.'),
-    "ragged": (".json", json.dumps([*GOOD, GOOD[0][:5]]).encode(), "holds lists of unequal length. Give every frame all"),
+    "no key": (
+        ".json",
+        b'{"skeleton": []}',
+        'is an object without `joints`. Write the lists alone, or {"joints": ...}.',
+    ),
+    "ragged": (
+        ".json",
+        json.dumps([*GOOD, GOOD[0][:5]]).encode(),
+        "holds lists of unequal length. Give every frame all",
+    ),
     "words": (".json", json.dumps([[["1"] * 3] * 7]).encode(), "holds what is not a number"),
     "true": (".json", json.dumps([[[True] * 3] * 7]).encode(), "holds what is not a number"),
     "objects in lists": (".json", json.dumps([[[{}] * 3] * 7]).encode(), "holds what is not a number"),

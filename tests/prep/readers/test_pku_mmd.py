@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from built import built, clips_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from invented_pku import label_text, recording, skeleton_text, write
 
 from manifests.facts import dataset
+from prep.build import BadFiles
 from prep.clip import BadFile, Found, PrepError, Recording, Request, Source
 from prep.forms import find as find_form
 from prep.readers import pku_mmd
@@ -264,3 +266,24 @@ def test_any_label_file_gives_clips_or_reasons(tmp_path_factory: pytest.TempPath
     lines = [line for line in labels.decode("latin-1").split("\n") if line.strip()]
     assert len(result.sources) + len(result.bad) >= min(1, len(lines))
     assert all(0 <= source.rows[0] < source.rows[1] and 0 <= source.label < 51 for source in result.sources)
+
+
+def test_the_whole_way_to_a_store(tmp_path: Path) -> None:
+    labels = label_text([*ROWS, *[(2, 10, 12, 1)] * 17, (1, 1, 9, 1), (5, 55, 61, 1)])
+    files = {"PKU_Skeleton_Renew/0043-L.txt": SKELETON, "Train_Label_PKU_final/0043-L.txt": labels}
+    write(lay(tmp_path / "raw"), files)
+    with pytest.raises(BadFiles, match="0043-L_022: .* frames 55 to 61 are asked for and the file has 60"):
+        built("pku_mmd", tmp_path / "raw")
+    store = built("pku_mmd", tmp_path / "raw", allow_bad=True)
+    clips = clips_of(store)
+    assert [name for name in clips if name.startswith("0002")] == ["0002-L_001", "0002-L_002", "0002-L_003"]
+    assert len(clips) == 3 + 20
+    for label, name, (action, start, end, _) in zip(store.label, clips, ROWS, strict=False):
+        assert label == action - 1
+        np.testing.assert_array_equal(clips[name], JOINTS[start - 1 : end].astype(np.float32))
+    assert [name for name, _ in store.info.left_out] == ["0043-L_022"]
+    assert ("0043-L_021", "left out: no usable skeleton (STAR_pp; a bow)") in store.info.notes
+    assert ("0002-L_003", "overlaps 0002-L_002: frames 40 to 40 belong to both") in store.info.notes
+    assert store.info.unverified.startswith("no label file was at hand")
+    other = built("pku_mmd", tmp_path / "raw", True, "ctrgcn", cut="zero_based_half_open")
+    assert (len(other), other.info.options) == (24 - 1, {"cut": "zero_based_half_open"})

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from prep.runs import read_clips, runs
 from prep.store import PER_CLIP, Store, StoreInfo
 
+LONGEST = 200  # letters of a value that are shown
 # Who wrote a store, and out of which pieces, is not what it holds; `source_digest` is compared clip by clip.
 NOT_CONTENT = ("software", "made_from", "source_digest")
-WORST = 10
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ class Comparison:
     def _both(self) -> tuple[Store, Store]:
         return self.a, self.b
 
-    def _column(self, name: str, ours: Sequence[Any], theirs: Sequence[Any]) -> Column:
+    def _column(self, name: str, ours: Any, theirs: Any) -> Column:
         rows = ((self.a.names[one], ours[one], theirs[other]) for one, other in self.pairs)
         return Column(name, tuple((clip, str(x), str(y)) for clip, x, y in rows if x != y))
 
@@ -186,10 +186,12 @@ def _facts(a: StoreInfo, b: StoreInfo) -> Iterator[Fact]:
 def _words(name: str, ours: Any, theirs: Any) -> tuple[str, str]:
     """Two values in short: of long lists only what one has and the other lacks."""
     if name == "layout":
-        ours, theirs = (
-            {field.name: getattr(x, field.name) for field in fields(x) if getattr(x, field.name) != getattr(y, field.name)}
-            for x, y in ((ours, theirs), (theirs, ours))
-        )
+        known = next(field.name for field in fields(ours) if getattr(ours, field.name) != getattr(theirs, field.name))
+        ours, theirs = (f"{known} {getattr(layout, known)}" for layout in (ours, theirs))
     elif isinstance(ours, tuple) and set(ours) != set(theirs):
         ours, theirs = ([row for row in x if row not in y] for x, y in ((ours, theirs), (theirs, ours)))
-    return tuple(text if len(text) <= 200 else f"{text[:200]}..." for text in (str(ours), str(theirs)))  # type: ignore[return-value]
+    return _short(ours), _short(theirs)
+
+
+def _short(value: Any) -> str:
+    return text if len(text := str(value)) <= LONGEST else f"{text[:LONGEST]}..."

@@ -32,10 +32,11 @@ def read_clips(store: Store, clips: Sequence[int]) -> Iterator[tuple[int, NDArra
     offsets, waiting = store.offsets, sorted(clips)
     while waiting:
         first = int(offsets[waiting[0]])
-        near = [clip for clip in waiting if offsets[clip + 1] - first <= BLOCK] or waiting[:1]
-        waiting = waiting[len(near) :]
+        count = int(np.searchsorted(offsets[np.array(waiting) + 1], first + BLOCK, side="right"))
+        near, waiting = waiting[: max(count, 1)], waiting[max(count, 1) :]
         stop = int(offsets[near[-1] + 1])
         joints, mask = store.joints(first, stop), store.read("body_mask", slice(first, stop))
         for clip in near:
             where = slice(int(offsets[clip]) - first, int(offsets[clip + 1]) - first)
-            yield clip, joints[where], mask[where]
+            # Copies, since a view of one clip would keep all that was read with it.
+            yield clip, joints[where].copy(), mask[where].copy()

@@ -1,0 +1,35 @@
+"""fsprep merge."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from cli import options
+from cli.prep._store import summary, told
+from cli.progress import meter
+
+
+@click.command("merge")
+@click.argument("stores", metavar="STORE|URL...", nargs=-1, required=True)
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The store to write.")
+@options.as_json
+@options.plain_errors
+def command(stores: tuple[str, ...], out: Path, json_: bool) -> None:
+    """Make one store of several of the same data set and recipe, for example of shards built by several people.
+
+    Clips of one name must be alike in all, and are kept once. Built at once from the same files, the store would have
+    the same digest.
+    """
+    from prep.merge import merge
+    from prep.store import open_store
+
+    if len(stores) < 2:
+        raise click.UsageError("Name two stores or more.")
+    with meter(json_) as bars:
+        for step in merge([open_store(store) for store in stores], out.absolute()):
+            bars.show(step.stage, step.done, step.total)
+    facts = summary(out)
+    options.emit(json_, asdict(facts), told(facts))

@@ -1,0 +1,34 @@
+"""The folder beside a store's place in which it is made: one writer at a time, and a full disk said in words."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from prep.clip import PrepError
+
+
+@contextmanager
+def locked(working: Path) -> Iterator[None]:
+    """Make the folder and hold it. Raises PrepError when somebody else does; the lock falls with its process."""
+    working.mkdir(parents=True, exist_ok=True)
+    with (working / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise PrepError(f"{working}: somebody else is writing here. Wait, or choose another --out.") from error
+        yield
+
+
+@contextmanager
+def full_disk(working: Path) -> Iterator[None]:
+    """A full disk becomes a PrepError; what was written so far stays."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise PrepError(f"{working}: the disk is full. Free some space and run the same command.") from error

@@ -87,6 +87,9 @@ def _check_recipe(job: Job, held: Form) -> None:
     if held.prepared and job.recipe not in (IMPORTED, IMPORTED_ALL):
         rule = f"clips of the form {held.name} are prepared already, so `{job.recipe}` cannot be applied"
         raise PrepError(f"{job.raw}: {rule}. Take `--recipe {IMPORTED}`.")
+    if not held.slots and job.recipe in (IMPORTED, IMPORTED_ALL):
+        rule = f"`{job.recipe}` takes bodies by their slots, and the form {held.name} has ids instead"
+        raise PrepError(f"{job.raw}: {rule}. Take `--recipe raw`.")
 
 
 def _parts(job: Job, held: Form, sources: Sequence[Source]) -> list[Part]:

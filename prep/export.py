@@ -31,7 +31,7 @@ from prep.store import SMALL, Store
 
 Form = Literal["hdf5", "npz", "npy"]
 Fill = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-STEP = 8_192  # frames read at once
+STEP = 32_768  # frames read at once
 _CHUNK = 1_024
 
 

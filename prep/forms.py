@@ -5,6 +5,7 @@ A form is found by its file's name and has
     FILES                          what it looks for, in words
     PREPARED                       True where clips come prepared, so that no recipe but `imported` and `imported_all`
                                    fits; absent: False
+    SLOTS                          True where a body's id is its slot, as `imported` needs it; absent: as PREPARED
     Options                        optional, a frozen dataclass of str, int and bool with defaults: choices that the
                                    files leave open
     find(request) -> Found         every recording, cheaply; none found is no error, unreadable or ambiguous is
@@ -48,6 +49,11 @@ class Form:
     def prepared(self) -> bool:
         """Whether its clips went through a preparation that cannot be repeated or undone."""
         return bool(getattr(self.module, "PREPARED", False))
+
+    @property
+    def slots(self) -> bool:
+        """Whether a body's id is its slot, 0, 1, ..."""
+        return bool(getattr(self.module, "SLOTS", self.prepared))
 
     @property
     def load(self) -> Callable[[Source], bytes]:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from manifests.dataset import Dataset
 from manifests.facts import layout_of
 from prep.bodies import fill_nan
-from prep.clip import BadFile, Clip, Recording, Source
+from prep.clip import BadFile, Clip, PrepError, Recording, Source
 from prep.forms import form
 from prep.mark import FORMAT
 from prep.quality import EXTRA_BODIES, flags

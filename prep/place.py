@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import errno
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol
+from uuid import uuid4
 
 from prep.clip import PrepError
 
 SCHEMES = ("http", "https", "s3")
+PIECE = 2**20  # bytes read or received at once
 
 
 class PlaceError(PrepError):
     """A place cannot be reached, or does not do what is needed of it; the text says what to change."""
+
+
+class LineCut(PlaceError):
+    """A connection broke and stayed broken; what arrived so far is good, and the rest can be asked for."""
 
 
 class Place(Protocol):
@@ -30,12 +39,24 @@ class Place(Protocol):
     def sizes(self, names: Sequence[str]) -> dict[str, int]:
         """Bytes of several files; absent ones are left out."""
 
+    def stream(self, name: str, start: int = 0) -> Iterator[bytes]:
+        """One file's bytes from `start` on, piece by piece. Raises LineCut where the connection breaks for good."""
+
+    def write(self, name: str, content: bytes | Path) -> None:
+        """Put these bytes, or this file's, under a name: all of them or none. Raises PlaceError."""
+
+    def check_ranges(self, name: str) -> None:
+        """Raise PlaceError unless pieces of the file `name` can be asked for."""
+
     def absent(self) -> str:
         """What to tell the user when there is no store here."""
 
     @property
     def handle(self) -> Any:
         """What reads arrays here: a Path, or an obstore store."""
+
+    def reading(self) -> AbstractContextManager[None]:
+        """Within it, what goes wrong with `handle` is a PlaceError."""
 
 
 class Folder:
@@ -59,6 +80,32 @@ class Folder:
         """Bytes of several files; absent ones are left out."""
         return {name: (self.path / name).stat().st_size for name in names if (self.path / name).is_file()}
 
+    def stream(self, name: str, start: int = 0) -> Iterator[bytes]:
+        """One file's bytes from `start` on, piece by piece."""
+        with (self.path / name).open("rb") as file:
+            file.seek(start)
+            while piece := file.read(PIECE):
+                yield piece
+
+    def write(self, name: str, content: bytes | Path) -> None:
+        """Write beside the name, flush to the disk, rename. Raises PlaceError for want of space or rights."""
+        target = self.path / name
+        temporary = target.with_name(f"{target.name}.{uuid4().hex}.writing")
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with temporary.open("wb") as file:
+                for piece in [content] if isinstance(content, bytes) else Folder(content.parent).stream(content.name):
+                    file.write(piece)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(target)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise PlaceError(f"{target}: cannot be written ({error.strerror}). {_remedy(error)}") from error
+
+    def check_ranges(self, name: str) -> None:
+        """A folder always can."""
+
     def absent(self) -> str:
         """What to tell the user when there is no store here."""
         if self.path.is_dir():
@@ -71,6 +118,16 @@ class Folder:
     def handle(self) -> Path:
         """The path."""
         return self.path
+
+    def reading(self) -> AbstractContextManager[None]:
+        """Errors of a folder are the store's to word."""
+        return nullcontext()
+
+
+def _remedy(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "The disk is full: free some space and run the same command; it continues."
+    return "Choose a place that you may write to, or change its rights."
 
 
 def is_remote(where: str | Path) -> bool:

@@ -31,6 +31,7 @@ from manifests.strict import FactError
 from manifests.strict import build as strict_build
 from prep.mark import (
     AGAIN,
+    MARK,
     Block,
     FileMark,
     Mark,
@@ -204,11 +205,20 @@ class Store:
         return self.read("joints", slice(start, stop))
 
     def read(self, name: str, where: slice = slice(None)) -> NDArray[Any]:
-        """Rows `where` of one array. Raises StoreError where it is damaged."""
+        """Rows `where` of one array. Raises StoreError where it is damaged, PlaceError where it is out of reach."""
         try:
-            return np.asarray(self._group[name][where])
+            with self.place.reading():
+                return np.asarray(self._group[name][where])
         except (ValueError, OSError, RuntimeError, KeyError) as error:
-            raise StoreError(f"{self.path}: array `{name}` is damaged ({error}). {AGAIN}") from error
+            shards = self._shards(name, where)
+            raise StoreError(f"{self.path}: array `{name}` is damaged ({error}) in {shards}. {AGAIN}") from error
+
+    def _shards(self, name: str, where: slice) -> str:
+        """The files that hold these rows, in words."""
+        long = name in ("joints", "body_mask")
+        start, stop, _ = where.indices(self.frames if long else 1)
+        first, last = f"{name}/c/{start // BLOCK}", f"{name}/c/{max(start, stop - 1) // BLOCK}"
+        return first if first == last else f"one of {first} to {last}"
 
     @cached_property
     def body_mask(self) -> NDArray[np.bool_]:
@@ -248,27 +258,47 @@ def open_store(where: Path | str) -> Store:
     Raises StoreError when absent, unfinished, of another format or visibly altered, PlaceError when out of reach.
     """
     place = place_at(where)
-    mark = read_mark(place)
-    attributes = check_metadata(place, mark)
-    try:
-        info = strict_build(StoreInfo, attributes, f"{place}/zarr.json")
-    except FactError as error:
-        raise StoreError(str(error)) from error
+    mark, info = described(place)
     check_files(place, mark)
     missing = [name for name in ("joints", "body_mask", *SMALL) if f"{name}/zarr.json" not in mark.files]
     if missing:
         raise StoreError(f"{place}: lacks the arrays {', '.join(missing)}. {AGAIN}")
-    store = Store(place, info, mark, _group(place))
+    place.check_ranges(MARK)
+    with place.reading():
+        store = Store(place, info, mark, _group(place, mark))
     _check_shape(store)
     return store
 
 
-def _group(place: Place) -> Any:
+def described(place: Place) -> tuple[Mark, StoreInfo]:
+    """The mark of a finished store and what it says of itself. Raises StoreError, PlaceError."""
+    mark = read_mark(place)
+    attributes = check_metadata(place, mark)
+    try:
+        return mark, strict_build(StoreInfo, attributes, f"{place}/zarr.json")
+    except FactError as error:
+        raise StoreError(str(error)) from error
+
+
+def _group(place: Place, mark: Mark) -> Any:
     import zarr
-    from zarr.storage import ObjectStore
 
     handle = place.handle
-    return zarr.open_group(handle if isinstance(handle, Path) else ObjectStore(handle, read_only=True), mode="r")
+    return zarr.open_group(handle if isinstance(handle, Path) else _afar(handle, place, mark), mode="r")
+
+
+def _afar(handle: Any, place: Place, mark: Mark) -> Any:
+    """zarr's view of an obstore store, in which a file of the mark that is gone raises, where zarr would read zeros."""
+    from zarr.storage import ObjectStore
+
+    class Whole(ObjectStore):
+        async def get(self, key: str, prototype: Any, byte_range: Any = None) -> Any:
+            found = await super().get(key, prototype, byte_range)
+            if found is None and key in mark.files:
+                raise StoreError(f"{place}: {key} is gone. {AGAIN}")
+            return found
+
+    return Whole(handle, read_only=True)
 
 
 def _check_shape(store: Store) -> None:

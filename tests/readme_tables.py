@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from manifests.facts import dataset, names, split
+from prep.forms import form, importers, readers
 from zoo.recipe import resolve, shipped
 
 README = Path(__file__).resolve().parents[1] / "README.md"
@@ -32,6 +33,14 @@ def datasets() -> str:
     return table(["name", "data set", "classes", "layout", "default recipe", "may be passed on"], rows)
 
 
+def forms() -> str:
+    raw = [name for name in readers() if name != "own"]
+    held = {name: [d for d in names("datasets") if name in dataset(d).readers] for name in raw}
+    rows = [[f"`{name}`", f"`{form(name).files}`", ", ".join(f"`{d}`" for d in held[name])] for name in raw]
+    rows += [[f"`{name}`", f"`{form(name).files}`", "`--from`"] for name in importers()]
+    return table(["form", "files", "read for"], rows)
+
+
 def splits() -> str:
     rows = []
     for s in map(split, names("splits")):
@@ -54,7 +63,7 @@ def recipes() -> str:
     return table(["recipe", "what", "method", "backbone", "split", "source"], rows)
 
 
-TABLES: dict[str, Callable[[], str]] = {"datasets": datasets, "splits": splits, "recipes": recipes}
+TABLES: dict[str, Callable[[], str]] = {"datasets": datasets, "forms": forms, "splits": splits, "recipes": recipes}
 
 
 def rewritten(text: str) -> str:

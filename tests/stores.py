@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +13,11 @@ from prep.mark import FORMAT
 from prep.store import BLOCK, PER_CLIP, StoreInfo, create, pack_text, seal, write_block
 
 
-def info(name: str = "demo", recipe: str = "agcn", subset: str = "") -> StoreInfo:
+def info(name: str = "demo", recipe: str = "agcn", subset: str = "", dataset_name: str = "") -> StoreInfo:
     data = dataset(name)
     return StoreInfo(
         format=FORMAT,
-        dataset=name,
+        dataset=dataset_name or name,
         title=data.title,
         subset=subset,
         form="tests",
@@ -66,6 +68,32 @@ def make_store(
     for index in range(-(-len(joints) // BLOCK)):
         part = joints[index * BLOCK : (index + 1) * BLOCK]
         blocks.append(write_block(path, index, part, np.ones(part.shape[:2], bool)))
+    seal(path, small, blocks)
+    return path
+
+
+def write_clips(
+    path: Path,
+    facts: StoreInfo,
+    names: Sequence[str],
+    labels: Sequence[int],
+    clips: Sequence[np.ndarray],
+    masks: Sequence[np.ndarray] = (),
+    source: np.ndarray | None = None,
+    **columns: Sequence[int],
+) -> Path:
+    """A store of exactly these clips, (L, M, V, C) each; `source` is the sha256 of their bytes unless given."""
+    masks = masks or [clip.any(axis=(2, 3)) for clip in clips]
+    joints, mask = np.concatenate(clips), np.concatenate(masks)
+    given = {"label": labels, "bodies": [each.any(axis=0).sum() for each in masks], **columns}
+    small = {name: np.array(given.get(name, [0] * len(names)), dtype) for name, dtype in PER_CLIP.items()}
+    small["offsets"] = np.cumsum([0, *(len(clip) for clip in clips)]).astype(np.int64)
+    small["names"] = pack_text(names)
+    digests = [np.frombuffer(hashlib.sha256(clip.tobytes()).digest(), np.uint8) for clip in clips]
+    small["source"] = np.stack(digests) if source is None else source
+    create(path, facts, len(joints), joints.shape[1:])
+    edges = range(0, len(joints), BLOCK)
+    blocks = [write_block(path, i, joints[e : e + BLOCK], mask[e : e + BLOCK]) for i, e in enumerate(edges)]
     seal(path, small, blocks)
     return path
 

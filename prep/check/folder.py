@@ -32,8 +32,8 @@ def write_folder(store: Store, found: Report, folder: Path) -> Iterator[Written]
     """Draw and write everything. Raises PrepError where `folder` is a file, or holds something else than a report."""
     _check_folder(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob("*.png"):
-        old.unlink()
+    for flag in quality.FLAGS:  # an earlier report may have found more
+        (folder / f"{flag.name}.png").unlink(missing_ok=True)
     pictures = [*_charts(found), *(_strip(store, finding) for finding in found.flags)]
     captions = []
     for done, (caption, file, draw) in enumerate(pictures, 1):

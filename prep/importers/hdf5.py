@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from manifests.dataset import Dataset
 from manifests.facts import layout_of
@@ -52,13 +53,12 @@ def find(request: Request) -> Found:
 def load(source: Source) -> bytes:
     """One clip's joints (L, M, V, C) as the bytes of a .npy, and what the name does not say, 4 int16, behind it."""
     try:
-        file = _opened(source.path, source.stamp, os.getpid())
+        joints, details = _opened(source.path, source.stamp, os.getpid())
         start, stop = source.rows
-        joints = file["joints"][start:stop]
-        details = [file[name][int(source.member)] for name in DETAILS]
+        row = to_npy(joints[start:stop]) + details[int(source.member)].tobytes()
     except _BROKEN as error:
         raise BadFile(f"{source.name}: damaged in {source.path} ({error}). Fetch it again.") from error
-    return to_npy(joints) + np.array(details, "<i2").tobytes()
+    return row
 
 
 def read(source: Source, raw: bytes, data: Dataset) -> Recording:
@@ -129,10 +129,13 @@ def _whole(held: Any, path: Path) -> Any:
 
 
 @lru_cache(maxsize=4)
-def _opened(path: str, state: str, process: int) -> Any:
+def _opened(path: str, state: str, process: int) -> tuple[Any, NDArray[np.int16]]:
+    """The joints, unread, and the details (clips, 4)."""
     import h5py
 
-    return h5py.File(path, "r")
+    # The default cache holds one chunk of a megabyte; clips lie in order, several to a chunk.
+    file = h5py.File(path, "r", rdcc_nbytes=LARGEST_CHUNK)
+    return file["joints"], np.stack([file[name][()] for name in DETAILS], axis=1).astype("<i2")
 
 
 def _the_file(raw: Path) -> Path | None:

@@ -30,6 +30,7 @@ from prep.sources import LARGEST as MOST_BYTES
 from prep.sources import find_sources, place
 
 FILES = ".npy, .npz or .json files, one per clip"
+SLOTS = True
 SUFFIXES = (".npy", ".npz", ".json")
 KEY = "joints"
 # A larger coordinate could not be squared and summed in float32.

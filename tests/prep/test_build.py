@@ -155,6 +155,12 @@ def test_what_is_unknown_is_named(raw: Path, tmp_path: Path, task: dict[str, obj
     assert words in str(raised.value)
 
 
+def test_slots_are_not_taken_where_bodies_have_ids(raw: Path, tmp_path: Path) -> None:
+    task = Job(dataset=dataset("nw_ucla"), recipe="imported", raw=raw, out=tmp_path / "s.zarr")
+    with pytest.raises(PrepError, match=r"takes bodies by their slots.*Take `--recipe raw`"):
+        run(task)
+
+
 def test_two_builds_into_one_place_are_refused(raw: Path, tmp_path: Path) -> None:
     task = job(raw, tmp_path / "s.zarr")
     with ThreadPoolExecutor(1) as pool:

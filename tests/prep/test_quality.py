@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from shared import shared
 
 from manifests.dataset import Dataset
 from manifests.facts import dataset, layout
@@ -15,6 +14,7 @@ from prep.bodies import fill_nan
 from prep.clip import Recording, Request
 from prep.forms import form
 from prep.quality import BODY_COUNT, BONE_JUMP, FLAGS, FROZEN, GHOST, LABEL, ZERO, flags, sightings
+from shared import shared
 
 SPACE, IMAGE = layout("kinect20"), layout("openpose18")
 NAME = "a08_s01_e00_v01"  # the seventh class, label 6

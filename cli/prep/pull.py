@@ -1,0 +1,38 @@
+"""fsprep pull."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from cli import options
+from cli.prep._store import moved, summary, told
+from cli.prep.push import ENVIRONMENT
+from cli.progress import meter
+from cli.workspace import workspace
+
+
+@click.command("pull", epilog=ENVIRONMENT)
+@click.argument("url", metavar="URL|FOLDER")
+@click.option("--out", type=click.Path(path_type=Path), help="The store to write [default: in the workspace].")
+@click.option("--jobs", default=4, show_default=True, type=click.IntRange(1, 64), help="Files on their way at once.")
+@click.option("--whole-files", is_flag=True, help="For a server that ignores ranges; a file that broke begins anew.")
+@options.as_json
+@options.plain_errors
+def command(url: str, out: Path | None, jobs: int, whole_files: bool, json_: bool) -> None:
+    """Fetch the store at URL (https, http, s3) or in a folder, every file checked by its sha256.
+
+    A pull that was stopped is continued by the same command.
+    """
+    from prep.place import place
+    from prep.share import pull
+    from prep.store import described
+
+    info = described(place(url))[1]
+    target = (out or workspace().store(info.dataset, info.subset, info.recipe)).absolute()
+    with meter(json_) as bars:
+        moved(bars, "fetching", pull(url, target, jobs, whole_files))
+    facts = summary(target)
+    options.emit(json_, asdict(facts), told(facts))

@@ -1,0 +1,178 @@
+"""Stores handed on: `push` to a place and `pull` from one, by file, resumable, several at once, verified on both ends.
+
+`manifest.json` is the truth about every file (bytes, sha256) and is the last to arrive, so whatever was cut short is
+no store on either side, and the same call continues it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path, PurePosixPath
+
+from prep.card import CARD, card
+from prep.mark import MARK, FileMark, Mark, StoreError
+from prep.place import Place, PlaceError, is_remote
+from prep.place import place as place_at
+from prep.store import Store, StoreInfo, described, open_store
+from prep.transfer import Moved, ShareError, Tell, digest_at, fetch, send, side_by_side
+
+JOBS = 4
+REPLACED_BY = "replaced_by"
+
+
+class TermsError(ShareError):
+    """The terms of a data set forbid what was asked."""
+
+
+def push(store: Store, target: str, jobs: int = JOBS, have_right: bool = False, replace: bool = False) -> Iterator[Moved]:
+    """Send a store to a path or URL: its files, a data card, and last the manifest. The same call continues.
+
+    Files that are there already are read back rather than sent again. Raises TermsError for a data set that may not be
+    handed on (unless `have_right`), ShareError when another store is there (unless `replace`) or a file does not come
+    back as it was sent, PlaceError when the place fails. Files of a replaced store that the new one lacks stay there.
+    """
+    check_terms(store.info, have_right)
+    folder, place = _local(store), place_at(target)
+    if not is_remote(target) and Path(str(place)).resolve() == folder.resolve():
+        raise ShareError(f"{target}: is the store itself. Choose another place.")
+    text = (folder / MARK).read_bytes()
+    _make_way(place, store, text, replace)
+    there = place.sizes(list(store.files))
+    total = sum(held.bytes for held in store.files.values())
+
+    def work(item: tuple[str, FileMark], tell: Tell) -> None:
+        send(folder, *item, place, there.get(item[0]), tell)
+
+    yield from side_by_side(work, list(store.files.items()), jobs, total)
+    place.write(CARD, card(store).encode())
+    write_checked(place, MARK, text)
+
+
+def pull(source: str, out: Path, jobs: int = JOBS, whole_files: bool = False) -> Iterator[Moved]:
+    """Fetch the store at a path or URL to the folder `out`. The same call continues.
+
+    Files gather in `<out>.pulling/`, broken ones are taken up where they broke, and the folder gets its name when all
+    are right. `whole_files`: never ask for a piece of a file, for servers that ignore ranges; what broke begins anew.
+    Raises ShareError for a file that is wrong at the place, a full disk or an `out` that is taken, PlaceError when the
+    place fails, StoreError when there is no store.
+    """
+    if out.exists():
+        raise ShareError(f"{out}: is there already. Choose another --out, or move it away.")
+    place = place_at(source)
+    mark, _ = described(place)
+    _check_names(place, mark)
+    if not whole_files:
+        place.check_ranges(MARK)
+    working = out.with_name(out.name + ".pulling")
+    with _locked(working):
+        _check_room(working, mark)
+        total = sum(held.bytes for held in mark.files.values())
+
+        def work(item: tuple[str, FileMark], tell: Tell) -> None:
+            fetch(place, *item, working, tell, not whole_files)
+
+        yield from side_by_side(work, list(mark.files.items()), jobs, total)
+        _finish(place, mark, working)
+        working.rename(out)
+
+
+def check_terms(info: StoreInfo, have_right: bool) -> None:
+    """Raise TermsError for a data set whose terms forbid redistribution, unless the caller has the right."""
+    if not (info.redistribution or have_right):
+        raise TermsError(
+            f"{info.title} may not be handed on. Its terms: {info.licence.strip()}\n"
+            "Share `--recipe-only` instead: who holds the raw files rebuilds the same store from it, to the bit. "
+            "If its owners gave you the right, or the place is for licensed users only: --i-have-the-right."
+        )
+
+
+def write_checked(place: Place, name: str, content: bytes) -> None:
+    """Write a small file and read it back. Raises ShareError, PlaceError."""
+    place.write(name, content)
+    if digest_at(place, name) != sha256(content).hexdigest():
+        raise ShareError(f"{place}: {name} comes back other than it was sent. Look at the server's disk and cache.")
+
+
+def _local(store: Store) -> Path:
+    folder = store.place.handle
+    if not isinstance(folder, Path):
+        raise ShareError(f"{store.path}: is not on this machine. Fetch it first: `fsprep pull {store.path}`.")
+    return folder
+
+
+def _make_way(place: Place, store: Store, text: bytes, replace: bool) -> None:
+    """Refuse to write over another store; take the mark of what is going to be changed away before it is."""
+    try:
+        there = place.read(MARK)
+    except FileNotFoundError:
+        return
+    if there == text:
+        return
+    try:
+        held = json.loads(there)
+        digest = held.get("digest", held.get(REPLACED_BY))
+    except (ValueError, AttributeError):
+        digest = None
+    if digest != store.digest and not replace:
+        what = f"a store of digest {digest}" if digest else "a manifest.json of something else"
+        raise ShareError(f"{place}: holds {what}. Choose another URL, or --replace it.")
+    # Old marks over new files would pass for a store wherever sizes agree.
+    place.write(MARK, json.dumps({REPLACED_BY: store.digest}).encode())
+
+
+def _check_names(place: Place, mark: Mark) -> None:
+    """Names from afar must be those of plain files in plain folders, none of them inside another."""
+    names = set(mark.files)
+    for name, held in mark.files.items():
+        folders = {str(folder) for folder in PurePosixPath(name).parents}
+        plain = re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)*", name) and name not in (MARK, CARD)
+        if not plain or folders & names or held.bytes < 0:
+            raise StoreError(f"{place}: {MARK} names {name!r}, which is no file of a store. Do not trust this place.")
+
+
+def _check_room(working: Path, mark: Mark) -> None:
+    there = sum(file.stat().st_size for file in working.rglob("*") if file.is_file())
+    needed = sum(held.bytes for held in mark.files.values()) - there
+    free = shutil.disk_usage(working).free
+    if needed > free:
+        raise ShareError(f"{working}: {needed / 1e9:,.2f} GB are needed and {free / 1e9:,.2f} GB free. Make room.")
+
+
+def _finish(place: Place, mark: Mark, working: Path) -> None:
+    for file in [file for file in working.rglob("*") if file.is_file()]:
+        if file.relative_to(working).as_posix() not in mark.files:  # of a store that was there in an earlier attempt
+            file.unlink()
+    (working / MARK).write_bytes(place.read(MARK))
+    store = open_store(working)
+    if store.mark != mark:
+        (working / MARK).unlink()
+        raise ShareError(f"{place}: was replaced by another store meanwhile. Run the same command.")
+    (working / CARD).write_text(card(store), encoding="utf-8")
+    os.sync()
+
+
+@contextmanager
+def _locked(working: Path) -> Iterator[None]:
+    """One pull per place: a second one is refused; the lock falls with the process that holds it."""
+    try:
+        working.mkdir(parents=True, exist_ok=True)
+        folder = os.open(working, os.O_RDONLY)
+    except OSError as error:
+        raise PlaceError(f"{working}: cannot be written ({error.strerror}). Choose another --out.") from error
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise ShareError(f"{working}: another pull is writing here. Wait for it, or choose another --out.") from error
+    finally:
+        os.close(folder)
+
+
+__all__ = ["JOBS", "Moved", "ShareError", "TermsError", "check_terms", "pull", "push", "write_checked"]

@@ -34,7 +34,8 @@ def _cluster(scheduler: str) -> Iterator[tuple[Executor, int]]:
     except ImportError as error:
         raise ClusterError("--scheduler needs Dask: pip install 'fewshot-skeleton[cluster]'.") from error
     # What goes wrong is raised; Dask's own lines would tear the bars.
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    for name in ("distributed", "distributed.client", "tornado.application"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         client = Client(scheduler, timeout=10, set_as_default=False)
     except (OSError, ValueError) as error:
@@ -54,7 +55,7 @@ def _cluster(scheduler: str) -> Iterator[tuple[Executor, int]]:
             ) from error
         except CancelledError as error:
             raise ClusterError(
-                f"--scheduler {scheduler}: the scheduler is gone. Start it again and run the same command; it continues."
+                f"--scheduler {scheduler}: the scheduler is gone. Start one and run the same command; it continues."
             ) from error
         except ModuleNotFoundError as error:
             raise ClusterError(

@@ -1,8 +1,8 @@
 """One's own data set: a folder of arrays and a manifest of about twenty lines, as in manifests/own_example.toml.
 
-Each clip is one file: `.npy` (frames, joints, coordinates) or (frames, bodies, joints, coordinates), `.npz` with such an
-array called `joints`, or `.json` with the same as nested lists. A body whose numbers are all zero or all missing (NaN,
-`null` in JSON) is absent from that frame. The data set's name is the manifest's file name.
+Each clip is one file: `.npy` (frames, joints, coordinates) or (frames, bodies, joints, coordinates), `.npz` with such
+an array called `joints`, or `.json` with the same as nested lists. A body whose numbers are all zero or all missing
+(NaN, `null` in JSON) is absent from that frame. The data set's name is the manifest's file name.
 """
 
 from __future__ import annotations

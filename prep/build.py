@@ -7,13 +7,10 @@ neither on the number of workers nor on interruptions.
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import json
 import shutil
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -29,6 +26,7 @@ from prep.mark import Block
 from prep.part import Part, PartDone, bodies_kept, convert
 from prep.recipe import recipe
 from prep.store import create, seal
+from prep.working import full_disk, locked
 
 CLIPS_PER_PART = 128
 TaskT = TypeVar("TaskT")
@@ -59,7 +57,7 @@ def build(job: Job, executor: Executor, window: int) -> Iterator[Progress]:
     Raises PrepError when nothing can be built, and BadFiles after everything else is converted.
     """
     _check(job)
-    with _locked(job.working), _disk_errors(job.working):
+    with locked(job.working), full_disk(job.working):
         held, found = find(job.form, job.raw, job.dataset, job.options, job.working / "unpacked")
         _check_recipe(job, held)
         sources, absent = choose(job.dataset, job.subset, found.sources)
@@ -189,29 +187,3 @@ def _complaint(job: Job, bad: Bad, report: Path) -> str:
         f"{job.raw}: {len(bad)} bad; everything else is converted, the store is not finished.\n{rows}{more}\n"
         f"All reasons: {report}. Mend them and run the same command, or add --allow-bad to finish without them."
     )
-
-
-@contextmanager
-def _locked(working: Path) -> Iterator[None]:
-    """One build per place: a second one is refused; the lock falls with the process that holds it."""
-    working.mkdir(parents=True, exist_ok=True)
-    with (working / "lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise PrepError(
-                f"{working}: another build is writing here. Wait for it, or choose another --out."
-            ) from error
-        yield
-
-
-@contextmanager
-def _disk_errors(working: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise PrepError(
-            f"{working}: the disk is full. Free some space and run the same command; it continues where it stopped."
-        ) from error

@@ -26,7 +26,9 @@ def card(store: Store, recipe_only: bool = False) -> str:
     text = [f"# {info.title}, prepared by {info.recipe}", "", "| | |", "|---|---|"]
     text += [f"| {name} | {value} |" for name, value in rows]
     text += ["", "## Terms", "", info.licence.strip(), ""]
-    text += [] if info.redistribution else ["These terms forbid handing the data on; whoever has this answers for it.", ""]
+    text += (
+        [] if info.redistribution else ["These terms forbid handing the data on; whoever has this answers for it.", ""]
+    )
     text += ["## Cite", "", info.citation.strip(), ""]
     text += ["## Not verified", "", info.unverified.strip(), ""] if info.unverified else []
     text += ["## Fetch and check", "", *(_REBUILD if recipe_only else _FETCH), ""]

@@ -81,7 +81,7 @@ class Mark:
 
 def write_mark(path: Path, attributes: Mapping[str, Any], digests: Mapping[str, str]) -> str:
     """Write the mark of a store whose arrays are all in place. Returns the store's digest."""
-    mark = Mark(FORMAT, _store_digest(attributes, digests), dict(digests), _files(path))
+    mark = Mark(FORMAT, store_digest(attributes, digests), dict(digests), _files(path))
     os.sync()
     temporary = path / (MARK + ".writing")
     temporary.write_text(json.dumps(asdict(mark), indent=1), encoding="utf-8")
@@ -117,7 +117,7 @@ def check_metadata(place: Place, mark: Mark) -> Mapping[str, Any]:
     attributes: Mapping[str, Any] = {}
     if "zarr.json" in texts and not altered:
         attributes = json.loads(texts["zarr.json"]).get("attributes", {})
-    if altered or _store_digest(attributes, mark.arrays) != mark.digest:
+    if altered or store_digest(attributes, mark.arrays) != mark.digest:
         what = ", ".join(altered) or f"zarr.json or {MARK}"
         raise StoreError(f"{place}: {what} was altered after the build, or is gone. {AGAIN}")
     return attributes
@@ -137,7 +137,8 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _store_digest(attributes: Mapping[str, Any], arrays: Mapping[str, str]) -> str:
+def store_digest(attributes: Mapping[str, Any], arrays: Mapping[str, str]) -> str:
+    """A store's digest, over what it says of itself (but for the software that made it) and its arrays' digests."""
     # Whoever wrote the clips, and in how many stores they lay before: equal content has an equal digest.
     content = {key: value for key, value in attributes.items() if key != "software"} | {"made_from": []}
     return hashlib.sha256(json.dumps([content, arrays], sort_keys=True).encode()).hexdigest()

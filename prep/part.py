@@ -26,7 +26,7 @@ from prep.bodies import fill_nan
 from prep.clip import BadFile, Clip, PrepError, Recording, Source
 from prep.forms import form
 from prep.mark import FORMAT
-from prep.quality import EXTRA_BODIES, flags
+from prep.quality import EXTRA_BODIES, RULES, flags
 from prep.recipe import Recipe, apply, recipe
 from prep.store import PER_CLIP, pack_text
 
@@ -52,6 +52,7 @@ class Part:
             self.form,
             chosen.name,
             chosen.version,
+            RULES,
             [[s.name, s.size, s.stamp, s.label, *s.rows] for s in self.sources],
         ]
         return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:32]

@@ -19,6 +19,8 @@ from manifests.layout import Layout
 from prep.choose import label_of
 from prep.clip import Recording, Source
 
+RULES = 1  # rises whenever a rule changes, so that parts made by an older one are made again
+
 EMPTY = 1
 NAN = 2
 EXTRA_BODIES = 4
@@ -61,7 +63,9 @@ FLAGS = (
     Flag(NAN, "nan", "the file has coordinates that are not numbers; they were filled in"),
     Flag(EXTRA_BODIES, "extra-bodies", "the file shows more bodies than the clip keeps, here or there"),
     Flag(DROPPED_FRAMES, "dropped-frames", "the clip has fewer frames than the file"),
-    Flag(GHOST, "ghost", "a body that is wider than high beside others, or stands stock still"),
+    Flag(
+        GHOST, "ghost", f"a body wider than {WIDE_BODY:g} of its height beside others, or one that stands stock still"
+    ),
     Flag(FROZEN, "frozen", f"a body is the same to the last bit in {FROZEN_FRAMES} or more frames running"),
     Flag(ZERO, "zero", "joints at zero, or frames with nobody between frames with somebody"),
     Flag(

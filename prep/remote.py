@@ -1,4 +1,4 @@
-"""A place behind HTTP(S) or in S3, through obstore: ranges, several requests at once, broken connections taken up again.
+"""A place behind HTTP(S) or in S3, through obstore: several requests at once, broken ones taken up again.
 
 S3 is found as every S3 program finds it: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL for
 a server of one's own, AWS_SKIP_SIGNATURE=true for a bucket open to all. obstore reads these, not this file.
@@ -42,7 +42,7 @@ _REMEDIES = {
 class Remote:
     """Files below an http, https or s3 URL; see prep.place.Place.
 
-    Raises PlaceError for a URL that cannot be one. A query (?token=...) goes along with every request, and is not shown.
+    Raises PlaceError for a URL that cannot be one. A query (?token=...) goes along with every request, never shown.
     """
 
     def __init__(self, url: str) -> None:

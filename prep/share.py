@@ -31,7 +31,9 @@ class TermsError(ShareError):
     """The terms of a data set forbid what was asked."""
 
 
-def push(store: Store, target: str, jobs: int = JOBS, have_right: bool = False, replace: bool = False) -> Iterator[Moved]:
+def push(
+    store: Store, target: str, jobs: int = JOBS, have_right: bool = False, replace: bool = False
+) -> Iterator[Moved]:
     """Send a store to a path or URL: its files, a data card, and last the manifest. The same call continues.
 
     Files that are there already are read back rather than sent again. Raises TermsError for a data set that may not be

@@ -172,7 +172,8 @@ def _of_numbers(found: Survey) -> Iterator[str]:
     if found.size and metre and not SMALLEST <= found.size / metre <= LARGEST:
         fitting = [name for name, many in UNITS.items() if SMALLEST <= found.size / many <= LARGEST]
         looks = f"The numbers look like {fitting[0]}s. Convert them" if fitting else "Look at the numbers"
-        yield f"a body is {found.size:.4g} large (longest side, median), which is no size of a person in {unit}s. {looks}."
+        rule = f"a body is {found.size:.4g} large (longest side, median), no size of a person in {unit}s"
+        yield f"{rule}. {looks}."
     if unit == "image" and found.high and max(found.high[:2]) > 2:
         rule = f"coordinates reach {max(found.high[:2]):.4g}, but `image` counts in parts of the image, 0 to 1"
         yield f"{rule}. Divide x by the width and y by the height."

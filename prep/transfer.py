@@ -1,4 +1,4 @@
-"""Files of a store between a place and a folder: several at once, taken up where they broke, checked by their sha256."""
+"""Files of a store to and from a place: several at once, taken up where they broke, checked by their sha256."""
 
 from __future__ import annotations
 

@@ -19,7 +19,9 @@ def locked(working: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise PrepError(f"{working}: somebody else is writing here. Wait, or choose another --out.") from error
+            raise PrepError(
+                f"{working}: another build is writing here. Wait for it, or choose another --out."
+            ) from error
         yield
 
 
@@ -31,4 +33,6 @@ def full_disk(working: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        raise PrepError(f"{working}: the disk is full. Free some space and run the same command.") from error
+        raise PrepError(
+            f"{working}: the disk is full. Free some space and run the same command; it continues."
+        ) from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import logging
 import shutil
 import socket
 import subprocess
@@ -40,7 +40,7 @@ http {{
 
 @contextmanager
 def nginx(folder: Path) -> Iterator[str]:
-    """nginx serving `folder`, PUT allowed but below /readonly, /private and /full. Gives its URL; skips without nginx."""
+    """nginx serving `folder`, with PUT but below /readonly, /private and /full. Gives its URL; skips without it."""
     if NGINX is None:
         pytest.skip("needs nginx, which this machine does not have")
     home, port = folder.with_name(folder.name + ".nginx"), _free_port()
@@ -62,6 +62,7 @@ def s3(patch: pytest.MonkeyPatch, buckets: tuple[str, ...] = ("stores",)) -> Ite
     import boto3
     from moto.server import ThreadedMotoServer
 
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line per request otherwise
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     try:
@@ -121,7 +122,7 @@ class Line:
                     break
                 target.sendall(data)
         except OSError:
-            self.since += 0  # the other way has closed both ends
+            return  # the other way has closed both ends
         finally:
             for end in (source, target):
                 _close(end)
@@ -177,5 +178,3 @@ def _wait_for(port: int) -> None:
         time.sleep(0.02)
     raise RuntimeError(f"nothing answers on port {port}")
 
-
-__all__ = ["Line", "cut", "nginx", "os", "s3", "without_ranges"]

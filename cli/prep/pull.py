@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from cli import options
-from cli.prep._store import moved, summary, told
-from cli.prep.push import ENVIRONMENT
+from cli.prep._sharing import ENVIRONMENT, jobs, show
+from cli.prep._store import summary, told
 from cli.progress import meter
 from cli.workspace import workspace
 
@@ -17,7 +17,7 @@ from cli.workspace import workspace
 @click.command("pull", epilog=ENVIRONMENT)
 @click.argument("url", metavar="URL|FOLDER")
 @click.option("--out", type=click.Path(path_type=Path), help="The store to write [default: in the workspace].")
-@click.option("--jobs", default=4, show_default=True, type=click.IntRange(1, 64), help="Files on their way at once.")
+@jobs
 @click.option("--whole-files", is_flag=True, help="For a server that ignores ranges; a file that broke begins anew.")
 @options.as_json
 @options.plain_errors
@@ -28,11 +28,13 @@ def command(url: str, out: Path | None, jobs: int, whole_files: bool, json_: boo
     """
     from prep.place import place
     from prep.share import pull
-    from prep.store import described
+    from prep.store import described, open_store
 
-    info = described(place(url))[1]
+    mark, info = described(place(url))
     target = (out or workspace().store(info.dataset, info.subset, info.recipe)).absolute()
-    with meter(json_) as bars:
-        moved(bars, "fetching", pull(url, target, jobs, whole_files))
+    there = target.exists() and open_store(target).digest == mark.digest
+    if not there:
+        with meter(json_) as bars:
+            show(bars, "fetching", pull(url, target, jobs, whole_files))
     facts = summary(target)
-    options.emit(json_, asdict(facts), told(facts))
+    options.emit(json_, asdict(facts), ("Already fetched.\n" if there else "") + told(facts))

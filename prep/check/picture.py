@@ -16,7 +16,7 @@ from prep.check.chart import save
 from prep.check.marks import Marks
 
 FRAMES = 8
-WIDE = 13.0  # inches of a strip
+WIDE, TITLE, LEGEND = 13.0, 0.85, 0.75  # inches: a strip, and what stands above and below its panels
 BODY_COLOURS = ("#4c78a8", "#f58518", "#54a24b", "#b279a2")
 MARKED = "#d62728"
 
@@ -43,10 +43,12 @@ def draw_strip(strip: Strip, path: Path) -> None:
     columns = max(len(shown), 4)
     wide = (WIDE - 0.6) / columns - 0.15
     tall = float(np.clip(wide * (high - low)[1] / (high - low)[0], 0.7, 3.6))
-    figure = Figure(figsize=(WIDE, tall + 1.5), layout="constrained")
+    height = tall + TITLE + LEGEND
+    figure = Figure(figsize=(WIDE, height))
     FigureCanvasAgg(figure)
-    figure.suptitle(strip.title, fontsize=11)
+    figure.suptitle(strip.title, fontsize=11, y=1 - 0.1 / height, va="top")
     panels = figure.subplots(1, columns, sharex=True, sharey=True)
+    figure.subplots_adjust(left=0.045, right=0.99, top=1 - TITLE / height, bottom=LEGEND / height, wspace=0.12)
     for panel in panels[len(shown) :]:
         panel.set_axis_off()
     for panel, frame in zip(panels, shown, strict=False):
@@ -54,7 +56,7 @@ def draw_strip(strip: Strip, path: Path) -> None:
     panels[0].set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), xlabel="x", ylabel="xyz"[up])
     if quality.is_image(strip.layout):
         panels[0].invert_yaxis()
-    figure.supxlabel(_legend(strip), fontsize=9)
+    figure.text(0.5, 0.1 / height, _legend(strip), ha="center", fontsize=9)
     save(figure, path)
 
 

@@ -1,4 +1,4 @@
-"""One's own data set: a folder of arrays, one file per clip, and a manifest; manifests/own.py says how they are written.
+"""One's own data set: a folder of arrays, one file per clip, and a manifest, written as manifests/own.py says.
 
 The bytes are judged before anything is set aside for them: an array of objects, a size in a header that the file does
 not bear out, or a shape other than the layout's is a bad file, and nothing is ever unpickled.

@@ -96,9 +96,7 @@ def test_a_split_of_ones_own_trains_resumes_and_is_measured(
         ("train =", "trian =", "`trian` is not a key of Split. Did you mean `train`?"),
     ],
 )
-def test_a_split_that_does_not_fit_is_said(
-    shell, home: Path, tmp_path: Path, old: str, new: str, words: str
-) -> None:
+def test_a_split_that_does_not_fit_is_said(shell, home: Path, tmp_path: Path, old: str, new: str, words: str) -> None:
     assert shell(f"fsprep build {write_own(tmp_path / 'own')} --workers 1").exit_code == 0
     (tmp_path / "mine.toml").write_text(SPLIT.replace(old, new))
     store = home / "stores" / "gestures-raw.zarr"
@@ -112,7 +110,10 @@ def test_a_split_that_does_not_fit_is_said(
 def test_a_split_of_ones_own_needs_its_store_named(shell, home: Path, tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(SPLIT)
     done = shell(f"fszoo train protonet --data {tmp_path / 'mine.toml'}")
-    assert (done.exit_code, "gestures is a data set of your own: name its store with --store." in done.stderr) == (2, True)
+    assert (done.exit_code, "gestures is a data set of your own: name its store with --store." in done.stderr) == (
+        2,
+        True,
+    )
 
 
 def test_a_subset_of_ones_own(shell, home: Path, tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ SLIPS: dict[str, tuple[str, str, Any, str]] = {
     "millimetres": ("", "", changed(lambda a: 1000 * a), "The numbers look like millimetres. Convert them."),
     "centimetres": ("", "", changed(lambda a: 100 * a), "The numbers look like centimetres. Convert them."),
     "metres": ('"metre"', '"millimetre"', clips(), "in millimetres. The numbers look like metres. Convert them."),
-    "giants": ("", "", changed(lambda a: 1e6 * a), "is no size of a person in metres. Look at the numbers."),
+    "giants": ("", "", changed(lambda a: 1e6 * a), "no size of a person in metres. Look at the numbers."),
     "pixels": ('"metre"', '"image"', changed(lambda a: 400 + 100 * a), "Divide x by the width and y by the height."),
     "copies": (
         "",

@@ -166,7 +166,7 @@ def test_two_builds_into_one_place_are_refused(raw: Path, tmp_path: Path) -> Non
     with ThreadPoolExecutor(1) as pool:
         first = building.build(task, pool, window=1)
         next(first)
-        with pytest.raises(PrepError, match="another build is writing here"):
+        with pytest.raises(PrepError, match="another command is writing here"):
             run(task)
         first.close()
 

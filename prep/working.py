@@ -20,7 +20,7 @@ def locked(working: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise PrepError(
-                f"{working}: another build is writing here. Wait for it, or choose another --out."
+                f"{working}: another command is writing here. Wait for it, or choose another --out."
             ) from error
         yield
 

@@ -181,7 +181,7 @@ def test_a_worker_killed_half_way_changes_nothing(cluster: Cluster, raw: Path, l
     built = cluster.build(raw, out)
     until(lambda: parts(out) >= 6)
     refused = Shell()(["fsprep", "build", "demo", "--raw", str(raw), "--out", str(out), "--workers", "1"])
-    assert (refused.exit_code, "another build is writing here" in refused.stderr) == (2, True)
+    assert (refused.exit_code, "another command is writing here" in refused.stderr) == (2, True)
     first.kill()
     stdout, stderr = built.communicate(timeout=200)
     assert built.returncode == 0, stderr

@@ -169,7 +169,7 @@ def test_two_merges_into_one_place(three: list[Path], tmp_path: Path) -> None:
     out = tmp_path / "c.zarr"
     steps = merge([open_store(path) for path in three], out)
     next(steps)
-    with pytest.raises(PrepError, match=r"c.zarr.merging: another command is writing here. Wait, or choose"):
+    with pytest.raises(PrepError, match=r"c.zarr.merging: another command is writing here. Wait for it, or choose"):
         run(three, out)
     list(steps)
     with pytest.raises(PrepError, match="is there already. Choose another --out, or delete it"):

@@ -13,7 +13,7 @@ from uuid import uuid4
 from prep.clip import PrepError
 
 SCHEMES = ("http", "https", "s3")
-PIECE = 2**20  # bytes read or received at once
+PIECE = 2**20  # bytes of a file read at once
 
 
 class PlaceError(PrepError):
@@ -70,7 +70,12 @@ class Folder:
 
     def read(self, name: str) -> bytes:
         """All bytes of one file."""
-        return (self.path / name).read_bytes()
+        try:
+            return (self.path / name).read_bytes()
+        except NotADirectoryError as error:
+            raise FileNotFoundError(error.filename) from error
+        except PermissionError as error:
+            raise PlaceError(f"{self.path / name}: you have no right to read it.") from error
 
     def read_all(self, names: Sequence[str]) -> dict[str, bytes]:
         """Several files; absent ones are left out."""
@@ -100,7 +105,8 @@ class Folder:
                 os.fsync(file.fileno())
             temporary.replace(target)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
+            if temporary.exists():
+                temporary.unlink()
             raise PlaceError(f"{target}: cannot be written ({error.strerror}). {_remedy(error)}") from error
 
     def check_ranges(self, name: str) -> None:

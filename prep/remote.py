@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from prep.place import PIECE, LineCut, PlaceError
+from prep.place import LineCut, PlaceError
 
 RETRIES = 8  # of one request, waiting 0.1 s, 0.2 s, ... at most 5 s: a line that is down for 15 s is survived
+ARRIVING = 2**16  # bytes handed on at once: what is held back is lost when the connection breaks
 AT_ONCE = 16  # requests about small files
 LARGEST = 64 * 2**20  # what is read whole: the mark of the largest data set has a few hundred kB
 RECIPE = "recipe.json"
@@ -34,6 +35,7 @@ _REMEDIES = {
     "405": "The server takes no files. Choose one that accepts PUT (nginx with `dav_methods PUT`, any S3).",
     "409": "The server takes no files under this name. Check the path.",
     "413": "The server takes no files of this size. Raise its limit (nginx: `client_max_body_size 0`).",
+    "416": "It has fewer bytes there than manifest.json says. Push the store again.",
     "501": "The server takes no files. Choose one that accepts PUT (nginx with `dav_methods PUT`, any S3).",
     "507": "There is no space left there. Free some and run the same command; it continues.",
 }
@@ -92,7 +94,7 @@ class Remote:
         """
         with self._doing(f"reading {name}"):
             options: Any = {"range": {"offset": start}} if start else {}
-            for piece in self._store.get(name, options=options).stream(min_chunk_size=PIECE):
+            for piece in self._store.get(name, options=options).stream(min_chunk_size=ARRIVING):
                 yield bytes(piece)
 
     def write(self, name: str, content: bytes | Path) -> None:
@@ -182,6 +184,6 @@ class Remote:
             return PlaceError(f"{self}: {what}: the server cannot be reached. Check the URL and the network.")
         if re.search(r"kind: (Interrupted|Timeout|Request|Decode)", text):
             again = "Run the same command; it continues."
-            return LineCut(f"{self}: {what}: the connection broke {RETRIES + 1} times. {again}")
+            return LineCut(f"{self}: {what}: the connection breaks again and again. {again}")
         first = text.partition("\n")[0]
         return PlaceError(f"{self}: {what}: {first.replace(self._query, '...') if self._query else first}")

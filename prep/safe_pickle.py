@@ -88,7 +88,7 @@ def _read(file: IO[bytes], size: int, where: str, boxed: bool) -> Any:
     except UnsafePickle as error:
         raise UnsafePickle(f"{where}: {error} Nothing of it was run. Get the file as plain arrays.") from error
     except _BROKEN as error:
-        raise UnsafePickle(f"{where}: is no readable pickle ({type(error).__name__}: {error}).") from error
+        raise UnsafePickle(f"{where}: is no readable pickle ({type(error).__name__}: {str(error)[:200]}).") from error
     return value
 
 
@@ -164,7 +164,7 @@ class _Machine(pickle._Unpickler):
     def find_class(self, module: str, name: str) -> _Name:
         known = _KNOWN.get((module, name))
         if known is None:
-            raise UnsafePickle(f"it asks for `{module}.{name}`, which is no plain data.")
+            raise UnsafePickle(f"it asks for `{f'{module}.{name}'[:80]}`, which is no plain data.")
         return _Name(known)
 
     def reduce(self) -> None:

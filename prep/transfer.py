@@ -52,10 +52,12 @@ def side_by_side(work: Callable[[ItemT, Tell], None], items: Sequence[ItemT], jo
 
     def one(item: ItemT) -> None:
         try:
-            work(item, tell)
+            if not stopped.is_set():
+                work(item, tell)
             told.put(None)
         except Exception as error:
             told.put(error)
+            stopped.set()
 
     done, left = 0, len(items)
     with ThreadPoolExecutor(jobs) as pool:
@@ -107,7 +109,9 @@ def _complete(place: Place, name: str, size: int, partial: Path, tell: Tell, res
         if file.tell() > size:
             file.truncate(0)
         tell(file.tell())
-        while (begun := file.tell()) < size:
+        broken = file.tell() < size
+        while broken:
+            begun, broken = file.tell(), False
             try:
                 for piece in place.stream(name, begun):
                     file.write(piece)
@@ -115,12 +119,11 @@ def _complete(place: Place, name: str, size: int, partial: Path, tell: Tell, res
                     if file.tell() > size:
                         break
             except LineCut:
+                broken = file.tell() < size
                 if file.tell() == begun or not resume:
                     raise
             except FileNotFoundError as error:
                 raise ShareError(f"{place}: {name} is gone. Push the store again.") from error
-            if file.tell() == begun:
-                break
         file.flush()
         os.fsync(file.fileno())
         return file.tell()

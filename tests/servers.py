@@ -77,6 +77,10 @@ def s3(patch: pytest.MonkeyPatch, buckets: tuple[str, ...] = ("stores",)) -> Ite
         server.stop()
 
 
+class _Patient(ThreadingHTTPServer):
+    request_queue_size = 64  # of the five by default, the sixth connection waits a second
+
+
 class _Plain(SimpleHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
         return
@@ -85,8 +89,8 @@ class _Plain(SimpleHTTPRequestHandler):
 @contextmanager
 def without_ranges(folder: Path) -> Iterator[str]:
     """Python's http.server, which answers a request for a range with the whole file. Gives its URL."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Plain, directory=str(folder)))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    server = _Patient(("127.0.0.1", 0), partial(_Plain, directory=str(folder)))
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"
@@ -140,7 +144,7 @@ class Line:
 def cut(url: str, after: int, times: int = 3, way: Literal["up", "down"] = "down") -> Iterator[tuple[str, Line]]:
     """The same server behind a line that breaks. Gives the new URL and the line, whose `cuts` can be read."""
     line = Line(int(url.rsplit(":", 1)[1]), after, times, way)
-    door = socket.create_server(("127.0.0.1", 0))
+    door = socket.create_server(("127.0.0.1", 0), backlog=64)
 
     def accept() -> None:
         while True:
@@ -177,4 +181,3 @@ def _wait_for(port: int) -> None:
                 return
         time.sleep(0.02)
     raise RuntimeError(f"nothing answers on port {port}")
-

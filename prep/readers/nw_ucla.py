@@ -7,6 +7,7 @@ One JSON object with `file_name` (the stem), `skeletons` (frames x 20 joints x 3
 from __future__ import annotations
 
 import re
+from reprlib import repr as brief
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from manifests.dataset import Dataset
 from prep.clip import BadFile, Found, Recording, Request, Source
+from prep.readers._nested import NotNumbers, Ragged, nested, numbers
 from prep.sources import find_sources
 
 JOINTS = 20
@@ -41,9 +43,9 @@ def read(source: Source, data: bytes, facts: Dataset) -> Recording:
     clip = _parse(source, data)
     label = facts.actions.index(int(match["action"]))
     if clip["file_name"] != source.name:
-        raise _bad(source, f"`file_name` is {clip['file_name']!r}; it must be the file's name")
+        raise _bad(source, f"`file_name` is {brief(clip['file_name'])}; it must be the file's name")
     if type(clip["label"]) is not int or clip["label"] != label + 1:
-        raise _bad(source, f"`label` is {clip['label']!r}; action {match['action']} of the name has {label + 1}")
+        raise _bad(source, f"`label` is {brief(clip['label'])}; action {match['action']} of the name has {label + 1}")
     joints = _joints(source, clip["skeletons"])
     return Recording(
         name=source.name,
@@ -76,14 +78,18 @@ def _joints(source: Source, skeletons: Any) -> NDArray[np.float32]:
     """(L, 20, 3) float32 of nested lists."""
     if skeletons == []:
         return np.zeros((0, JOINTS, 3), np.float32)
+    rule, words = f"it must be frames x {JOINTS} joints x 3 numbers", f"or not one of metres up to {LARGEST:g}"
     try:
-        joints = np.array(skeletons)
-    except ValueError as error:
-        raise _bad(source, f"`skeletons` is ragged; it must be frames x {JOINTS} joints x 3 numbers") from error
-    if joints.shape[1:] != (JOINTS, 3):
-        raise _bad(source, f"`skeletons` has shape {joints.shape}; it must be frames x {JOINTS} joints x 3 numbers")
-    if joints.dtype.kind not in "fi" or (np.abs(joints.astype(np.float64)) > LARGEST).any():
-        raise _bad(source, f"`skeletons` holds what is not a number, or not one of metres up to {LARGEST:g}")
+        lists = nested(skeletons)
+        if lists.shape[1:] != (JOINTS, 3):
+            raise _bad(source, f"`skeletons` has shape {lists.shape}; {rule}")
+        joints = numbers(lists)
+    except Ragged as error:
+        raise _bad(source, f"`skeletons` is ragged; {rule}") from error
+    except NotNumbers as error:
+        raise _bad(source, f"`skeletons` holds what is not a number, {words}") from error
+    if (np.abs(joints) > LARGEST).any():
+        raise _bad(source, f"`skeletons` holds what is not a number, {words}")
     return joints.astype(np.float32)
 
 

@@ -107,8 +107,11 @@ def read(source: Source, data: bytes, facts: Dataset) -> Recording:
 
     text = b"\n".join(line for person in rows for line in person).replace(b",", b" ")
     lines = read_lines(text, where)
-    for row in np.flatnonzero(lines.per_line != NUMBERS)[:1]:
-        raise BadFile(f"{where(row)}: {lines.per_line[row]} numbers; a joint has {NUMBERS}. Fetch the file again.")
+    # Blank lines at the end of the text are not among those counted.
+    per_line = np.zeros(JOINTS * len(frame_of), np.int64)
+    per_line[: len(lines.per_line)] = lines.per_line
+    for row in np.flatnonzero(per_line != NUMBERS)[:1]:
+        raise BadFile(f"{where(row)}: {per_line[row]} numbers; a joint has {NUMBERS}. Fetch the file again.")
     return Recording(
         name=source.name,
         label=facts.actions.index(int(match["action"])),

@@ -25,6 +25,7 @@ from manifests.facts import layout_of
 from manifests.own import OwnData, read_own
 from manifests.strict import hint
 from prep.clip import BadFile, Found, PrepError, Recording, Request, Source
+from prep.readers._nested import NotNumbers, Ragged, nested, numbers
 from prep.safe_arrays import from_npy
 from prep.sources import LARGEST as MOST_BYTES
 from prep.sources import find_sources, place
@@ -173,7 +174,7 @@ def _member(source: Source, data: bytes) -> bytes:
     except KeyError as error:
         raise _bad(source, f"holds no array `{KEY}`", f"Save it as numpy.savez(file, {KEY}=array)") from error
     except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, RuntimeError, ValueError) as error:
-        raise _bad(source, f"is not a readable .npz ({error})") from error
+        raise _bad(source, f"is not a readable .npz ({str(error)[:200]})") from error
 
 
 def _nested(source: Source, data: bytes) -> NDArray[Any]:
@@ -188,13 +189,13 @@ def _nested(source: Source, data: bytes) -> NDArray[Any]:
         if KEY not in value:
             raise _bad(source, f"is an object without `{KEY}`", f'Write the lists alone, or {{"{KEY}": ...}}')
         value = value[KEY]
-    # Numpy would make room for the longest text everywhere; as objects every number keeps its own size.
-    array = np.array(value, object)
-    if any(type(each) is list for each in array.flat):
-        raise _bad(source, "holds lists of unequal length", "Give every frame all joints; null where missing")
-    if not all(each is None or type(each) in (int, float) for each in array.flat):
-        raise _bad(source, "holds what is not a number")
-    return array.astype(np.float64)
+    try:
+        return numbers(nested(value), missing=True)
+    except Ragged as error:
+        remedy = "Give every frame all joints; null where missing"
+        raise _bad(source, "holds lists of unequal length", remedy) from error
+    except NotNumbers as error:
+        raise _bad(source, "holds what is not a number") from error
 
 
 def _joints(source: Source, array: NDArray[Any], joints: int, coordinates: int) -> NDArray[np.float32]:

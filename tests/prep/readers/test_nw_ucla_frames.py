@@ -82,6 +82,7 @@ FAULTS = {
     "a joint too many": (FRAME + LINES[1], "frame 2: line 22 is a joint too many, or not the single value"),
     "three numbers": (FRAME.replace(LINES[5], b"1,2,3\n"), "frame 2, line 6: 3 numbers; a joint has 4."),
     "nothing between commas": (FRAME.replace(LINES[5], b"1,,3,4\n"), "frame 2, line 6: 3 numbers"),
+    "blank lines": (LINES[0] + LINES[1] + b"\n" * 19 + b"2\n", "frame 2, line 3: 0 numbers; a joint has 4."),
     "a word": (FRAME.replace(LINES[5], b"1,left,3,4\n"), "frame 2, line 6: `left` is not a number."),
     "endless": (FRAME.replace(LINES[20], b"1,2,3,1e999\n"), "frame 2, line 21: `1e999` is no coordinate"),
     "a zero byte": (FRAME.replace(LINES[5], b"1,2,3,\0\n"), r"frame 2, line 6: `\x00` is not a number"),

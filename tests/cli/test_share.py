@@ -1,0 +1,119 @@
+"""push, pull, rebuild and training from a URL, typed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from servers import nginx
+from shell import Shell
+from stores import make_store
+
+from prep.store import open_store
+
+
+@pytest.fixture
+def web(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    with nginx(tmp_path / "www") as url:
+        yield url, tmp_path / "www"
+
+
+@pytest.fixture
+def demo(in_demo: Path) -> Path:
+    return next((in_demo / "stores").glob("*.zarr"))
+
+
+def test_push_pull_verify(shell: Shell, web: tuple[str, Path], demo: Path, home: Path, tmp_path: Path) -> None:
+    pushed = shell(f"fsprep push {demo} {web[0]}/demo.zarr --jobs 2")
+    assert pushed.exit_code == 0, pushed.output
+    assert f"{web[0]}/demo.zarr holds the store with digest {open_store(demo).digest}" in pushed.output
+    pulled = shell(f"fsprep pull {web[0]}/demo.zarr --json")
+    assert pulled.exit_code == 0, pulled.output
+    said = json.loads(pulled.stdout)
+    assert said["digest"] == open_store(demo).digest
+    assert said["path"] == str(home / "stores" / demo.name)
+    assert shell(f"fsprep verify {said['path']}").exit_code == 0
+    again = shell(f"fsprep pull {web[0]}/demo.zarr")
+    assert again.output.startswith("Already fetched.")
+    for line in ("fsprep info", "fsprep verify"):
+        assert open_store(demo).digest in shell(f"{line} {web[0]}/demo.zarr").output
+
+
+def test_training_straight_from_a_url(shell: Shell, web: tuple[str, Path], in_demo: Path, tmp_path: Path) -> None:
+    store = make_store(web[1] / "demo.zarr", clips_per_class=8)
+    small = "--set budget.episodes=2 --set budget.validation=2 --set budget.test=2 --set backbone.name=stgcn"
+    said = []
+    for where in (f"{web[0]}/demo.zarr", str(store)):
+        line = f"fszoo train protonet --data demo --store {where} {small} --out {tmp_path / str(len(said))} --json"
+        done = shell(line)
+        assert done.exit_code == 0, done.output
+        said.append(json.loads(done.stdout))
+    assert said[0]["accuracy"] == said[1]["accuracy"]
+    assert "/demo.zarr/joints/c/0" in (web[1].with_name("www.nginx") / "access.log").read_text()
+
+
+def test_a_recipe_is_shared_and_rebuilt(
+    shell: Shell, web: tuple[str, Path], demo: Path, in_demo: Path, tmp_path: Path
+) -> None:
+    assert shell(f"fsprep push {demo} {web[0]}/recipe --recipe-only").exit_code == 0
+    refused = shell(f"fsprep pull {web[0]}/recipe")
+    assert refused.exit_code == 2
+    assert (
+        f"holds the recipe of a store, not a store. Make it from raw files: `fsprep rebuild {web[0]}" in refused.output
+    )
+    raw = in_demo / "raw" / "demo"
+    done = shell(f"fsprep rebuild {web[0]}/recipe --raw {raw} --out {tmp_path / 'again.zarr'} --workers 1 --json")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["digest"] == open_store(demo).digest
+    assert (
+        "Already there, and the same to the bit"
+        in shell(f"fsprep rebuild {web[0]}/recipe --raw {raw} --out {tmp_path / 'again.zarr'}").output
+    )
+
+
+def test_a_rebuilt_store_that_differs_is_set_aside(shell: Shell, demo: Path, in_demo: Path, tmp_path: Path) -> None:
+    assert shell(f"fsprep push {demo} {tmp_path / 'recipe'} --recipe-only").exit_code == 0
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    for number, file in enumerate(sorted((in_demo / "raw" / "demo").rglob("*.skeleton"))):
+        if number:
+            (mine / file.name).write_bytes(file.read_bytes())
+        else:
+            absent = file.stem
+    line = f"fsprep rebuild {tmp_path / 'recipe'} --raw {mine} --out {tmp_path / 'mine.zarr'} --workers 1"
+    done = shell(line)
+    assert done.exit_code == 2
+    assert f"{tmp_path / 'mine.zarr.differs'}: is not the store of the recipe" in done.output
+    assert f"1 clips that the raw files lack: {absent}" in done.output
+    assert not (tmp_path / "mine.zarr").exists()
+    assert len(open_store(tmp_path / "mine.zarr.differs")) == 239
+    assert "is there from an earlier attempt" in shell(line).output
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("fsprep push {nw} {out}", "may not be handed on. Its terms: for research use; no redistribution"),
+        ("fsprep push {demo} ftp://host/s", "`ftp` is not a scheme for stores"),
+        ("fsprep push {out} {out}", "no store there"),
+        ("fsprep pull {out}", "no store there"),
+        ("fsprep pull {demo} --out {nw}", "is there already. Choose another --out"),
+        ("fsprep rebuild {demo} --raw {out}", "no recipe.json there"),
+    ],
+)
+def test_what_is_refused_and_how(shell: Shell, home: Path, tmp_path: Path, line: str, words: str) -> None:
+    made = {
+        "nw": make_store(tmp_path / "nw.zarr", clips_per_class=1, name="nw_ucla"),
+        "demo": make_store(tmp_path / "demo.zarr", clips_per_class=1),
+    }
+    done = shell(line.format(out=tmp_path / "out", **made))
+    assert done.exit_code == 2
+    assert words in done.output
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("command", ["push", "pull", "rebuild"])
+def test_help_says_how_s3_is_found(shell: Shell, command: str) -> None:
+    assert "AWS_ENDPOINT_URL" in shell(f"fsprep {command} --help").output

@@ -1,0 +1,370 @@
+"""Broken files by the hundred thousand: a reader answers with a recording or its own error, in bounded memory.
+
+`pytest -m fuzz -s` runs FUZZ_INPUTS (100,000) on each target and prints how many were accepted and refused, how long
+the slowest took and how much memory the hungriest. The normal run takes 300 of each, and hypothesis makes structures.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+import json
+import os
+import pickle
+import random
+import resource
+import time
+import tracemalloc
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import invented_kinect
+import invented_ntu
+import invented_own
+import invented_pku
+import numpy as np
+import plain_kinetics
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mutations import VALUES, broken_bytes, broken_json
+
+from manifests.facts import dataset
+from manifests.own import read_own
+from prep.clip import BadFile, Found, PrepError, Recording, Request, Source
+from prep.readers import kinetics, msr_pairs, ntu, nw_ucla, nw_ucla_frames, own, pku_mmd
+from prep.safe_pickle import UnsafePickle, loads
+
+# A list of empty lists takes 24 bytes for each byte of its text, an opened bracket 64; the pickle machine says 150.
+# Python's table of interned words grows at once, by megabytes, after some thousand inputs.
+BYTES_PER_BYTE, ROOM = 200, 8 * 2**20
+SLOWEST = 5.0
+QUICK = 300
+
+
+@dataclass(frozen=True)
+class Target:
+    """One reader: a maker of inputs, and what reads them, with the errors that are its own."""
+
+    make: Callable[[random.Random], bytes]
+    read: Callable[[bytes], Any]
+    errors: type[Exception] = BadFile
+    bytes_per_byte: int = BYTES_PER_BYTE
+
+
+def source(name: str, ending: str, label: int = -1) -> Source:
+    return Source(name, f"{name}{ending}", "", 0, "", label)
+
+
+def some(seeds: list[Any], share: float = 0.6) -> Callable[[random.Random], bytes]:
+    """Broken JSON: values of the tree, else bytes of its text."""
+    texts = [json.dumps(seed).encode() for seed in seeds]
+    return lambda rng: broken_json(seeds, rng) if rng.random() < share else broken_bytes(texts, rng)
+
+
+def of(seeds: list[bytes]) -> Callable[[random.Random], bytes]:
+    return lambda rng: broken_bytes(seeds, rng)
+
+
+def skeletons(_: Path) -> Target:
+    people = [(72057594037944738 + seed, invented_ntu.person(seed)[0]) for seed in range(3)]
+    seeds = [invented_ntu.text(frames) for frames in ([[people[0]]], [[people[0]], [], people[1:]], [], [[]])]
+    seeds.append(invented_ntu.text([people[:1]] * 3, end="\r\n"))
+    return Target(of(seeds), lambda data: ntu.read(invented_ntu.source(), data, dataset("ntu120")))
+
+
+def nw_ucla_json(_: Path) -> Target:
+    rng, name = np.random.default_rng(0), "a08_s03_e01_v02"
+    seeds = [
+        {"file_name": name, "skeletons": rng.normal(0, 1, (frames, 20, 3)).round(3).tolist(), "label": 7}
+        for frames in (0, 1, 3)
+    ]
+    return Target(some(seeds), lambda data: nw_ucla.read(source(name, ".json"), data, dataset("nw_ucla")))
+
+
+def kinetics_json(_: Path) -> Target:
+    frames = [[plain_kinetics.pose(1)], [], [plain_kinetics.pose(1), plain_kinetics.pose(2, x=0.9)]]
+    seeds = [plain_kinetics.clip(shown) for shown in ([], frames[:1], frames)]
+    return Target(some(seeds), lambda data: kinetics.read(source("-bcdefghij_", ".json"), data, dataset("kinetics")))
+
+
+def kinetics_labels(folder: Path) -> Target:
+    data = dataset("kinetics")
+    names = [f"-bcdefghij{number}" for number in range(3)]
+    for name in names:
+        (folder / f"{name}.json").write_text("{}")
+    seed = {name: {"has_skeleton": True, "label": data.classes[n], "label_index": n} for n, name in enumerate(names)}
+
+    def find(text: bytes) -> Any:
+        (folder / "kinetics_val_label.json").write_bytes(text)
+        return kinetics.find(Request(folder, data))
+
+    return Target(some([seed]), find, PrepError)
+
+
+def pku_lines(folder: Path) -> Target:
+    seeds = [invented_pku.skeleton_text(invented_pku.recording(frames, frames)) for frames in (1, 2, 3)]
+    stamps = itertools.count()
+
+    def read(text: bytes) -> Any:
+        path = folder / "0002-L.txt"
+        path.write_bytes(text)
+        one = Source("0002-L_001", str(path), "", len(text), str(next(stamps)), 3, (0, 1))
+        return pku_mmd.read(one, pku_mmd.load(one), dataset("pku_mmd"))
+
+    return Target(of(seeds), read)
+
+
+def pku_labels(folder: Path) -> Target:
+    for room in ("skeletons", "labels"):
+        (folder / room).mkdir()
+    (folder / "skeletons" / "0002-L.txt").write_bytes(invented_pku.skeleton_text(invented_pku.recording(1)))
+    seeds = [
+        invented_pku.label_text(rows) for rows in ([(7, 1, 10, 1), (51, 21, 40, 2), (1, 40, 60, 1)], [(1, 1, 1, 1)])
+    ]
+
+    def find(text: bytes) -> Any:
+        (folder / "labels" / "0002-L.txt").write_bytes(text)
+        return pku_mmd.find(Request(folder, dataset("pku_mmd"), pku_mmd.Options()))
+
+    return Target(of(seeds), find, PrepError)
+
+
+def msr_text(_: Path) -> Target:
+    people = invented_kinect.people(2)
+    seeds = [invented_kinect.marked([people[0], np.zeros((0, 20, 3)), people[1]])]
+    seeds += [make(people, width) for make in (invented_kinect.counted, invented_kinect.bare) for width in (3, 4)]
+    return Target(of(seeds), lambda data: msr_pairs.read(source("a01_s01_e01", ".txt"), data, dataset("msr_pairs")))
+
+
+def nw_ucla_texts(_: Path) -> Target:
+    bodies = invented_kinect.people(3)[:, 0]
+    frames = [invented_kinect.frame_text(bodies[0]), invented_kinect.frame_text(bodies[1], bodies[2])]
+    seeds = [nw_ucla_frames.NEXT_FRAME.join(frames[:count]) for count in (1, 2)]
+    one = Source("a01_s01_e01_v01", "view_1/a01_s01_e01", "", 0, "", rows=(0, 2))
+    return Target(of(seeds), lambda data: nw_ucla_frames.read(one, data, dataset("nw_ucla")))
+
+
+class Evil:
+    """Reduces to a call that would be seen."""
+
+    def __reduce__(self) -> Any:
+        return os.mkdir, ("the-pickle-was-run",)
+
+
+def pickles(_: Path) -> Target:
+    annotation = {
+        "frame_dir": "S001C001P001R001A001",
+        "label": 0,
+        "keypoint": np.ones((1, 2, 25, 3), np.float16),
+        "total_frames": 2,
+    }
+    plain: list[Any] = [
+        {"split": {"xsub_train": ["a", "b"]}, "annotations": [annotation, None, dict(annotation)]},
+        (["S001.skeleton", "-x.json"], [0, 399]),
+        [1, 2**70, 1.5, "ü", b"\xff", (1, 2, 3, 4), {"a": [None, True]}, np.float32(1), np.arange(3, dtype=">i4")],
+        [np.array("word"), np.zeros((0, 3)), np.asfortranarray(np.eye(2))],
+    ]
+    unsafe = [Evil(), {"a": {1, 2}}, slice(1), np.array([None]), [os.mkdir], complex(1, 2), bytearray(b"a")]
+    seeds = [pickle.dumps(value, protocol) for value in (*plain, *unsafe) for protocol in range(6)]
+    codes = [
+        getattr(pickle, name) for name in pickle.__all__ if name.isupper() and isinstance(getattr(pickle, name), bytes)
+    ]
+
+    def make(rng: random.Random) -> bytes:
+        data = broken_bytes(seeds, rng)
+        if rng.random() < 0.3:
+            at = rng.randrange(len(data) + 1)
+            data = data[:at] + b"".join(rng.choices(codes, k=rng.randrange(1, 20))) + data[at:]
+        return data
+
+    return Target(make, lambda data: loads(data, "here", boxed=True), UnsafePickle)
+
+
+def own_files(folder: Path, ending: str) -> Target:
+    facts = read_own(invented_own.write_own(folder)).data
+    arrays = [invented_own.joints(1, 3, frames) for frames in (1, 3)]
+    arrays.append(np.stack([arrays[1], 0 * arrays[1]], axis=1))
+    arrays.append(arrays[1].astype(np.float16))
+    texts = []
+    for array in (*arrays, np.asfortranarray(arrays[1]), np.array(["a", "b"]), np.zeros(0)):
+        file = io.BytesIO()
+        if ending == ".npy":
+            np.save(file, array)
+        else:
+            (np.savez if len(texts) % 2 else np.savez_compressed)(file, joints=array, other=np.arange(3))
+        texts.append(file.getvalue())
+    nested = [array.astype(float).round(3).tolist() for array in arrays] + [
+        {"joints": arrays[0].astype(float).tolist()}
+    ]
+    one = source("a02_s3_e0", ending, 1)
+    # Deflate packs a thousand bytes into one.
+    room = 4_000 if ending == ".npz" else BYTES_PER_BYTE
+    return Target(
+        some(nested) if ending == ".json" else of(texts), lambda data: own.read(one, data, facts), BadFile, room
+    )
+
+
+TARGETS: dict[str, Callable[[Path], Target]] = {
+    "skeleton": skeletons,
+    "nw_ucla": nw_ucla_json,
+    "kinetics": kinetics_json,
+    "kinetics_labels": kinetics_labels,
+    "pku_mmd": pku_lines,
+    "pku_mmd_labels": pku_labels,
+    "pickle": pickles,
+    "msr_pairs": msr_text,
+    "nw_ucla_frames": nw_ucla_texts,
+    "own_npy": lambda folder: own_files(folder, ".npy"),
+    "own_npz": lambda folder: own_files(folder, ".npz"),
+    "own_json": lambda folder: own_files(folder, ".json"),
+}
+
+
+def fuzz(name: str, target: Target, inputs: int) -> dict[str, int]:
+    """Counts of accepted and refused inputs; whatever else happens fails, with the input that did it."""
+    counts = {"accepted": 0, "refused": 0}
+    slowest = hungriest = most = 0.0
+    with suppress(target.errors):
+        target.read(target.make(random.Random(name)))  # compiles, imports
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    begun = time.perf_counter()
+    tracemalloc.start()
+    try:
+        for number in range(inputs):
+            data = target.make(random.Random(f"{name}/{number}"))
+            tracemalloc.reset_peak()
+            held, start = tracemalloc.get_traced_memory()[0], time.perf_counter()
+            try:
+                counts["accepted" if _good(target.read(data)) else "refused"] += 1
+            except target.errors as error:
+                counts["refused"] += 1
+                _check_words(str(error))
+            except Exception as error:
+                raise AssertionError(f"input {number} of {name} raised {error!r}: {data[:2_000]!r}") from error
+            taken, peak = time.perf_counter() - start, tracemalloc.get_traced_memory()[1] - held
+            slowest, most, hungriest = max(slowest, taken), max(most, peak), max(hungriest, peak / (len(data) + 1000))
+            allowed = target.bytes_per_byte * len(data) + ROOM
+            assert peak <= allowed, f"input {number} of {name}, {len(data)} bytes, took {peak}: {data[:2_000]!r}"
+            assert taken <= SLOWEST, f"input {number} of {name} took {taken} s: {data[:2_000]!r}"
+    finally:
+        tracemalloc.stop()
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert grown < 256 * 1024, f"{name}: the process grew by {grown} kB"
+    print(
+        f"\n{name:15} {inputs:7,} inputs: {counts['accepted']:6,} accepted, {counts['refused']:7,} refused, 0 crashes, "
+        f"{time.perf_counter() - begun:4.0f} s, slowest {1000 * slowest:5.1f} ms; "
+        f"memory: most {most / 2**20:5.2f} MiB, {hungriest:4.0f} bytes a byte (+ 1 kB), process + {grown / 1024:.0f}",
+        flush=True,
+    )
+    return counts
+
+
+def _check_words(reason: str) -> None:
+    assert 10 < len(reason) < 2_000, reason
+
+
+def _good(found: Any) -> bool:
+    """Whether nothing was refused; a recording must keep its promises, however odd the file."""
+    if isinstance(found, Found):
+        for _, reason in found.bad:
+            _check_words(reason)
+        return not found.bad
+    if isinstance(found, Recording):
+        assert len(found.body_id) == len(found.joints) == found.bodies_per_frame.sum()
+        assert (found.bodies_per_frame >= 0).all()
+        assert not np.isinf(found.joints).any()
+        assert found.joints.dtype == np.float32
+    return True
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_a_few_hundred_broken_files(name: str, tmp_path: Path) -> None:
+    counts = fuzz(name, TARGETS[name](tmp_path), QUICK)
+    assert counts["refused"] > 20
+    assert counts["accepted"] + counts["refused"] == QUICK
+
+
+@pytest.mark.fuzz
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("name", TARGETS)
+def test_broken_files_by_the_hundred_thousand(name: str, tmp_path: Path) -> None:
+    inputs = int(os.environ.get("FUZZ_INPUTS", "100000"))
+    counts = fuzz(name, TARGETS[name](tmp_path), inputs)
+    assert sum(counts.values()) == inputs
+    assert min(counts.values()) > 0
+    assert not Path("the-pickle-was-run").exists()
+
+
+ATOMS = (
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=9)
+)
+TREES = st.recursive(
+    ATOMS | st.sampled_from(VALUES),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=9), inner, max_size=4),
+    max_leaves=12,
+)
+JSON_READERS = {
+    "nw_ucla": (nw_ucla_json, ("skeletons", "file_name", "label")),
+    "kinetics": (kinetics_json, ("data", "label", "label_index")),
+    "own": (lambda folder: own_files(folder, ".json"), ("joints",)),
+}
+
+
+@pytest.mark.parametrize("name", JSON_READERS)
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_any_json_in_any_place(name: str, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    make, keys = JSON_READERS[name]
+    target = _made(name, make, tmp_path_factory)
+    value = data.draw(st.fixed_dictionaries(dict.fromkeys(keys, TREES)) | TREES)
+    with suppress(BadFile):
+        _good(target.read(json.dumps(value).encode()))
+
+
+_TARGETS: dict[str, Target] = {}
+
+
+def _made(name: str, make: Callable[[Path], Target], folders: pytest.TempPathFactory) -> Target:
+    if name not in _TARGETS:
+        _TARGETS[name] = make(folders.mktemp(name))
+    return _TARGETS[name]
+
+
+NUMBERS = (
+    st.integers(-5, 60).map(str)
+    | st.integers().map(str)
+    | st.floats().map(repr)
+    | st.text("0123456789.-+e", max_size=30)
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(NUMBERS, max_size=400), st.sampled_from(" \n\t"))
+def test_any_numbers_in_a_skeleton_file(words: list[str], between: str) -> None:
+    with suppress(BadFile):
+        _good(ntu.read(invented_ntu.source(), between.join(words).encode(), dataset("ntu120")))
+
+
+PLAIN = st.recursive(
+    ATOMS | st.binary(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.tuples(inner, inner) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(PLAIN, st.integers(0, 5))
+def test_any_plain_value_comes_out_of_a_pickle(value: Any, protocol: int) -> None:
+    assert loads(pickle.dumps(value, protocol), "here") == value
+
+
+@pytest.mark.parametrize("value", [Evil(), {1}, os.mkdir, slice(1), complex(1)], ids=str)
+@pytest.mark.parametrize("protocol", range(6))
+def test_nothing_else_does(value: Any, protocol: int) -> None:
+    with pytest.raises(UnsafePickle):
+        loads(pickle.dumps([1, {"a": value}], protocol), "here")
+    assert not Path("the-pickle-was-run").exists()

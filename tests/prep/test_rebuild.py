@@ -1,0 +1,160 @@
+"""A store shared as its recipe: proves itself, rebuilds to the bit, and says what differs where it cannot."""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from manifests.facts import dataset
+from prep.build import build
+from prep.demo.generate import generate
+from prep.job import Job
+from prep.rebuild import RebuildError, Shared, check_same, job_of, push_recipe, read_shared, shared
+from prep.share import ShareError
+from prep.store import Store, open_store
+
+
+def built(job: Job) -> Store:
+    with ThreadPoolExecutor(1) as pool:
+        for _ in build(job, pool, window=2):
+            continue
+    return open_store(job.out)
+
+
+@pytest.fixture(scope="module")
+def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("raw") / "demo"
+    for _ in generate(folder, 24, 0, False):
+        continue
+    return folder
+
+
+@pytest.fixture(scope="module")
+def store(raw: Path, tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return built(Job(dataset("demo"), "agcn", raw, tmp_path_factory.mktemp("stores") / "demo.zarr"))
+
+
+@pytest.fixture
+def place(store: Store, tmp_path: Path) -> Path:
+    push_recipe(store, str(tmp_path / "place"))
+    return tmp_path / "place"
+
+
+def test_the_same_raw_files_give_the_same_store(store: Store, place: Path, raw: Path, tmp_path: Path) -> None:
+    found = read_shared(str(place))
+    assert found == read_shared(str(place / "recipe.json"))
+    assert list(found.clips) == list(store.names)
+    again = built(job_of(found, raw, tmp_path / "again.zarr"))
+    check_same(found, again)
+    assert again.digest == store.digest
+    assert "fsprep rebuild" in (place / "card.md").read_text()
+    assert sorted(file.name for file in place.iterdir()) == ["card.md", "recipe.json"]
+
+
+def test_what_differs_is_named(place: Path, raw: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    files = sorted(raw.rglob("*.skeleton"))
+    for file in files:
+        (mine / file.name).write_bytes(file.read_bytes())
+    (mine / files[0].name).unlink()
+    (mine / files[1].name).write_bytes(files[1].read_bytes().replace(b"\n", b"\r\n"))
+    extra = files[2].stem.replace("R001", "R009")
+    (mine / f"{extra}.skeleton").write_bytes(files[2].read_bytes())
+    found = read_shared(str(place))
+    with pytest.raises(RebuildError) as caught:
+        check_same(found, built(job_of(found, mine, tmp_path / "mine.zarr")))
+    text = str(caught.value)
+    assert f"1 clips that the raw files lack: {files[0].stem}\n" in text
+    assert f"1 clips that only the raw files have: {extra}\n" in text
+    assert f"1 clips whose raw bytes differ: {files[1].stem}\n" in text
+    assert "arrays that differ: " in text
+    assert "source_digest" in text
+
+
+def test_long_lists_are_cut_short(store: Store, place: Path) -> None:
+    found = read_shared(str(place))
+    with pytest.raises(RebuildError, match=r"24 clips that the raw files lack: (\w+, ){19}\w+ and 4 more"):
+        check_same(replace(found, digest="0" * 64), _without_clips(store))
+
+
+def _without_clips(store: Store) -> Any:
+    class Nothing:
+        digest, array_digests, info, names, source = "1", store.array_digests, store.info, (), ()
+
+    return Nothing
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"recipe_version": 99}, "agcn version 99, this version has .* other numbers. It was made by fewshot-skeleton"),
+        ({"format": 1}, "has format 1, this version makes 2"),
+        ({"dataset": "mine"}, "somebody's own data set. Ask for its manifest"),
+        ({"made_from": ("a", "b")}, "merged from others. Share the recipe of each"),
+        ({"unit": "foot", "classes": ("a",)}, "What is said of demo has changed since: unit, classes"),
+    ],
+)
+def test_what_this_version_would_make_otherwise_is_refused(
+    store: Store, tmp_path: Path, change: dict[str, Any], words: str
+) -> None:
+    found = Shared(1, replace(store.info, **change), store.digest, store.array_digests, "", "")
+    with pytest.raises(RebuildError, match=words):
+        job_of(found, tmp_path, tmp_path / "out.zarr")
+
+
+def _bomb(value: dict[str, Any]) -> None:
+    value["names"] = base64.b64encode(zlib.compress(b"a" * 10**8)).decode()
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda value: value.update(format=2), "it has format 2, this version reads 1"),
+        (lambda value: value.update(digest="0" * 64), "its parts do not make the digest"),
+        (lambda value: value["arrays"].update(joints="0" * 64), "its parts do not make the digest"),
+        (lambda value: value["info"].update(recipe="raw"), "its parts do not make the digest"),
+        (lambda value: value.update(source=base64.b64encode(b"x" * 32 * 24).decode()), "its source do not make"),
+        (lambda value: value.update(source="AAAA"), "do not fit together"),
+        (lambda value: value.update(names="no base64!"), "damaged"),
+        (lambda value: value.update(names=base64.b64encode(b"no zlib").decode()), "damaged"),
+        (_bomb, "do not fit together"),
+        (lambda value: value.update(strange=1), "`strange` is not a key of Shared"),
+        (lambda value: value.pop("info"), "info"),
+    ],
+)
+def test_a_damaged_recipe_is_refused(place: Path, damage: Callable[[dict[str, Any]], None], words: str) -> None:
+    value = json.loads((place / "recipe.json").read_text())
+    damage(value)
+    (place / "recipe.json").write_text(json.dumps(value))
+    with pytest.raises(RebuildError, match=words):
+        read_shared(str(place))
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", "7", '{"format": 1}'])
+def test_what_is_no_recipe_is_refused(place: Path, text: str) -> None:
+    (place / "recipe.json").write_text(text)
+    with pytest.raises(RebuildError, match="recipe.json is damaged or of another version"):
+        read_shared(str(place))
+
+
+def test_none_there_says_what_makes_one(tmp_path: Path) -> None:
+    with pytest.raises(RebuildError, match=r"no recipe.json there. `fsprep push --recipe-only` makes one"):
+        read_shared(str(tmp_path))
+
+
+def test_another_recipe_is_not_written_over(store: Store, place: Path) -> None:
+    push_recipe(store, str(place))
+    (place / "recipe.json").write_text("{}")
+    with pytest.raises(ShareError, match="holds the recipe of another store. Choose another URL, or --replace it"):
+        push_recipe(store, str(place))
+    push_recipe(store, str(place), replace=True)
+    assert (place / "recipe.json").read_bytes() == shared(store)

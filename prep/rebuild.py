@@ -30,6 +30,7 @@ from manifests.strict import build as strict_build
 from prep.card import CARD, card
 from prep.clip import PrepError
 from prep.forms import form
+from prep.info import StoreInfo
 from prep.job import Job
 from prep.mark import FORMAT, array_digest, store_digest
 from prep.place import is_remote
@@ -37,7 +38,7 @@ from prep.place import place as place_at
 from prep.recipe import recipe
 from prep.remote import RECIPE
 from prep.share import ShareError, write_checked
-from prep.store import Store, StoreInfo, pack_text
+from prep.store import Store, pack_text
 
 SHARE_FORMAT = 1
 LONGEST_NAME = 1024

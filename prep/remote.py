@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,7 +17,7 @@ from urllib.parse import urlsplit
 
 from prep.place import LineCut, PlaceError
 
-RETRIES = 8  # of one request, waiting 0.1 s, 0.2 s, ... at most 5 s: a line that is down for 15 s is survived
+RETRIES = 7  # of one request, within 3 minutes, obstore waiting up to 0.1 s, 0.2 s, ... 6.4 s between them
 ARRIVING = 2**16  # bytes handed on at once: what is held back is lost when the connection breaks
 AT_ONCE = 16  # requests about small files
 LARGEST = 64 * 2**20  # what is read whole: the mark of the largest data set has a few hundred kB
@@ -134,8 +133,7 @@ class Remote:
 
         # No limit on the whole of a request, which may be a large file on a slow line; one on every wait within it.
         client: Any = {"allow_http": True, "timeout": "24h", "connect_timeout": "10s", "read_timeout": "60s"}
-        wait = {"init_backoff": timedelta(seconds=0.1), "max_backoff": timedelta(seconds=5), "base": 2}
-        retry: Any = {"max_retries": RETRIES, "retry_timeout": timedelta(hours=24), "backoff": wait}
+        retry: Any = {"max_retries": RETRIES}
         with self._doing("opening"):
             if self._scheme != "s3":
                 query = f"?{self._query}" if self._query else ""

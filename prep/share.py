@@ -17,10 +17,11 @@ from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
 from prep.card import CARD, card
+from prep.info import StoreInfo, described
 from prep.mark import MARK, FileMark, Mark, StoreError
 from prep.place import Place, PlaceError, is_remote
 from prep.place import place as place_at
-from prep.store import Store, StoreInfo, described, open_store
+from prep.store import Store, open_store
 from prep.transfer import Moved, ShareError, Tell, digest_at, fetch, send, side_by_side
 
 JOBS = 4

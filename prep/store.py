@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -26,9 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from manifests.layout import Layout
-from manifests.strict import FactError
-from manifests.strict import build as strict_build
+from prep.info import StoreInfo, described
 from prep.mark import (
     AGAIN,
     MARK,
@@ -38,9 +36,7 @@ from prep.mark import (
     StoreError,
     array_digest,
     check_files,
-    check_metadata,
     long_digests,
-    read_mark,
     write_mark,
 )
 from prep.place import Place
@@ -60,38 +56,6 @@ PER_CLIP = {
 
 
 SMALL = ("offsets", "names", "source", *PER_CLIP)
-
-
-@dataclass(frozen=True)
-class StoreInfo:
-    """What a store says of itself.
-
-    `form` is what it was read from (a module of prep.readers or prep.importers) with that form's `options`;
-    `left_out` lists (name, reason) of files that were bad and allowed to be, `notes` (name, remark) of what was odd and
-    could be used; `made_from` the digests of the stores that it was merged from.
-    """
-
-    format: int
-    dataset: str
-    title: str
-    subset: str
-    form: str
-    options: Mapping[str, str]
-    layout: Layout
-    unit: str
-    fps: float
-    recipe: str
-    recipe_version: int
-    licence: str
-    redistribution: bool
-    citation: str
-    unverified: str
-    software: str
-    source_digest: str
-    classes: tuple[str, ...]
-    left_out: tuple[tuple[str, str], ...] = ()
-    notes: tuple[tuple[str, str], ...] = ()
-    made_from: tuple[str, ...] = ()
 
 
 def create(path: Path, info: StoreInfo, frames: int, shape: tuple[int, int, int]) -> None:
@@ -268,16 +232,6 @@ def open_store(where: Path | str) -> Store:
         store = Store(place, info, mark, _group(place, mark))
     _check_shape(store)
     return store
-
-
-def described(place: Place) -> tuple[Mark, StoreInfo]:
-    """The mark of a finished store and what it says of itself. Raises StoreError, PlaceError."""
-    mark = read_mark(place)
-    attributes = check_metadata(place, mark)
-    try:
-        return mark, strict_build(StoreInfo, attributes, f"{place}/zarr.json")
-    except FactError as error:
-        raise StoreError(str(error)) from error
 
 
 def _group(place: Place, mark: Mark) -> Any:

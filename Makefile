@@ -4,7 +4,7 @@ BIN := .venv/bin
 DEMO_HOME ?= demo-home
 DEMO_RUN := $(DEMO_HOME)/runs/dastm-demo
 
-.PHONY: demo test test-all lint bench tables
+.PHONY: demo test test-all fuzz lint bench tables
 
 # uv installs in seconds what pip installs in minutes, but does not read pip's settings by itself.
 $(BIN)/.installed: pyproject.toml
@@ -28,7 +28,11 @@ test: $(BIN)/.installed
 
 # What `test` leaves out: minutes rather than seconds.
 test-all: $(BIN)/.installed
-	$(BIN)/pytest -m "not gpu and not benchmark"
+	$(BIN)/pytest -m "not gpu and not benchmark and not fuzz"
+
+# Broken files by the hundred thousand for every reader; FUZZ_INPUTS=1000 takes fewer.
+fuzz: $(BIN)/.installed
+	$(BIN)/pytest -m fuzz -s tests/fuzz
 
 lint: $(BIN)/.installed
 	$(BIN)/ruff check

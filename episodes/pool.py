@@ -67,17 +67,32 @@ class Pool:
 
     @classmethod
     def load(cls, store: StoreLike, keep: Sequence[int] | None = None, device: torch.device | str = "cpu") -> Pool:
-        """Read the clips `keep` (places in the store; None = all) in the store's order.
+        """Read the clips `keep` (places in the store; None = all) in the store's order; see `load_several`."""
+        return cls.load_several(store, [keep], device)[0]
 
-        The store is read slice by slice, so the peak is the pool and one slice. Clips without frames are left out.
+    @classmethod
+    def load_several(
+        cls, store: StoreLike, keeps: Sequence[Sequence[int] | None], device: torch.device | str = "cpu"
+    ) -> tuple[Pool, ...]:
+        """A pool for each choice of clips, in one pass over the store, which may lie behind a network.
+
+        The store is read slice by slice, so the peak is the pools and one slice. Clips without frames are left out.
         Raises EpisodeError for a clip that the store does not have, PoolTooLarge when a GPU's memory does not suffice.
         """
         lengths = np.diff(store.offsets)
-        wanted = _wanted(keep, len(lengths))
+        wanted = [_wanted(keep, len(lengths)) for keep in keeps]
+        joints = _joints(store, [np.repeat(each, lengths) for each in wanted], torch.device(device))
+        return tuple(cls._of(store, each, joints[place], device) for place, each in enumerate(wanted))
+
+    @classmethod
+    def _of(
+        cls, store: StoreLike, wanted: NDArray[np.bool_], joints: Float[Tensor, "L M V C"], device: torch.device | str
+    ) -> Pool:
+        lengths = np.diff(store.offsets)
         kept = np.flatnonzero(wanted & (lengths > 0))
         length = lengths[kept]
         return cls(
-            joints=_joints(store, np.repeat(wanted, lengths), torch.device(device)),
+            joints=joints,
             start=torch.as_tensor(np.cumsum(length) - length, dtype=torch.int64, device=device),
             length=torch.as_tensor(length, dtype=torch.int64, device=device),
             label=torch.as_tensor(store.label[kept], dtype=torch.int64, device=device),
@@ -120,26 +135,31 @@ def _wanted(keep: Sequence[int] | None, clips: int) -> NDArray[np.bool_]:
     return wanted
 
 
-def _joints(store: StoreLike, wanted: NDArray[np.bool_], device: torch.device) -> Float[Tensor, "L M V C"]:
-    """The frames where `wanted`, and one of zeros, on the device."""
-    shape = (int(wanted.sum()) + 1, *store.joints(0, 0).shape[1:])
-    _check_room(shape, device)
-    joints = torch.empty(shape, device=device)
-    joints[-1] = 0
-    end = 0
-    for start in range(0, len(wanted), SLICE):
-        here = wanted[start : start + SLICE]
-        if here.any():
-            part = store.joints(start, start + len(here))[here]
-            joints[end : end + len(part)] = torch.from_numpy(part)
-            end += len(part)
-    return joints
+def _joints(store: StoreLike, wanted: Sequence[NDArray[np.bool_]], device: torch.device) -> list[Tensor]:
+    """For each choice of frames those `wanted`, and one of zeros, on the device: (L, M, V, C)."""
+    frame = store.joints(0, 0).shape[1:]
+    shapes = [(int(each.sum()) + 1, *frame) for each in wanted]
+    _check_room(sum(int(np.prod(shape)) for shape in shapes), device)
+    pools = [torch.empty(shape, device=device) for shape in shapes]
+    ends = [0] * len(pools)
+    for start in range(0, len(wanted[0]), SLICE):
+        here = [each[start : start + SLICE] for each in wanted]
+        if not any(each.any() for each in here):
+            continue
+        part = store.joints(start, start + len(here[0]))
+        for place, (pool, each) in enumerate(zip(pools, here, strict=True)):
+            end = ends[place] + int(each.sum())
+            pool[ends[place] : end] = torch.from_numpy(part[each])
+            ends[place] = end
+    for pool in pools:
+        pool[-1] = 0
+    return pools
 
 
-def _check_room(shape: tuple[int, ...], device: torch.device) -> None:
+def _check_room(numbers: int, device: torch.device) -> None:
     if device.type != "cuda":
         return
-    need, free = 4 * int(np.prod(shape)), torch.cuda.mem_get_info(device)[0]
+    need, free = 4 * numbers, torch.cuda.mem_get_info(device)[0]
     if need > free:
         raise PoolTooLarge(
             f"The pool needs {need / 1e9:.1f} GB and {device} has {free / 1e9:.1f} GB free: "

@@ -63,8 +63,8 @@ def build(job: Job, executor: Executor, window: int) -> Iterator[Progress]:
         sources, absent = choose(job.dataset, job.subset, found.sources)
         parts = _parts(job, held, sources)
         done = yield from _convert_all(parts, executor, window, len(sources))
-        bad = found.bad + absent + tuple(row for part in done.values() for row in part.bad)
-        notes = found.notes + _known_bad(job, found)
+        bad = _placeless(job, found.bad + absent + tuple(row for part in done.values() for row in part.bad))
+        notes = _placeless(job, found.notes + _known_bad(job, found))
         report = _write_report(job, done, bad, notes)
         if bad and not job.allow_bad:
             raise BadFiles(_complaint(job, bad, report), bad, report)
@@ -158,6 +158,11 @@ def _in_flight(
     finally:
         for future in flying:
             future.cancel()
+
+
+def _placeless(job: Job, rows: Bad) -> Bad:
+    """Texts without the folder of the raw files: a store must not depend on where they lay."""
+    return tuple((name, text.replace(f"{job.raw}/", "").replace(str(job.raw), job.raw.name)) for name, text in rows)
 
 
 def _known_bad(job: Job, found: Found) -> Bad:

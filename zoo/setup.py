@@ -59,7 +59,7 @@ def prepare(recipe: Recipe, store: Store, device: torch.device) -> Setup:
     train_ids, val_ids, test_ids = classes(recipe)
     independent = chosen.protocol == "episodic"
     budget = recipe.budget
-    pools = [_pool(recipe, store, ids, device) for ids in (train_ids, val_ids, test_ids)]
+    pools = Pool.load_several(store, [_kept(recipe, store, ids) for ids in (train_ids, val_ids, test_ids)], device)
     train = _episodic(recipe, pools[0], known, train_ids, recipe.seed, budget.episodes, training=True)
     validation = None
     if val_ids and budget.validation:
@@ -159,9 +159,9 @@ def _named_exemplars(recipe: Recipe, chosen: Split, pool: Pool, class_ids: Seque
     return named
 
 
-def _pool(recipe: Recipe, store: Store, class_ids: Sequence[int], device: torch.device) -> Pool:
+def _kept(recipe: Recipe, store: Store, class_ids: Sequence[int]) -> list[int]:
     """The clips of these classes that the split's sampling rule keeps."""
     chosen = split(recipe.data.split)
     by_label = {label: [store.names[i] for i in (store.label == label).nonzero()[0]] for label in class_ids}
     kept = chosen.chosen(by_label)
-    return Pool.load(store, [i for i, name in enumerate(store.names) if name in kept], device)
+    return [place for place, name in enumerate(store.names) if name in kept]

@@ -1,8 +1,8 @@
 """What every form reads on one core: clips and megabytes a second, and what the full data set would take.
 
-Real files where there are some, else invented ones of the real size. Measured is processor time from the bytes of a file
-that lies in memory's cache to a Recording: `load` and `read` of every clip found, repeated for a second, in three turns
-of which the median counts. Finding, preparing and writing are not part of it.
+Real files where there are some, else invented ones of the real size. Measured is processor time from a file in the
+system's cache to a Recording: `load` and `read` of every clip found, repeated for a second, in three turns of which the
+median counts. Finding, preparing and writing are not part of it. Full sets: clips times seconds a clip.
 """
 
 from __future__ import annotations
@@ -216,8 +216,9 @@ def test_throughput(name: str, tmp_path: Path, record_property: pytest.RecordPro
         per_clip.append((time.process_time() - start) / rounds / len(found.sources))
     seconds, megabytes = statistics.median(per_clip), size / len(found.sources) / 1e6
     record_property("clips_per_second", 1 / seconds)
+    kind = "real" if is_real else "invented"
     print(
-        f"\n{name:15} {len(found.sources):5,} {'real' if is_real else 'invented':8} clips of {1000 * megabytes:7.1f} kB: "
+        f"\n{name:15} {len(found.sources):5,} {kind:8} clips of {1000 * megabytes:7.1f} kB: "
         f"{1 / seconds:8,.0f} clips/s, {megabytes / seconds:7,.1f} MB/s; "
         f"{case.clips:7,} clips in {_spell(case.clips * seconds)}"
     )

@@ -49,6 +49,18 @@ def test_reads_are_slices_and_only_where_something_is_wanted(monkeypatch: pytest
     assert torch.equal(clip(pool, 1), torch.from_numpy(store.joints(32, 40)))
 
 
+def test_several_pools_take_one_pass_over_the_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(episodes.pool, "SLICE", 10)
+    store = FakeStore([8, 8, 8, 8, 8], [0] * 5)
+    first, second, none = Pool.load_several(store, [[0, 3], [1, 3, 4], []])
+    assert [start for start, frames in store.reads if frames] == [0, 10, 20, 30]
+    assert [pool.clip_id.tolist() for pool in (first, second, none)] == [[0, 3], [1, 3, 4], []]
+    for pool, keep in ((first, [0, 3]), (second, [1, 3, 4]), (none, [])):
+        alone = Pool.load(store, keep)
+        assert torch.equal(pool.joints, alone.joints)
+        assert torch.equal(pool.start, alone.start)
+
+
 def test_nothing_to_keep_is_an_empty_pool() -> None:
     assert len(Pool.load(even_store(2, 2), keep=[]).names) == 0
 
@@ -62,8 +74,8 @@ def test_a_clip_that_the_store_lacks_is_refused(strange: int) -> None:
 def test_a_pool_larger_than_the_gpu_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (1_000_000_000, 2_000_000_000))
     with pytest.raises(PoolTooLarge, match=r"needs 1\.2 GB and cuda has 1\.0 GB free: keep fewer clips"):
-        episodes.pool._check_room((2_000_000, 2, 25, 3), torch.device("cuda"))
-    episodes.pool._check_room((1_000_000, 2, 25, 3), torch.device("cuda"))
+        episodes.pool._check_room(2_000_000 * 150, torch.device("cuda"))
+    episodes.pool._check_room(1_000_000 * 150, torch.device("cuda"))
 
 
 def test_gather_is_indexing() -> None:

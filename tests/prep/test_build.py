@@ -155,6 +155,17 @@ def test_what_is_unknown_is_named(raw: Path, tmp_path: Path, task: dict[str, obj
     assert words in str(raised.value)
 
 
+def test_what_a_store_says_of_bad_files_does_not_depend_on_where_they_lay(tmp_path: Path) -> None:
+    digests = []
+    for place in ("here", "there"):
+        folder = write_raw(tmp_path / place)
+        (folder / "a01_s01_e00_v01.json").write_text("{")
+        store = built(job(folder, tmp_path / f"{place}.zarr", allow_bad=True))
+        assert not any(place in reason for _, reason in store.info.left_out)
+        digests.append(store.digest)
+    assert digests[0] == digests[1]
+
+
 def test_slots_are_not_taken_where_bodies_have_ids(raw: Path, tmp_path: Path) -> None:
     task = Job(dataset=dataset("nw_ucla"), recipe="imported", raw=raw, out=tmp_path / "s.zarr")
     with pytest.raises(PrepError, match=r"takes bodies by their slots.*Take `--recipe raw`"):

@@ -17,16 +17,16 @@ from typing import TypeVar
 
 from manifests.facts import layout_of
 from manifests.strict import hint
-from prep.assemble import assemble_block, block_tasks, small_arrays, store_info
-from prep.choose import Bad, choose
+from prep.building.assemble import assemble_block, block_tasks, small_arrays, store_info
+from prep.building.choose import Bad, choose
+from prep.building.job import Job
+from prep.building.part import Part, PartDone, bodies_kept, convert
+from prep.building.working import full_disk, locked
 from prep.clip import Found, PrepError, Source
 from prep.forms import IMPORTED, IMPORTED_ALL, Form, find
-from prep.job import Job
 from prep.mark import Block
-from prep.part import Part, PartDone, bodies_kept, convert
 from prep.recipe import recipe
 from prep.store import create, seal
-from prep.working import full_disk, locked
 
 CLIPS_PER_PART = 128
 TaskT = TypeVar("TaskT")

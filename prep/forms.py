@@ -9,7 +9,7 @@ A form is found by its file's name and has
     Options                        optional, a frozen dataclass of str, int and bool with defaults: choices that the
                                    files leave open
     find(request) -> Found         every recording, cheaply; none found is no error, unreadable or ambiguous is
-    load(source) -> bytes          optional; prep.sources.load_bytes where absent
+    load(source) -> bytes          optional; prep.outside.sources.load_bytes where absent
     read(source, bytes, dataset) -> Recording    pure; raises BadFile
 """
 
@@ -26,7 +26,7 @@ from typing import Any, get_type_hints
 from manifests.dataset import Dataset
 from manifests.strict import build, hint
 from prep.clip import Found, PrepError, Recording, Request, Source
-from prep.sources import load_bytes
+from prep.outside.sources import load_bytes
 
 _HERE = Path(__file__).parent
 IMPORTED = "imported"

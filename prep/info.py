@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from manifests.layout import Layout
 from manifests.strict import FactError, build
 from prep.mark import Mark, StoreError, check_metadata, read_mark
-from prep.place import Place
+from prep.places.place import Place
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from manifests.strict import FactError, build
 from prep.clip import PrepError
-from prep.place import Place
+from prep.places.place import Place
 
 FORMAT = 2
 MARK = "manifest.json"

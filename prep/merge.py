@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from prep.building.working import full_disk, locked
 from prep.clip import PrepError
 from prep.mark import Block
 from prep.runs import read_clips, runs
 from prep.store import BLOCK, PER_CLIP, Store, StoreInfo, create, pack_text, seal, write_block
-from prep.working import full_disk, locked
 
 UNITED = ("left_out", "notes")
 NAMED = 5  # clips that an error names

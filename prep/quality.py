@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from manifests.dataset import Dataset
 from manifests.layout import Layout
-from prep.choose import label_of
+from prep.building.choose import label_of
 from prep.clip import Recording, Source
 
 RULES = 1  # rises whenever a rule changes, so that parts made by an older one are made again

@@ -39,8 +39,8 @@ from prep.mark import (
     long_digests,
     write_mark,
 )
-from prep.place import Place
-from prep.place import place as place_at
+from prep.places.address import place_at
+from prep.places.place import Place
 
 BLOCK = 65_536  # frames per shard: a part of the format, since digests are taken block by block
 CHUNK = 1_024

@@ -9,7 +9,7 @@ import numpy as np
 
 from manifests.facts import dataset
 from prep.build import build
-from prep.job import Job
+from prep.building.job import Job
 from prep.store import Store, open_store
 
 

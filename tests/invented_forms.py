@@ -14,9 +14,9 @@ import numpy as np
 from manifests.dataset import Dataset
 from manifests.facts import dataset
 from prep.build import build
+from prep.building.job import Job
 from prep.clip import Found, Request
 from prep.forms import form
-from prep.job import Job
 from prep.store import Store, open_store
 
 

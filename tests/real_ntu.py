@@ -11,8 +11,8 @@ import pytest
 
 from manifests.facts import dataset
 from prep.clip import Recording, Request, Source
+from prep.outside.sources import load_bytes
 from prep.readers.ntu import find, read
-from prep.sources import load_bytes
 from shared import shared
 
 

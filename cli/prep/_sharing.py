@@ -10,7 +10,7 @@ import click
 from cli.progress import Meter
 
 if TYPE_CHECKING:
-    from prep.transfer import Moved
+    from prep.sharing.transfer import Moved
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 ENVIRONMENT = (

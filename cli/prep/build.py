@@ -19,7 +19,7 @@ from manifests.facts import dataset, is_own, layout_of, split
 from manifests.own import read_own
 
 if TYPE_CHECKING:
-    from prep.job import Job
+    from prep.building.job import Job
 
 
 @click.command("build")
@@ -59,8 +59,8 @@ def command(
     Exit status 3: some raw files are bad; all others are converted, and the store stays unfinished until they are
     mended (run again) or allowed (--allow-bad).
     """
+    from prep.building.job import Job
     from prep.forms import IMPORTED, form
-    from prep.job import Job
     from prep.recipe import recipe as preparation
 
     data, place = _dataset(name, raw), workspace()

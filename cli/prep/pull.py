@@ -27,8 +27,8 @@ def command(url: str, out: Path | None, jobs: int, whole_files: bool, json_: boo
     A pull that was stopped is continued by the same command.
     """
     from prep.info import described
-    from prep.place import place
-    from prep.share import pull
+    from prep.places.address import place_at as place
+    from prep.sharing.share import pull
     from prep.store import open_store
 
     mark, info = described(place(url))

@@ -24,8 +24,8 @@ def command(store: str, url: str, jobs: int, replace: bool, have_right: bool, re
     Every file is read back and compared. A push that was stopped is continued by the same command; what is there counts
     as a store only when the last file, manifest.json, has come.
     """
-    from prep.rebuild import push_recipe
-    from prep.share import push
+    from prep.sharing.rebuild import push_recipe
+    from prep.sharing.share import push
     from prep.store import open_store
 
     opened = open_store(store)

@@ -28,7 +28,7 @@ def command(url: str, raw: Path, out: Path | None, workers: int | None, schedule
 
     Exit status 2 when it is not: the differences are told, and the store is kept as <out>.differs for inspection.
     """
-    from prep.rebuild import RebuildError, check_same, job_of, read_shared
+    from prep.sharing.rebuild import RebuildError, check_same, job_of, read_shared
     from prep.store import open_store
 
     found = read_shared(url)

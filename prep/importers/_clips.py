@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from manifests.dataset import Dataset
 from manifests.facts import layout_of
 from prep.clip import BadFile, Found, PrepError, Recording, Source
-from prep.safe_arrays import ArrayAt, from_npy, npy, rows, stored, to_npy
+from prep.outside.arrays import ArrayAt, from_npy, npy, rows, stored, to_npy
 
 # A larger coordinate could not be squared and summed in float32.
 LARGEST = 1e12

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from prep import safe_pickle
 from prep.clip import Found, PrepError, Request
 from prep.importers import _labels
 from prep.importers._clips import Rows, clean_name, found
-from prep.safe_arrays import npy, stamp
+from prep.outside import pickles
+from prep.outside.arrays import npy, stamp
 
 PARTS = ("train", "val", "test")
 
@@ -26,7 +26,7 @@ def find(request: Request, ending: str) -> Found:
 
 def _rows(request: Request, path: Path, label_path: Path) -> Rows:
     at = npy(path)
-    held = safe_pickle.load(label_path)
+    held = pickles.load(label_path)
     # Some feeders keep a third column, the length; the padding says it as well.
     if not isinstance(held, list | tuple) or len(held) not in (2, 3):
         raise PrepError(f"{label_path}: is not (names, labels). Fetch it again.")

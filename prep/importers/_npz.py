@@ -9,7 +9,7 @@ from pathlib import Path
 from prep.clip import Found, PrepError, Request
 from prep.importers import _labels
 from prep.importers._clips import Rows, clean_name, found, numbered
-from prep.safe_arrays import ArrayAt, keys, npz, stamp, whole
+from prep.outside.arrays import ArrayAt, keys, npz, stamp, whole
 
 
 @dataclass(frozen=True)

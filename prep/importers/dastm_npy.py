@@ -19,7 +19,7 @@ import numpy as np
 from manifests.dataset import Dataset
 from prep.clip import BadFile, Found, PrepError, Recording, Request, Source
 from prep.importers import _clips, _labels
-from prep.safe_arrays import from_npy, npy, rows, stamp, to_npy, whole
+from prep.outside.arrays import from_npy, npy, rows, stamp, to_npy, whole
 
 FILES = "{train,val,test}_data.npy with _label.npy and _frame.npy"
 PREPARED = True

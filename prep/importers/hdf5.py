@@ -25,7 +25,7 @@ from manifests.dataset import Dataset
 from manifests.facts import layout_of
 from prep.clip import BadFile, Found, PrepError, Recording, Request, Source
 from prep.importers import _clips, _labels
-from prep.safe_arrays import LARGEST_WHOLE, from_npy, stamp, to_npy
+from prep.outside.arrays import LARGEST_WHOLE, from_npy, stamp, to_npy
 
 FILES = "one .h5 with joints, offsets, label and names"
 PREPARED = True

@@ -29,10 +29,10 @@ from numpy.typing import NDArray
 
 from manifests.dataset import Dataset
 from manifests.facts import layout_of
-from prep import safe_pickle
 from prep.clip import BadFile, Found, PrepError, Recording, Request, Source
 from prep.importers import _clips
-from prep.safe_arrays import from_npy, npy, rows, stamp, to_npy
+from prep.outside import pickles
+from prep.outside.arrays import from_npy, npy, rows, stamp, to_npy
 
 FILES = "one .pkl of annotations with frame_dir, label and keypoint"
 PREPARED = True
@@ -80,7 +80,7 @@ class _Clip:
 
 def _spool(path: Path, folder: Path, data: Dataset) -> None:
     """Key points end to end in joints.npy, (frames, M, V, C), where they lie in index.json, which is written last."""
-    clips, bad, notes = _clips_of(safe_pickle.load(path), data, str(path))
+    clips, bad, notes = _clips_of(pickles.load(path), data, str(path))
     clips.sort(key=lambda clip: clip.name)
     for one, other in pairwise(clips):
         if one.name == other.name:

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from manifests.dataset import Dataset
 from manifests.facts import layout_of
-from prep import safe_pickle
 from prep.clip import BadFile, Found, Recording, Request, Source
 from prep.importers import _clips
-from prep.safe_arrays import object_header
-from prep.sources import find_sources
+from prep.outside import pickles
+from prep.outside.arrays import object_header
+from prep.outside.sources import find_sources
 
 FILES = "SsssCcccPpppRrrrAaaa.skeleton.npy"
 PREPARED = True
@@ -38,7 +38,7 @@ def read(source: Source, raw: bytes, data: Dataset) -> Recording:
     if match is None or int(match["action"]) not in data.actions:
         raise BadFile(f"{source.name}: the name is not one of {data.name}, so the label is unknown. Rename the file.")
     labelled = replace(source, label=data.actions.index(int(match["action"])))
-    held = safe_pickle.loads(raw[object_header(raw, source.name) :], source.name, boxed=True)
+    held = pickles.loads(raw[object_header(raw, source.name) :], source.name, boxed=True)
     item = held.item() if isinstance(held, np.ndarray) and held.shape == () else None
     if not isinstance(item, dict) or not isinstance(item.get("nbodys"), list):
         raise BadFile(f"{source.name}: holds no dictionary with nbodys and skel_body0. Fetch the file again.")

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from manifests.dataset import Dataset
 from prep.clip import BadFile, Found, Recording, Request, Source
 from prep.link import link
-from prep.sources import find_sources, load_bytes
+from prep.outside.sources import find_sources, load_bytes
 
 FILES = "kinetics_train/<id>.json or kinetics_val/<id>.json"
 LABEL_FILES = ("kinetics_train_label", "kinetics_val_label")

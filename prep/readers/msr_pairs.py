@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from manifests.dataset import Dataset
 from prep.clip import BadFile, Found, PrepError, Recording, Request, Source
-from prep.sources import load_head, place, walk
+from prep.outside.sources import load_head, place, walk
 
 FILES = "aAA_sSS_eEE.txt or aAA_sSS_eEE_skeleton.txt"
 JOINTS = 20

@@ -13,7 +13,7 @@ import numpy as np
 
 from manifests.dataset import Dataset
 from prep.clip import BadFile, Found, Recording, Request, Source
-from prep.sources import find_sources
+from prep.outside.sources import find_sources
 
 FILES = "SsssCcccPpppRrrrAaaa.skeleton"
 

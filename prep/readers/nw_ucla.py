@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from manifests.dataset import Dataset
 from prep.clip import BadFile, Found, Recording, Request, Source
+from prep.outside.sources import find_sources
 from prep.readers._nested import NotNumbers, Ragged, nested, numbers
-from prep.sources import find_sources
 
 JOINTS = 20
 # A larger coordinate could not be squared and summed in float32.

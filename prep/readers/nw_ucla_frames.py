@@ -23,7 +23,7 @@ import numpy as np
 
 from manifests.dataset import Dataset
 from prep.clip import BadFile, Found, PrepError, Recording, Request, Source
-from prep.sources import load_bytes, place, walk
+from prep.outside.sources import load_bytes, place, walk
 
 FILES = "view_V/aAA_sSS_eEE/frame_N_tc_TIME_skeletons.txt"
 JOINTS, NUMBERS = 20, 4

@@ -25,10 +25,10 @@ from manifests.facts import layout_of
 from manifests.own import OwnData, read_own
 from manifests.strict import hint
 from prep.clip import BadFile, Found, PrepError, Recording, Request, Source
+from prep.outside.arrays import from_npy
+from prep.outside.sources import LARGEST as MOST_BYTES
+from prep.outside.sources import find_sources, place
 from prep.readers._nested import NotNumbers, Ragged, nested, numbers
-from prep.safe_arrays import from_npy
-from prep.sources import LARGEST as MOST_BYTES
-from prep.sources import find_sources, place
 
 FILES = ".npy, .npz or .json files, one per clip"
 SLOTS = True

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from manifests.dataset import Dataset
 from prep.clip import BadFile, Found, PrepError, Recording, Request, Source
-from prep.sources import load_bytes, load_head, place, walk
+from prep.outside.sources import load_bytes, load_head, place, walk
 
 FILES = "skeletons and labels XXXX-V.txt or AaaNnn-V.txt"
 CAMERAS = {"L": 1, "M": 2, "R": 3}

@@ -35,8 +35,8 @@ from mutations import VALUES, broken_bytes, broken_json
 from manifests.facts import dataset
 from manifests.own import read_own
 from prep.clip import BadFile, Found, PrepError, Recording, Request, Source
+from prep.outside.pickles import UnsafePickle, loads
 from prep.readers import kinetics, msr_pairs, ntu, nw_ucla, nw_ucla_frames, own, pku_mmd
-from prep.safe_pickle import UnsafePickle, loads
 
 # A list of empty lists takes 24 bytes for each byte of its text, an opened bracket 64; the pickle machine says 150.
 # Python's table of interned words grows at once, by megabytes, after some thousand inputs.
@@ -362,7 +362,7 @@ def test_any_plain_value_comes_out_of_a_pickle(value: Any, protocol: int) -> Non
     assert loads(pickle.dumps(value, protocol), "here") == value
 
 
-@pytest.mark.parametrize("value", [Evil(), {1}, os.mkdir, slice(1), complex(1)], ids=str)
+@pytest.mark.parametrize("value", [Evil(), {1}, os.mkdir, slice(1), complex(1)], ids=lambda value: type(value).__name__)
 @pytest.mark.parametrize("protocol", range(6))
 def test_nothing_else_does(value: Any, protocol: int) -> None:
     with pytest.raises(UnsafePickle):

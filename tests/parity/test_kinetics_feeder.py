@@ -12,9 +12,9 @@ from real_ntu import digest, golden, stats
 from manifests.facts import dataset
 from prep import bodies, clean
 from prep.clip import Recording, Request
+from prep.outside.sources import load_bytes
 from prep.readers.kinetics import find, read
 from prep.recipe import apply, recipe
-from prep.sources import load_bytes
 from shared import shared
 
 FACTS = dataset("kinetics")

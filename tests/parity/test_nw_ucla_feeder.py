@@ -11,9 +11,9 @@ from real_ntu import golden, stats
 from manifests.facts import dataset, layout
 from prep import clean
 from prep.clip import Request
+from prep.outside.sources import load_bytes
 from prep.readers.nw_ucla import find, read
 from prep.recipe import apply, recipe
-from prep.sources import load_bytes
 from shared import shared
 
 FACTS = dataset("nw_ucla")

@@ -18,8 +18,8 @@ from manifests.facts import dataset, split
 from prep import build as building
 from prep import forms
 from prep.build import BadFiles, Progress
+from prep.building.job import Job
 from prep.clip import PrepError
-from prep.job import Job
 from prep.store import Store, open_store
 from prep.verify import verify
 

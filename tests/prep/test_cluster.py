@@ -21,11 +21,11 @@ from cli.workers import ClusterError, executor, local_executor
 from manifests.facts import dataset
 from prep import build as building
 from prep.build import build
+from prep.building.job import Job
+from prep.building.part import Part, PartDone, convert
 from prep.clip import PrepError, Source
 from prep.demo.generate import generate
-from prep.job import Job
 from prep.mark import Block
-from prep.part import Part, PartDone, convert
 from prep.store import open_store
 
 DASK = [sys.executable, "-m", "distributed.cli.dask_scheduler"]

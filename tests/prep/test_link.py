@@ -12,8 +12,8 @@ from manifests.facts import dataset
 from prep.bodies import longest_tracks
 from prep.clip import Request
 from prep.link import GAP, REACH, link
+from prep.outside.sources import load_bytes
 from prep.readers.kinetics import find, read
-from prep.sources import load_bytes
 from shared import shared
 
 

@@ -15,10 +15,11 @@ from stores import info, write_clips
 
 from manifests.facts import dataset
 from prep import merge as merging
-from prep import runs, working
+from prep import runs
 from prep.build import build
+from prep.building import working
+from prep.building.job import Job
 from prep.clip import PrepError
-from prep.job import Job
 from prep.merge import Merged, merge
 from prep.store import StoreInfo, open_store
 from prep.verify import verify

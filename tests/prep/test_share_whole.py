@@ -18,9 +18,9 @@ from servers import cut, nginx, s3
 from shell import Shell
 
 from prep.mark import FileMark
-from prep.place import place
+from prep.places.address import place_at as place
+from prep.sharing.transfer import digest_at, send
 from prep.store import open_store
-from prep.transfer import digest_at, send
 from shared import shared
 
 pytestmark = pytest.mark.slow

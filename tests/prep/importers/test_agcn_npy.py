@@ -13,7 +13,7 @@ from invented_forms import assert_holds, channels_first, clips, find, imported, 
 
 from manifests.facts import dataset
 from prep.clip import PrepError
-from prep.safe_pickle import UnsafePickle
+from prep.outside.pickles import UnsafePickle
 
 
 @pytest.mark.parametrize("protocol", range(6))

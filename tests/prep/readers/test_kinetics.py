@@ -17,8 +17,8 @@ from shell import Shell
 from manifests.facts import dataset, layout
 from prep.clip import BadFile, Found, PrepError, Recording, Request, Source
 from prep.forms import find as find_form
+from prep.outside.sources import load_bytes
 from prep.readers.kinetics import LABEL_FILES, MOST_BYTES, MOST_FRAMES, MOST_PEOPLE, find, read
-from prep.sources import load_bytes
 from shared import shared
 
 NAMES = ["--07WQ2iBlw", "-abc_DEF-12", "_0000000000", "__u6odV5hrI", "a0000000000"]

@@ -14,8 +14,8 @@ from invented_pku import write
 
 from manifests.facts import dataset
 from prep.clip import BadFile, Found, PrepError, Recording, Request, Source
+from prep.outside.sources import load_bytes
 from prep.readers.msr_pairs import MSR3D, Options, find, read, sniff
-from prep.sources import load_bytes
 from shared import shared
 
 FACTS, NAME = dataset("msr_pairs"), "a12_s03_e02"

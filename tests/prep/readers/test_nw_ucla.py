@@ -13,8 +13,8 @@ import pytest
 from manifests.facts import dataset
 from prep.clip import BadFile, PrepError, Recording, Request, Source
 from prep.forms import find as find_form
+from prep.outside.sources import load_bytes
 from prep.readers.nw_ucla import find, read
-from prep.sources import load_bytes
 from shared import shared
 
 NAME = "a08_s03_e01_v02"  # the seventh action that exists

@@ -17,8 +17,8 @@ from manifests.facts import dataset
 from manifests.own import read_own
 from prep.clip import BadFile, Found, PrepError, Request, Source
 from prep.forms import form
+from prep.outside.sources import load_bytes
 from prep.readers.own import find, read
-from prep.sources import load_bytes
 
 NAME = "a02_s3_e0"
 

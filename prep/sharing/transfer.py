@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from prep.clip import PrepError
 from prep.mark import FileMark, file_digest
-from prep.place import LineCut, Place
+from prep.places.place import LineCut, Place
 
 PARTIAL = ".partial"
 ItemT = TypeVar("ItemT")

@@ -27,17 +27,16 @@ import numpy as np
 from manifests.facts import dataset, layout_of, split
 from manifests.facts import names as known_names
 from manifests.strict import build as strict_build
-from prep.card import CARD, card
+from prep.building.job import Job
 from prep.clip import PrepError
 from prep.forms import form
 from prep.info import StoreInfo
-from prep.job import Job
 from prep.mark import FORMAT, array_digest, store_digest
-from prep.place import is_remote
-from prep.place import place as place_at
+from prep.places.address import is_remote, place_at
+from prep.places.remote import RECIPE
 from prep.recipe import recipe
-from prep.remote import RECIPE
-from prep.share import ShareError, write_checked
+from prep.sharing.card import CARD, card
+from prep.sharing.share import ShareError, write_checked
 from prep.store import Store, pack_text
 
 SHARE_FORMAT = 1

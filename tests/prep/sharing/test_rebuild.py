@@ -15,10 +15,10 @@ import pytest
 
 from manifests.facts import dataset
 from prep.build import build
+from prep.building.job import Job
 from prep.demo.generate import generate
-from prep.job import Job
-from prep.rebuild import RebuildError, Shared, check_same, job_of, push_recipe, read_shared, shared
-from prep.share import ShareError
+from prep.sharing.rebuild import RebuildError, Shared, check_same, job_of, push_recipe, read_shared, shared
+from prep.sharing.share import ShareError
 from prep.store import Store, open_store
 
 

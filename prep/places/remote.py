@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from prep.place import LineCut, PlaceError
+from prep.places.place import LineCut, PlaceError
 
 RETRIES = 7  # of one request, within 3 minutes, obstore waiting up to 0.1 s, 0.2 s, ... 6.4 s between them
 ARRIVING = 2**16  # bytes handed on at once: what is held back is lost when the connection breaks
@@ -41,7 +41,7 @@ _REMEDIES = {
 
 
 class Remote:
-    """Files below an http, https or s3 URL; see prep.place.Place.
+    """Files below an http, https or s3 URL; see prep.places.place.Place.
 
     Raises PlaceError for a URL that cannot be one. A query (?token=...) goes along with every request, never shown.
     """

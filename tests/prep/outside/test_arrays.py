@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from prep.clip import BadFile, PrepError
-from prep.safe_arrays import ArrayAt, from_npy, keys, npy, npz, object_header, rows, stored, to_npy, whole
+from prep.outside.arrays import ArrayAt, from_npy, keys, npy, npz, object_header, rows, stored, to_npy, whole
 
 
 def saved(array: np.ndarray, version: tuple[int, int] | None = None) -> bytes:

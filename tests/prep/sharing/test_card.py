@@ -9,7 +9,7 @@ import pytest
 import stores
 from stores import make_store
 
-from prep.card import card
+from prep.sharing.card import card
 from prep.store import open_store
 
 

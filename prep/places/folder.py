@@ -1,4 +1,4 @@
-"""Where a store lies: a folder of files on this machine, behind HTTP(S), or in S3."""
+"""A place on this machine: a folder of files."""
 
 from __future__ import annotations
 
@@ -7,56 +7,9 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any, Protocol
 from uuid import uuid4
 
-from prep.clip import PrepError
-
-SCHEMES = ("http", "https", "s3")
-PIECE = 2**20  # bytes of a file read at once
-
-
-class PlaceError(PrepError):
-    """A place cannot be reached, or does not do what is needed of it; the text says what to change."""
-
-
-class LineCut(PlaceError):
-    """A connection broke and stayed broken; what arrived so far is good, and the rest can be asked for."""
-
-
-class Place(Protocol):
-    """Files by name (forward slashes, below the place's root). `str(place)` is its path or URL.
-
-    Methods raise FileNotFoundError where a file is absent and PlaceError where the place itself fails.
-    """
-
-    def read(self, name: str) -> bytes:
-        """All bytes of one file."""
-
-    def read_all(self, names: Sequence[str]) -> dict[str, bytes]:
-        """Several files at once; absent ones are left out."""
-
-    def sizes(self, names: Sequence[str]) -> dict[str, int]:
-        """Bytes of several files; absent ones are left out."""
-
-    def stream(self, name: str, start: int = 0) -> Iterator[bytes]:
-        """One file's bytes from `start` on, piece by piece. Raises LineCut where the connection breaks for good."""
-
-    def write(self, name: str, content: bytes | Path) -> None:
-        """Put these bytes, or this file's, under a name: all of them or none. Raises PlaceError."""
-
-    def check_ranges(self, name: str) -> None:
-        """Raise PlaceError unless pieces of the file `name` can be asked for."""
-
-    def absent(self) -> str:
-        """What to tell the user when there is no store here."""
-
-    @property
-    def handle(self) -> Any:
-        """What reads arrays here: a Path, or an obstore store."""
-
-    def reading(self) -> AbstractContextManager[None]:
-        """Within it, what goes wrong with `handle` is a PlaceError."""
+from prep.places.place import PIECE, PlaceError
 
 
 class Folder:
@@ -136,24 +89,3 @@ def _remedy(error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "The disk is full: free some space and run the same command; it continues."
     return "Choose a place that you may write to, or change its rights."
-
-
-def is_remote(where: str | Path) -> bool:
-    """Whether it is a URL rather than a path.
-
-    >>> is_remote("s3://bucket/store.zarr"), is_remote("stores/ntu.zarr")
-    (True, False)
-    """
-    return str(where).partition("://")[0] in SCHEMES and "://" in str(where)
-
-
-def place(where: str | Path) -> Place:
-    """The place at a path or URL; nothing is asked of it yet. Raises PlaceError for a URL of another scheme."""
-    if is_remote(where):
-        from prep.remote import Remote
-
-        return Remote(str(where))
-    scheme, found, rest = str(where).partition("://")
-    if found and scheme != "file":
-        raise PlaceError(f"{where}: `{scheme}` is not a scheme for stores. Use a path, file, http, https or s3.")
-    return Folder(Path(rest if found else where))

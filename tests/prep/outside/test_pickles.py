@@ -20,7 +20,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prep.safe_pickle import UnsafePickle, load, loads
+from prep.outside.pickles import UnsafePickle, load, loads
 
 PLAIN = {
     "numbers": [0, -1, 2**70, -(2**70), 1.5, True, None],
@@ -219,7 +219,7 @@ def test_the_same_bytes_are_not_handed_out_without_end() -> None:
 
 
 def test_too_many_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("prep.safe_pickle.MOST_STEPS", 10)
+    monkeypatch.setattr("prep.outside.pickles.MOST_STEPS", 10)
     with pytest.raises(UnsafePickle, match="takes more than 10 steps"):
         loads(b"N0" * 10 + b"N.", "here")
 

@@ -14,14 +14,14 @@ from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
-from prep.card import CARD, card
+from prep.building.working import full_disk, locked
 from prep.info import StoreInfo, described
 from prep.mark import MARK, FileMark, Mark, StoreError
-from prep.place import Place, PlaceError, is_remote
-from prep.place import place as place_at
+from prep.places.address import is_remote, place_at
+from prep.places.place import Place, PlaceError
+from prep.sharing.card import CARD, card
+from prep.sharing.transfer import Moved, ShareError, Tell, digest_at, fetch, send, side_by_side
 from prep.store import Store, open_store
-from prep.transfer import Moved, ShareError, Tell, digest_at, fetch, send, side_by_side
-from prep.working import full_disk, locked
 
 JOBS = 4
 REPLACED_BY = "replaced_by"

@@ -11,12 +11,13 @@ import pytest
 from servers import cut, nginx, s3, without_ranges
 from stores import make_store
 
-import prep.remote
+import prep.places.remote
 from episodes.pool import Pool
 from prep.mark import MARK, StoreError
-from prep.place import LineCut, PlaceError, place
-from prep.remote import Remote
-from prep.share import push
+from prep.places.address import place_at as place
+from prep.places.place import LineCut, PlaceError
+from prep.places.remote import Remote
+from prep.sharing.share import push
 from prep.store import open_store
 from prep.verify import verify
 
@@ -38,7 +39,7 @@ def served(whole: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tu
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prep.remote, "RETRIES", 0)
+    monkeypatch.setattr(prep.places.remote, "RETRIES", 0)
 
 
 def fetched(url: str, whole: Path) -> None:
@@ -135,7 +136,7 @@ def test_a_server_out_of_reach_is_told(impatient: None) -> None:
 
 
 def test_what_is_read_whole_has_a_bound(served: tuple[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prep.remote, "LARGEST", 1000)
+    monkeypatch.setattr(prep.places.remote, "LARGEST", 1000)
     with pytest.raises(PlaceError, match=r"manifest\.json has .* MB, at most"):
         Remote(f"{served[0]}/s.zarr").read(MARK)
 

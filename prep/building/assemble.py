@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manifests.facts import layout_of
-from prep.choose import Bad
-from prep.job import Job
+from prep.building.choose import Bad
+from prep.building.job import Job
+from prep.building.part import PartDone, load_columns, load_frames
 from prep.mark import FORMAT, Block
-from prep.part import PartDone, load_columns, load_frames
 from prep.recipe import recipe
 from prep.store import BLOCK, PER_CLIP, StoreInfo, write_block
 

@@ -13,11 +13,12 @@ import pytest
 from servers import cut, nginx, s3, without_ranges
 from stores import make_store
 
-import prep.remote
+import prep.places.remote
 from prep.clip import PrepError
 from prep.mark import MARK, StoreError
-from prep.place import Folder, LineCut, PlaceError
-from prep.share import ShareError, TermsError, pull, push
+from prep.places.folder import Folder
+from prep.places.place import LineCut, PlaceError
+from prep.sharing.share import ShareError, TermsError, pull, push
 from prep.store import open_store
 from prep.verify import verify
 
@@ -100,7 +101,7 @@ def test_s3_cut_three_times_each_way(whole: Path, tmp_path: Path, bucket: str, m
 def test_what_arrived_is_kept_where_one_request_may_not_be_repeated(
     web: tuple[str, Path], whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(prep.remote, "RETRIES", 0)
+    monkeypatch.setattr(prep.places.remote, "RETRIES", 0)
     list(push(open_store(whole), f"{web[0]}/s.zarr"))
     out, size = tmp_path / "back.zarr", sum(held.bytes for held in open_store(whole).files.values())
     with cut(web[0], after=300_000) as (url, line):
@@ -298,8 +299,8 @@ def test_a_line_that_brings_nothing_ends_the_pull(
     web: tuple[str, Path], whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     list(push(open_store(whole), f"{web[0]}/s.zarr"))
-    monkeypatch.setattr(prep.remote, "RETRIES", 0)
-    monkeypatch.setattr("prep.share._check_names", lambda place, mark: line.__setattr__("after", 0))
+    monkeypatch.setattr(prep.places.remote, "RETRIES", 0)
+    monkeypatch.setattr("prep.sharing.share._check_names", lambda place, mark: line.__setattr__("after", 0))
     with cut(web[0], after=10**9, times=10**6) as (url, line), pytest.raises(LineCut, match="it continues"):
         list(pull(f"{url}/s.zarr", tmp_path / "back.zarr"))
     assert not (tmp_path / "back.zarr").exists()

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from prep.mark import FileMark, file_digest
-from prep.place import Folder
-from prep.transfer import Moved, Tell, digest_at, fetch, side_by_side
+from prep.places.folder import Folder
+from prep.sharing.transfer import Moved, Tell, digest_at, fetch, side_by_side
 
 
 @pytest.mark.parametrize("jobs", [1, 3, 20])

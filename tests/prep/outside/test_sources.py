@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from prep.clip import BadFile, PrepError
-from prep.sources import LARGEST, find_sources, load_bytes, load_head, walk
+from prep.outside.sources import LARGEST, find_sources, load_bytes, load_head, walk
 
 
 def find(raw: Path) -> list[str]:

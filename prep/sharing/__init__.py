@@ -1,0 +1,1 @@
+"""Stores handed on: sent, fetched, described, and made again from a recipe."""

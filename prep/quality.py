@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from manifests.dataset import Dataset
 from manifests.layout import Layout
-from prep.building.choose import label_of
 from prep.clip import Recording, Source
+from prep.label import label_of
 
 RULES = 1  # rises whenever a rule changes, so that parts made by an older one are made again
 

@@ -9,6 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+SPLIT = """
+title = "Three to learn, two to tell apart"
+source = "us"
+dataset = "gestures"
+protocol = "episodic"
+seed = 0
+train = [0, 1, 2]
+test = [3, 4]
+"""
 MANIFEST = """
 title = "Gestures"
 source = "Our lab, 2026"

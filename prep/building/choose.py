@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from manifests.dataset import Dataset
 from manifests.facts import missing_names
 from manifests.split import Split
 from prep.clip import PrepError, Source
+from prep.label import label_of
 
 Bad = tuple[tuple[str, str], ...]
 
@@ -35,17 +35,6 @@ def choose(data: Dataset, subset: Split | None, found: Sequence[Source]) -> tupl
     if subset is None:
         return kept, ()
     return _subset(data, subset, kept, by_label)
-
-
-def label_of(data: Dataset, source: Source) -> int | None:
-    """The 0-based label that stands beside the file or in its name; -1 unknown; None of an action not in this data."""
-    if source.label >= 0:
-        return source.label
-    match = re.fullmatch(data.pattern, source.name)
-    if match is None or "action" not in match.groupdict():
-        return -1
-    action = int(match["action"])
-    return data.actions.index(action) if action in data.actions else None
 
 
 def _subset(data: Dataset, rule: Split, kept: list[Source], by_label: dict[int, list[str]]) -> tuple[list[Source], Bad]:

@@ -8,19 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from invented_own import MANIFEST, clips, joints, write_own
+from invented_own import MANIFEST, SPLIT, clips, joints, write_own
 
 from prep.store import open_store
 
-SPLIT = """
-title = "Three to learn, two to tell apart"
-source = "us"
-dataset = "gestures"
-protocol = "episodic"
-seed = 0
-train = [0, 1, 2]
-test = [3, 4]
-"""
 SMALL = (
     "--set task.way=2 --set task.shot=1 --set task.queries_per_class=2 --set data.frames=8 --set budget.episodes=4 "
     "--set budget.epoch=2 --set budget.test=3 --set budget.validation=0"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from invented_own import MANIFEST
+from invented_own import MANIFEST, SPLIT
 
 from manifests.facts import layout, layout_of, names, split
 from manifests.own import EXAMPLE, PREPARED, read_own
@@ -137,17 +137,6 @@ def test_an_absent_or_unreadable_manifest_is_named(tmp_path: Path) -> None:
     (tmp_path / "latin.toml").write_bytes(b'title = "\xff"')
     with pytest.raises(FactError, match=r"latin\.toml: cannot be read: "):
         read_own(tmp_path / "latin.toml")
-
-
-SPLIT = """
-title = "Three to learn, two to tell apart"
-source = "us"
-dataset = "gestures"
-protocol = "episodic"
-seed = 0
-train = [0, 1, 2]
-test = [3, 4]
-"""
 
 
 def test_a_split_of_ones_own_is_read_by_its_path(tmp_path: Path) -> None:

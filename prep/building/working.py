@@ -13,7 +13,10 @@ from prep.clip import PrepError
 
 @contextmanager
 def locked(working: Path) -> Iterator[None]:
-    """Make the folder and hold it. Raises PrepError when somebody else does; the lock falls with its process."""
+    """Make the folder and hold it; it goes again when nothing was put into it.
+
+    Raises PrepError when somebody else holds it; the lock falls with its process.
+    """
     working.mkdir(parents=True, exist_ok=True)
     with (working / "lock").open("w") as file:
         try:
@@ -22,7 +25,12 @@ def locked(working: Path) -> Iterator[None]:
             raise PrepError(
                 f"{working}: another command is writing here. Wait for it, or choose another --out."
             ) from error
-        yield
+        try:
+            yield
+        finally:
+            if [left.name for left in working.glob("*")] == ["lock"]:
+                (working / "lock").unlink()
+                working.rmdir()
 
 
 @contextmanager

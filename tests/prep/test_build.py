@@ -155,6 +155,13 @@ def test_what_is_unknown_is_named(raw: Path, tmp_path: Path, task: dict[str, obj
     assert words in str(raised.value)
 
 
+def test_a_build_that_found_nothing_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(PrepError, match="holds no"):
+        run(job(tmp_path / "empty", tmp_path / "s.zarr"))
+    assert [path.name for path in tmp_path.iterdir()] == ["empty"]
+
+
 def test_what_a_store_says_of_bad_files_does_not_depend_on_where_they_lay(tmp_path: Path) -> None:
     digests = []
     for place in ("here", "there"):

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from plain_kinetics import Pose, plain_link, pose, recording
+from numpy.typing import NDArray
+from plain_kinetics import Pose, numpy_link, plain_link, pose, recording
 
 from manifests.facts import dataset
 from prep.bodies import longest_tracks
@@ -93,6 +94,30 @@ def test_it_is_the_rule(seed: int, frames: int, people: int) -> None:
     assert all(len(set(ids)) == len(ids) for ids in found)
 
 
+def crowd(seed: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """People and joints of a short scene with ties (on a coarse grid at times) and joints or all of them missing."""
+    random = np.random.default_rng(seed)
+    most = int(random.integers(1, 12))
+    people = random.integers(0, most + 1, random.integers(1, 16))
+    rows = int(people.sum())
+    joints = (
+        random.normal(0, random.choice([0.005, 0.03, 0.1]), (rows, 18, 3))
+        + random.random((most, 1, 3))[random.integers(0, most, rows)]
+    )
+    joints[random.random((rows, 18)) < random.choice([0.0, 0.3, 0.7, 0.97])] = 0
+    return people, joints.clip(0).round(int(random.choice([1, 2, 3, 9]))).astype(np.float32)
+
+
+def test_it_is_the_arithmetic_of_numpy_to_the_bit() -> None:
+    joined = 0
+    for seed in range(4000):
+        people, joints = crowd(seed)
+        tracks = numpy_link(people, joints)
+        np.testing.assert_array_equal(link(people, joints), tracks, err_msg=f"crowd({seed})")
+        joined += len(tracks) - len(set(tracks.tolist()))
+    assert joined > 10_000
+
+
 @given(seed=st.integers(0, 10**6))
 @settings(max_examples=40, deadline=None)
 def test_the_order_within_a_frame_has_no_influence(seed: int) -> None:
@@ -102,6 +127,15 @@ def test_the_order_within_a_frame_has_no_influence(seed: int) -> None:
     mixed = [[people[place] for place in order] for people, order in zip(shown, orders, strict=True)]
     for ids, mixed_ids, order in zip(follow(shown), follow(mixed), orders, strict=True):
         assert [ids[place] for place in order] == mixed_ids
+
+
+def test_real_clips_are_followed_as_by_numpy() -> None:
+    facts = dataset("kinetics")
+    sources = find(Request(shared("data/kinetics-skeleton"), facts)).sources
+    assert len(sources) >= 5
+    for source in sources:
+        clip = read(source, load_bytes(source), facts)
+        np.testing.assert_array_equal(clip.body_id, numpy_link(clip.bodies_per_frame, clip.joints))
 
 
 def test_the_potter_of_a_real_clip_is_one_person() -> None:

@@ -36,7 +36,8 @@ from prep.places.address import is_remote, place_at
 from prep.places.remote import RECIPE
 from prep.recipe import recipe
 from prep.sharing.card import CARD, card
-from prep.sharing.share import ShareError, write_checked
+from prep.sharing.share import write_checked
+from prep.sharing.transfer import ShareError
 from prep.store import Store, pack_text
 
 SHARE_FORMAT = 1

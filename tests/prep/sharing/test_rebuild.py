@@ -18,7 +18,7 @@ from prep.build import build
 from prep.building.job import Job
 from prep.demo.generate import generate
 from prep.sharing.rebuild import RebuildError, Shared, check_same, job_of, push_recipe, read_shared, shared
-from prep.sharing.share import ShareError
+from prep.sharing.transfer import ShareError
 from prep.store import Store, open_store
 
 

@@ -18,7 +18,8 @@ from prep.clip import PrepError
 from prep.mark import MARK, StoreError
 from prep.places.folder import Folder
 from prep.places.place import LineCut, PlaceError
-from prep.sharing.share import ShareError, TermsError, pull, push
+from prep.sharing.share import TermsError, pull, push
+from prep.sharing.transfer import ShareError
 from prep.store import open_store
 from prep.verify import verify
 

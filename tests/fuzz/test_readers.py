@@ -88,7 +88,13 @@ def nw_ucla_json(_: Path) -> Target:
 def kinetics_json(_: Path) -> Target:
     frames = [[plain_kinetics.pose(1)], [], [plain_kinetics.pose(1), plain_kinetics.pose(2, x=0.9)]]
     seeds = [plain_kinetics.clip(shown) for shown in ([], frames[:1], frames)]
-    return Target(some(seeds), lambda data: kinetics.read(source("-bcdefghij_", ".json"), data, dataset("kinetics")))
+
+    def read(data: bytes) -> Recording:
+        return kinetics.read(source("-bcdefghij_", ".json"), data, dataset("kinetics"))
+
+    for seed in seeds:  # compiles what only a good clip reaches
+        read(seed)
+    return Target(some(seeds), read)
 
 
 def kinetics_labels(folder: Path) -> Target:

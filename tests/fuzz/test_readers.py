@@ -93,7 +93,7 @@ def kinetics_json(_: Path) -> Target:
         return kinetics.read(source("-bcdefghij_", ".json"), data, dataset("kinetics"))
 
     for seed in seeds:  # compiles what only a good clip reaches
-        read(seed)
+        read(plain_kinetics.text(seed))
     return Target(some(seeds), read)
 
 

@@ -107,9 +107,11 @@ def find(name: str, raw: Path, data: Dataset, settings: Mapping[str, str], scrat
 
     Raises PrepError when nothing is found, and when two forms of one data set lie in one folder.
     """
-    if not raw.exists():
-        raise PrepError(f"{raw}: there is no such folder or file. {data.obtain.strip()}")
     tried = [form(each) for each in ([name] if name else data.readers)]
+    # Who names a form has the data in it, and need not be told where to register for the raw ones.
+    remedy = "Check the path." if name else data.obtain.strip()
+    if not raw.exists():
+        raise PrepError(f"{raw}: there is no such folder or file. {remedy}")
     found = {}
     for each in tried:
         result = each.find(Request(raw, data, each.options(settings), scratch))
@@ -117,7 +119,7 @@ def find(name: str, raw: Path, data: Dataset, settings: Mapping[str, str], scrat
             found[each] = result
     if not found:
         sought = " or ".join(each.files for each in tried)
-        raise PrepError(f"{raw}: holds no {sought}, neither as files nor inside zips. {data.obtain.strip()}")
+        raise PrepError(f"{raw}: holds no {sought}, neither as files nor inside zips. {remedy}")
     if len(found) > 1:
         both = " and ".join(f"{each.files} (--from {each.name})" for each in found)
         raise PrepError(f"{raw}: holds {both}. One store is made of one form: name it, or move the other away.")

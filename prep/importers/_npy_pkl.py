@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from prep.clip import Found, PrepError, Request
-from prep.importers import _labels
+from manifests.dataset import Dataset
+from prep.clip import Found, PrepError, Recording, Request, Source
+from prep.importers import _clips, _labels
 from prep.importers._clips import Rows, clean_name, found
 from prep.outside import pickles
 from prep.outside.arrays import npy, stamp
@@ -22,6 +23,12 @@ def find(request: Request, ending: str) -> Found:
         if path.is_file():
             several.append(_rows(request, path, request.raw / f"{part}_label.pkl"))
     return found(several)
+
+
+def read(source: Source, raw: bytes, data: Dataset) -> Recording:
+    """One row as (T, M, V, C), without padding. Raises BadFile for another shape."""
+    row = _clips.row_of(source, raw, (4,), "3 x frames x joints x bodies")
+    return _clips.recording(source, _clips.from_channels_first(source, row, data), data)
 
 
 def _rows(request: Request, path: Path, label_path: Path) -> Rows:

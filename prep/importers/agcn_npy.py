@@ -8,6 +8,8 @@ points down the image, as in the raw file.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from manifests.dataset import Dataset
@@ -27,9 +29,8 @@ def find(request: Request) -> Found:
 
 def read(source: Source, raw: bytes, data: Dataset) -> Recording:
     """One row as (T, M, V, C), without padding. Raises BadFile for another shape."""
-    row = _clips.row_of(source, raw, (4,), "3 x frames x joints x bodies")
-    joints = _clips.from_channels_first(source, row, data)
-    if layout_of(data).unit == "image":
-        # Adding zero turns the -0 of a joint that was not seen into 0.
-        joints = joints * np.array([1, -1, 1], joints.dtype) + np.zeros((), joints.dtype)
-    return _clips.recording(source, joints, data)
+    recording = _npy_pkl.read(source, raw, data)
+    if layout_of(data).unit != "image":
+        return recording
+    # Adding zero turns the -0 of a joint that was not seen into 0.
+    return replace(recording, joints=recording.joints * np.array([1, -1, 1], np.float32) + np.float32(0))

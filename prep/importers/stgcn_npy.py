@@ -23,5 +23,4 @@ def find(request: Request) -> Found:
 
 def read(source: Source, raw: bytes, data: Dataset) -> Recording:
     """One row as (T, M, V, C), without padding. Raises BadFile for another shape."""
-    row = _clips.row_of(source, raw, (4,), "3 x frames x joints x bodies")
-    return _clips.recording(source, _clips.from_channels_first(source, row, data), data)
+    return _npy_pkl.read(source, raw, data)

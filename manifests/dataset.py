@@ -2,12 +2,35 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
 from manifests.layout import Layout
 from manifests.rules import groups, require, unique
 from manifests.strict import hint
+
+
+@dataclass(frozen=True)
+class VideoLayout:
+    """How the videos of a data set are named: `pattern` is the regular expression of a path below the videos' folder.
+
+    `name` makes the recording's name of the pattern's groups, "{name}" for example. With `pictures` the pattern is that
+    of one picture (a frame) among those of a folder, whose order is the number in its group `frame`.
+    """
+
+    pattern: str
+    name: str = "{name}"
+    pictures: bool = False
+
+    def __post_init__(self) -> None:
+        known = groups(self.pattern)
+        for field in re.findall(r"\{(\w*)\}", self.name):
+            require(field in known, f"pattern `{self.pattern}` has no group (?P<{field}>...), which `name` needs")
+        require("frame" in known or not self.pictures, f"pattern `{self.pattern}` has no group (?P<frame>...)")
+
+
+ANY_VIDEO = VideoLayout(r"(?:.*/)?(?P<name>[^/]+?)(?:_rgb)?\.(?:avi|mp4|mkv|webm|mov)")
 
 
 @dataclass(frozen=True)
@@ -22,6 +45,9 @@ class Dataset:
     `missing` names a list of clips without a skeleton ("" for none) and `known_bad` (name, reason) those that are
     wrong as released; `own_layout` is a skeleton that is not among the layouts; `unverified` says what no file at
     hand bears out.
+    `videos` says how the paired videos are named, `picture` where in them the joints are: where the `file` says it, at
+    the `joints` themselves, by the projection of a Kinect v2 (`kinect_v2`), or nowhere known (`none`). `untrimmed`:
+    a recording holds several clips, each named after it with `_001`, `_002`, ... added.
     Without `actions` they are 1, 2, 3, ...
     """
 
@@ -46,6 +72,9 @@ class Dataset:
     unverified: str = ""
     actions: tuple[int, ...] = ()
     own_layout: Layout | None = None
+    videos: tuple[VideoLayout, ...] = (ANY_VIDEO,)
+    picture: Literal["file", "joints", "kinect_v2", "none"] = "none"
+    untrimmed: bool = False
 
     def __post_init__(self) -> None:
         if not self.actions:

@@ -1,4 +1,5 @@
-"""Facts about the world as frozen records, one TOML file each: data sets, splits, layouts, published results.
+"""Facts about the world as frozen records, one TOML file each: data sets, splits, layouts, encoders,
+prompts, published results.
 
 The file's name is the record's name, so `name` stands in no file. Knows no array library.
 """
@@ -13,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from manifests.dataset import Dataset
+from manifests.encoder import Encoder, Prompts
 from manifests.layout import Layout
 from manifests.split import Split
 from manifests.strict import FactError, build, hint, parse, read_toml
 from manifests.tables import Published, read_tables
 
-ROOMS = ("datasets", "layouts", "splits", "published")
+ROOMS = ("datasets", "encoders", "layouts", "prompts", "published", "splits")
 _HERE = Path(__file__).parent
 
 
@@ -54,6 +56,41 @@ def layout(name: str) -> Layout:
     25
     """
     return build(Layout, _read("layouts", name), f"layouts/{name}.toml")
+
+
+@cache
+def encoder(name: str) -> Encoder:
+    """The video and text encoder of that name. Raises FactError.
+
+    >>> encoder("xclip").frames
+    8
+    """
+    return build(Encoder, _read("encoders", name), f"encoders/{name}.toml")
+
+
+def is_own_encoder(name: str) -> bool:
+    """Whether an encoder's name is the path of a user's own file.
+
+    >>> is_own_encoder("my_encoder.py"), is_own_encoder("xclip")
+    (True, False)
+    """
+    return name.endswith(".py")
+
+
+def own_encoder(path: Path) -> Encoder:
+    """The facts beside a user's own encoder: the .toml of the same name. Raises FactError."""
+    facts = path.with_suffix(".toml")
+    return build(Encoder, _named(path.stem, read_toml(facts), str(facts)), str(facts))
+
+
+@cache
+def prompts(name: str) -> Prompts:
+    """The set of prompts of that name. Raises FactError.
+
+    >>> prompts("bare").templates
+    ('{}',)
+    """
+    return build(Prompts, _read("prompts", name), f"prompts/{name}.toml")
 
 
 def layout_of(data: Dataset) -> Layout:

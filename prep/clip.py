@@ -27,6 +27,8 @@ class Recording:
     `bodies_per_frame` (L,) int64; the sightings of all frames end to end, R = bodies_per_frame.sum():
     `body_id` (R,) int64 identifies a person across frames, `joints` (R, V, C) float32 in the unit of the layout
     (NaN where the file says NaN). A recording may have zero frames.
+    `picture` (R, 4) float32 are left, top, right and bottom of each sighting's joints in the picture, in parts of its
+    width and height (NaN where nothing is known), and None where the file says nothing of a picture.
     `label` is 0-based; subject, camera, setup, repetition are as the name says them, -1 where it does not.
     """
 
@@ -39,6 +41,7 @@ class Recording:
     camera: int = -1
     setup: int = -1
     repetition: int = -1
+    picture: NDArray[np.float32] | None = None
 
     @property
     def frames(self) -> int:

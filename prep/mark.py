@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -17,8 +17,9 @@ from manifests.strict import FactError, build
 from prep.clip import PrepError
 from prep.places.place import Place
 
-FORMAT = 2
+FORMAT = 3
 MARK = "manifest.json"
+EMBEDDINGS = "embeddings"
 AGAIN = "Build or fetch the store again."
 
 
@@ -65,13 +66,25 @@ class FileMark:
 
 
 @dataclass(frozen=True)
+class EmbeddingMark:
+    """One embedding: its digest, over what it says of itself and its arrays, and that of each array by its path."""
+
+    digest: str
+    arrays: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Mark:
-    """The completion mark: the store's digest, one per array, and every file by its path inside the store."""
+    """The completion mark: the store's digest, one per array, and every file by its path inside the store.
+
+    `digest` and `arrays` cover the clips. `embedded` are the embeddings added since, by their names ("xclip/video").
+    """
 
     format: int
     digest: str
     arrays: Mapping[str, str]
     files: Mapping[str, FileMark]
+    embedded: Mapping[str, EmbeddingMark] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in self.files:
@@ -82,11 +95,24 @@ class Mark:
 def write_mark(path: Path, attributes: Mapping[str, Any], digests: Mapping[str, str]) -> str:
     """Write the mark of a store whose arrays are all in place. Returns the store's digest."""
     mark = Mark(FORMAT, store_digest(attributes, digests), dict(digests), _files(path))
+    _put(path, mark)
+    return mark.digest
+
+
+def mark_embedding(path: Path, mark: Mark, name: str, entry: EmbeddingMark | None) -> Mark:
+    """Enter an embedding whose arrays are in place, or with None take it out. The store's digest stays what it is."""
+    embedded = {key: value for key, value in mark.embedded.items() if key != name} | ({name: entry} if entry else {})
+    clips = {file: held for file, held in mark.files.items() if not file.startswith(f"{EMBEDDINGS}/")}
+    marked = replace(mark, files=clips | _files(path, EMBEDDINGS), embedded=embedded)
+    _put(path, marked)
+    return marked
+
+
+def _put(path: Path, mark: Mark) -> None:
     os.sync()
     temporary = path / (MARK + ".writing")
     temporary.write_text(json.dumps(asdict(mark), indent=1), encoding="utf-8")
     temporary.replace(path / MARK)
-    return mark.digest
 
 
 def read_mark(place: Place) -> Mark:
@@ -144,9 +170,9 @@ def store_digest(attributes: Mapping[str, Any], arrays: Mapping[str, str]) -> st
     return hashlib.sha256(json.dumps([content, arrays], sort_keys=True).encode()).hexdigest()
 
 
-def _files(path: Path) -> dict[str, FileMark]:
+def _files(path: Path, below: str = "") -> dict[str, FileMark]:
     return {
         file.relative_to(path).as_posix(): FileMark(file.stat().st_size, file_digest(file))
-        for file in sorted(path.rglob("*"))
+        for file in sorted((path / below).rglob("*"))
         if file.is_file() and file.name != MARK
     }

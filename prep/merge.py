@@ -113,7 +113,7 @@ def _refuse(unlike: Sequence[str]) -> None:
 
 def _known(stores: Sequence[Store], where: Clip) -> tuple[Any, ...]:
     store, clip = stores[where[0]], where[1]
-    columns = tuple(int(getattr(store, name)[clip]) for name in PER_CLIP)
+    columns = tuple(getattr(store, name)[clip].item() for name in PER_CLIP)
     return (*columns, _length(stores, where), store.source[clip].tobytes())
 
 

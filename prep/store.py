@@ -7,6 +7,9 @@
     subject, camera, setup, repetition int16 (clips), -1 where the file name does not say
     bodies     uint8   (clips)             most bodies present at once
     quality    uint16  (clips)             sum of the flags in prep.quality
+    start, stop int32  (clips)             frames start : stop of the raw recording, or of its video; -1 where unknown
+    left, top, right, bottom float32 (clips)  the joints' box in the picture, in parts of its width and height; -1 where
+                                           unknown
     source     uint8   (clips, 32)         sha256 of the raw bytes
     names      uint8   (clips, width)      UTF-8, padded with zeros
 
@@ -52,9 +55,14 @@ PER_CLIP = {
     "repetition": "int16",
     "bodies": "uint8",
     "quality": "uint16",
+    "start": "int32",
+    "stop": "int32",
+    "left": "float32",
+    "top": "float32",
+    "right": "float32",
+    "bottom": "float32",
 }
-
-
+BOX = ("left", "top", "right", "bottom")
 SMALL = ("offsets", "names", "source", *PER_CLIP)
 
 
@@ -95,24 +103,34 @@ def write_block(path: Path, index: int, joints: NDArray[np.float32], mask: NDArr
     return Block(index, array_digest(joints), array_digest(mask))
 
 
-def seal(path: Path, small: Mapping[str, NDArray[Any]], blocks: list[Block]) -> str:
-    """Write the small arrays and, last, the completion mark. Returns the store's digest."""
+def write_array(path: Path, name: str, value: NDArray[Any], attributes: Mapping[str, Any] | None = None) -> None:
+    """Write one array whole, under a name that may lead through groups."""
     import zarr
     from zarr.codecs import BloscCodec, Crc32cCodec
 
     group = zarr.open_group(path, mode="r+")
+    if "/" in name:
+        group.require_group(name.rpartition("/")[0])
     with zarr.config.set({"array.write_empty_chunks": True}):
-        for name, value in small.items():
-            chunks = tuple(max(1, side) for side in value.shape)
-            array = group.create_array(
-                name,
-                shape=value.shape,
-                dtype=value.dtype,
-                chunks=chunks,
-                compressors=[BloscCodec(cname="zstd", clevel=3, shuffle="shuffle"), Crc32cCodec()],
-            )
-            if value.size:
-                array[...] = value
+        array = group.create_array(
+            name,
+            shape=value.shape,
+            dtype=value.dtype,
+            chunks=tuple(max(1, side) for side in value.shape),
+            compressors=[BloscCodec(cname="zstd", clevel=3, shuffle="shuffle"), Crc32cCodec()],
+            attributes=dict(attributes or {}),
+        )
+        if value.size:
+            array[...] = value
+
+
+def seal(path: Path, small: Mapping[str, NDArray[Any]], blocks: list[Block]) -> str:
+    """Write the small arrays and, last, the completion mark. Returns the store's digest."""
+    import zarr
+
+    for name, value in small.items():
+        write_array(path, name, value)
+    group = zarr.open_group(path, mode="r")
     for left in path.rglob("*.partial"):  # zarr's, of a writer that died; another has written that block since
         left.unlink()
     digests = {name: array_digest(value) for name, value in small.items()}
@@ -177,6 +195,14 @@ class Store:
             shards = self._shards(name, where)
             raise StoreError(f"{self.path}: array `{name}` is damaged ({error}) in {shards}. {AGAIN}") from error
 
+    def attributes(self, name: str) -> Mapping[str, Any]:
+        """What one array says of itself. Raises StoreError where there is no such array."""
+        try:
+            with self.place.reading():
+                return dict(self._group[name].attrs)
+        except KeyError as error:
+            raise StoreError(f"{self.path}: has no array `{name}`. {AGAIN}") from error
+
     def _shards(self, name: str, where: slice) -> str:
         """The files that hold these rows, in words."""
         long = name in ("joints", "body_mask")
@@ -190,6 +216,11 @@ class Store:
         return self.read("body_mask")
 
     @cached_property
+    def box(self) -> NDArray[np.float32]:
+        """(clips, 4): left, top, right, bottom of the joints in the picture, each -1 where unknown."""
+        return np.stack([getattr(self, side) for side in BOX], axis=1)
+
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """The stem of each clip's raw file."""
         return tuple(bytes(row).rstrip(b"\0").decode() for row in self.read("names"))
@@ -201,6 +232,12 @@ class Store:
     repetition = _small("repetition")
     bodies = _small("bodies")
     quality = _small("quality")
+    start = _small("start")
+    stop = _small("stop")
+    left = _small("left")
+    top = _small("top")
+    right = _small("right")
+    bottom = _small("bottom")
     source = _small("source")
     offsets = _small("offsets")
 
@@ -269,4 +306,10 @@ def _check_shape(store: Store) -> None:
 
 
 def _attributes(info: StoreInfo) -> dict[str, Any]:
-    return json.loads(json.dumps(asdict(info)))  # tuples to lists, as zarr.json will hold them
+    return as_json(info)
+
+
+def as_json(record: Any) -> dict[str, Any]:
+    """A record as attributes of a group or an array: tuples become lists, as zarr.json will hold them."""
+    held: dict[str, Any] = json.loads(json.dumps(asdict(record)))
+    return held

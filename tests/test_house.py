@@ -18,9 +18,31 @@ from zoo.recipe import resolve, shipped
 
 ROOT = Path(__file__).resolve().parents[1]
 FLOORS = ["manifests", "prep", "episodes", "zoo", "cli"]
-SIBLINGS = ["prep/readers", "zoo/methods", "zoo/backbones", "zoo/pretrain", "prep/encoders", "prep/importers"]
+SIBLINGS = [
+    "prep/readers",
+    "zoo/methods",
+    "zoo/backbones",
+    "zoo/pretrain",
+    "prep/encoders",
+    "prep/importers",
+    "prep/video/decoders",
+]
 HEAVY = {
-    "prep": {"torch", "cv2", "av", "dask", "distributed", "h5py", "matplotlib", "numba", "obstore"},
+    "prep": {
+        "torch",
+        "cv2",
+        "av",
+        "dask",
+        "distributed",
+        "h5py",
+        "matplotlib",
+        "numba",
+        "obstore",
+        "decord",
+        "transformers",
+        "open_clip",
+        "torchvision",
+    },
     "episodes": {"zarr", "cv2", "numba", "dask"},
     "zoo": {"zarr", "cv2", "numba", "dask", "matplotlib"},
     "cli": {"zarr", "cv2", "numba", "dask", "torch", "numpy", "matplotlib"},

@@ -11,7 +11,7 @@ import json
 import os
 import platform
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -24,11 +24,12 @@ from manifests.dataset import Dataset
 from manifests.facts import layout_of
 from prep.bodies import fill_nan
 from prep.clip import BadFile, Clip, PrepError, Recording, Source
-from prep.forms import form
+from prep.forms import Form, form
 from prep.mark import FORMAT
+from prep.picture import Box, joints_box
 from prep.quality import EXTRA_BODIES, RULES, flags
 from prep.recipe import Recipe, apply, recipe
-from prep.store import PER_CLIP, pack_text
+from prep.store import BOX, PER_CLIP, pack_text
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ def convert(part: Part) -> PartDone:
     data, held = part.dataset, form(part.form)
     chosen = recipe(part.recipe)
     clips: list[Clip] = []
+    kept: list[Source] = []
     recordings: list[Recording] = []
     digests: list[bytes] = []
     bad: list[tuple[str, str]] = []
@@ -92,9 +94,13 @@ def convert(part: Part) -> PartDone:
             bad.append((source.name, str(error)))
             continue
         clips.append(replace(clip, quality=clip.quality | flags(fill_nan(recording), data, layout_of(data))))
+        kept.append(source)
         recordings.append(recording)
         digests.append(hashlib.sha256(raw).digest())
-    _write(folder, key, bodies_kept(data, chosen), clips, _columns(recordings, clips, digests, bad))
+    spans = [span(held, source, recording) for source, recording in zip(kept, recordings, strict=True)]
+    boxes = [joints_box(recording, data) for recording in recordings]
+    columns = _columns(recordings, clips, digests, bad) | _in_video(spans, boxes)
+    _write(folder, key, bodies_kept(data, chosen), clips, columns)
     return load_done(folder, key)
 
 
@@ -112,7 +118,7 @@ def _columns(
     columns: dict[str, NDArray[Any]] = {
         name: np.array([getattr(recording, name) for recording in recordings], dtype)
         for name, dtype in PER_CLIP.items()
-        if name not in ("bodies", "quality")
+        if name in {field.name for field in fields(Recording)}
     }
     columns["quality"] = np.array([clip.quality for clip in clips], PER_CLIP["quality"])
     columns["bodies"] = np.array([clip.body_mask.any(0).sum() for clip in clips], PER_CLIP["bodies"])
@@ -121,6 +127,20 @@ def _columns(
     columns["names"] = pack_text([recording.name for recording in recordings])
     columns["bad"] = np.frombuffer(json.dumps(list(bad)).encode(), np.uint8)
     return columns
+
+
+def span(held: Form, source: Source, recording: Recording) -> tuple[int, int]:
+    """The clip's frames start : stop in its raw recording; (-1, -1) where an intermediate form has lost them."""
+    if held.prepared:
+        return -1, -1
+    return source.rows if source.rows != (0, 0) else (0, recording.frames)
+
+
+def _in_video(spans: Sequence[tuple[int, int]], boxes: Sequence[Box]) -> dict[str, NDArray[Any]]:
+    """The columns that say where in its video a clip is."""
+    frames, sides = np.array(spans).reshape(-1, 2), np.array(boxes).reshape(-1, 4)
+    found = {"start": frames[:, 0], "stop": frames[:, 1]} | dict(zip(BOX, sides.T, strict=True))
+    return {name: column.astype(PER_CLIP[name]) for name, column in found.items()}
 
 
 def bodies_kept(data: Dataset, chosen: Recipe) -> int:

@@ -147,7 +147,7 @@ def recording(source: Source, joints: NDArray[Any], data: Dataset, keep_length: 
     )
 
 
-def from_name(source: Source, data: Dataset) -> dict[str, int]:
+def from_name(source: Source, data: Dataset) -> dict[str, Any]:
     """Subject, camera, setup and repetition as far as the name says them. Raises BadFile for another action."""
     match = re.fullmatch(data.pattern, source.name)
     said = match.groupdict() if match else {}

@@ -1,0 +1,99 @@
+"""Embeddings read from a store: vectors of its videos and of its class names, and their sum."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manifests.strict import FactError, build, hint
+from prep.embedding.about import AboutText, AboutVideo, check_together
+from prep.mark import EMBEDDINGS, StoreError
+from prep.store import Store
+
+AboutT = TypeVar("AboutT", AboutVideo, AboutText)
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """What a store holds under one name; `about_video` and `about_text` are None where that part is not there."""
+
+    store: Store
+    name: str
+    about_video: AboutVideo | None
+    about_text: AboutText | None
+
+    @cached_property
+    def video(self) -> NDArray[np.floating[Any]]:
+        """(clips, D); rows of clips without a vector are zeros. Raises StoreError."""
+        return self._read("video")
+
+    @cached_property
+    def done(self) -> NDArray[np.bool_]:
+        """(clips,): whether a clip has a vector. Raises StoreError."""
+        return self._read("done")
+
+    @cached_property
+    def text(self) -> NDArray[np.floating[Any]]:
+        """(classes, D). Raises StoreError."""
+        return self._read("text")
+
+    def _read(self, array: str) -> NDArray[Any]:
+        about = self.about_text if array == "text" else self.about_video
+        if about is None:
+            part, command = ("class names", "embed-text") if array == "text" else ("videos", "embed-videos")
+            raise StoreError(
+                f"{self.store.path}: `{self.name}` has no vectors of {part}. Run `fsprep {command} --name {self.name}`."
+            )
+        return self.store.read(f"{EMBEDDINGS}/{self.name}/{array}")
+
+
+def embedded(store: Store, name: str) -> Embedded:
+    """What `store` holds under `name`. Raises StoreError for an unknown one, StaleError where its parts do not fit."""
+    units = store.mark.embedded
+    known = sorted({unit.partition("/")[0] for unit in units})
+    if name not in known:
+        remedy = hint(name, known) if known else "It has none; `fsprep embed-videos` makes them."
+        raise StoreError(f"{store.path}: has no embedding `{name}`. {remedy}")
+    video = _about(store, name, "video", AboutVideo)
+    text = _about(store, name, "text", AboutText)
+    if video and text:
+        check_together(video.key, text.key, f"{store.path}: {name}")
+    return Embedded(store, name, video, text)
+
+
+def vision_language(
+    held: Embedded, video_unit: bool = False, text_unit: bool = False
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """f_VL = f_v + f_t of every clip (clips, D), and which clips have one.
+
+    f_v is the clip's video, f_t the name of its class; each as the encoder gave it, or of length 1 where asked (paper:
+    cross-modal contrastive pre-training, section III: the plain sum). A clip without a video has zeros and False.
+    Raises StoreError where one of the two was not embedded.
+    """
+    video, text = held.video.astype(np.float32), held.text.astype(np.float32)
+    video, text = unit(video) if video_unit else video, unit(text) if text_unit else text
+    done = held.done
+    return np.where(done[:, None], video + text[held.store.label], np.float32(0)), done
+
+
+def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Rows of length 1; a row of zeros stays.
+
+    >>> unit(np.array([[3.0, 4.0], [0.0, 0.0]], np.float32)).tolist()
+    [[0.6000000238418579, 0.800000011920929], [0.0, 0.0]]
+    """
+    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return np.asarray(vectors / np.where(length > 0, length, 1), np.float32)
+
+
+def _about(store: Store, name: str, kind: str, cls: type[AboutT]) -> AboutT | None:
+    if f"{name}/{kind}" not in store.mark.embedded:
+        return None
+    try:
+        return build(cls, store.attributes(f"{EMBEDDINGS}/{name}/{kind}"), f"{store.path}/{EMBEDDINGS}/{name}/{kind}")
+    except FactError as error:
+        raise StoreError(f"{error}. The store was altered, or is of another version.") from error

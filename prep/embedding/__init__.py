@@ -1,0 +1,1 @@
+"""Videos and class names to embeddings in a store."""

@@ -1,0 +1,70 @@
+"""An embedding into a store that is finished, and out of it: arrays first, the store's mark last."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prep.clip import PrepError
+from prep.embedding.about import AboutText, AboutVideo
+from prep.mark import EMBEDDINGS, EmbeddingMark, array_digest, mark_embedding
+from prep.store import Store, as_json, open_store, write_array
+
+VIDEO, DONE, TEXT = "video", "done", "text"
+
+
+def local(store: Store) -> Path:
+    """The folder of a store on this machine. Raises PrepError for one elsewhere."""
+    folder = store.place.handle
+    if not isinstance(folder, Path):
+        raise PrepError(f"{store.path}: is not on this machine. Fetch it first: `fsprep pull {store.path}`.")
+    return folder
+
+
+def check_name(name: str) -> None:
+    """Raise PrepError unless a name can be that of a folder, and of one in a URL."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", name):
+        raise PrepError(f"--name {name}: is not 1 to 64 of a-z, 0-9, - and _, the first a letter or digit.")
+
+
+def keep_videos(store: Store, name: str, vectors: NDArray[Any], done: NDArray[np.bool_], about: AboutVideo) -> Store:
+    """Write (clips, D) and the mask of those that have a vector, in place of what is there. Returns the store anew."""
+    return _keep(store, name, VIDEO, {VIDEO: vectors, DONE: done}, about)
+
+
+def keep_texts(store: Store, name: str, vectors: NDArray[Any], about: AboutText) -> Store:
+    """Write (classes, D) in place of what is there. Returns the store opened anew."""
+    return _keep(store, name, TEXT, {TEXT: vectors}, about)
+
+
+def _keep(
+    store: Store, name: str, kind: str, arrays: Mapping[str, NDArray[Any]], about: AboutVideo | AboutText
+) -> Store:
+    check_name(name)
+    folder, unit = local(store), f"{name}/{kind}"
+    # Out of the mark first: whatever is cut short from here on leaves a whole store without this embedding.
+    mark = mark_embedding(folder, store.mark, unit, None) if unit in store.mark.embedded else store.mark
+    digests = {}
+    for array, value in arrays.items():
+        path = f"{EMBEDDINGS}/{name}/{array}"
+        if (folder / path).exists():
+            shutil.rmtree(folder / path)
+        write_array(folder, path, value, as_json(about) if array == kind else None)
+        digests[path] = array_digest(value)
+    entry = EmbeddingMark(embedding_digest(as_json(about), digests, store.digest), digests)
+    mark_embedding(folder, mark, unit, entry)
+    return open_store(folder)
+
+
+def embedding_digest(about: Mapping[str, Any], arrays: Mapping[str, str], clips: str) -> str:
+    """Over what an embedding says of itself, but for the software, its arrays, and the clips that it is of."""
+    content = {key: value for key, value in about.items() if key != "software"}
+    return hashlib.sha256(json.dumps([content, arrays, clips], sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""One decoder per file, behind the interface in prep/video/decoder.py."""

@@ -11,6 +11,8 @@ from concurrent.futures import CancelledError, Executor, ProcessPoolExecutor, Th
 from contextlib import contextmanager
 from multiprocessing.connection import wait
 
+from cli.sturdy import Sturdy, WorkerDied
+
 
 class ClusterError(Exception):
     """The cluster asked for cannot be used; the text says what to install or start."""
@@ -73,10 +75,33 @@ def local_executor(workers: int) -> Iterator[Executor]:
         with ThreadPoolExecutor(1) as executor:
             yield executor
         return
+    with _processes(workers) as pool:
+        yield pool
+
+
+@contextmanager
+def sturdy_executor(workers: int, scheduler: str = "") -> Iterator[tuple[Executor, int, tuple[type[Exception], ...]]]:
+    """As `executor`, for tasks that may end their process: also the errors by which such a task is known.
+
+    Even one worker is a process of its own.
+    """
+    if scheduler:
+        with _cluster(scheduler) as (cluster, at_once):
+            from distributed import KilledWorker
+
+            yield cluster, at_once, (KilledWorker,)
+    else:
+        with Sturdy(_processes, workers) as pool:
+            try:
+                yield pool, workers, (WorkerDied,)
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+
+def _processes(workers: int) -> ProcessPoolExecutor:
     # Spawned, not forked: the parent may hold threads of zarr and numba.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_die_with_parent) as pool:
-        yield pool
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=_die_with_parent)
 
 
 def _die_with_parent() -> None:

@@ -15,22 +15,40 @@ from manifests.strict import hint
 class VideoLayout:
     """How the videos of a data set are named: `pattern` is the regular expression of a path below the videos' folder.
 
-    `name` makes the recording's name of the pattern's groups, "{name}" for example. With `pictures` the pattern is that
-    of one picture (a frame) among those of a folder, whose order is the number in its group `frame`.
+    The path's parts are separated by /, a zip is a folder without its .zip, and the ending is in lower case. `words`
+    says the same to a person. `name` makes the recording's name of the pattern's groups, "{name}" for example. With
+    `pictures` the pattern is that of one picture (a frame) among those of a folder, whose order is the number in its
+    group `frame`. `together`: frame i of the video is frame i of the skeleton as released, so that both count alike.
+    `shape` is width : height of the picture in which the joints' places are known, (0, 0) where that does not matter.
     """
 
     pattern: str
+    words: str
     name: str = "{name}"
     pictures: bool = False
+    together: bool = True
+    shape: tuple[int, int] = (0, 0)
 
     def __post_init__(self) -> None:
         known = groups(self.pattern)
         for field in re.findall(r"\{(\w*)\}", self.name):
             require(field in known, f"pattern `{self.pattern}` has no group (?P<{field}>...), which `name` needs")
         require("frame" in known or not self.pictures, f"pattern `{self.pattern}` has no group (?P<frame>...)")
+        none, known_shape = self.shape == (0, 0), min(self.shape) > 0
+        require(none or known_shape, f"shape is {self.shape}; it must be two numbers above 0, or [0, 0]")
+        require(bool(self.words), f"words is empty; write what a file of `{self.pattern}` is called")
 
 
-ANY_VIDEO = VideoLayout(r"(?:.*/)?(?P<name>[^/]+?)(?:_rgb)?\.(?:avi|mp4|mkv|webm|mov)")
+_VIDEO, _PICTURE = r"\.(?:avi|mp4|mkv|webm|mov)", r"/(?:[^/]*[^0-9/])?(?P<frame>\d{1,9})[^0-9/]*\.(?:jpg|jpeg|png)"
+_IN_FOLDER = r"(?:.*/)?(?P<folder>[^/]+)/(?P<stem>[^/]+?)"
+# For data of one's own. A clip of a class's folder is named <class>-<file> (manifests/own.py).
+ANY_VIDEO = (
+    VideoLayout(r"(?:.*/)?(?P<name>[^/]+?)(?:_rgb)?" + _VIDEO, "CLIP.mp4 or CLIP_rgb.avi"),
+    VideoLayout(r"(?:.*/)?(?P<name>[^/]+)" + _VIDEO, "CLIP.mkv, .mov or .webm"),
+    VideoLayout(_IN_FOLDER + "(?:_rgb)?" + _VIDEO, "FOLDER/FILE.mp4 of the clip FOLDER-FILE", "{folder}-{stem}"),
+    VideoLayout(r"(?:.*/)?(?P<name>[^/]+)" + _PICTURE, "CLIP/FRAME.jpg or .png", pictures=True),
+    VideoLayout(_IN_FOLDER + _PICTURE, "FOLDER/FILE/FRAME.jpg of the clip FOLDER-FILE", "{folder}-{stem}", True),
+)
 
 
 @dataclass(frozen=True)
@@ -72,7 +90,7 @@ class Dataset:
     unverified: str = ""
     actions: tuple[int, ...] = ()
     own_layout: Layout | None = None
-    videos: tuple[VideoLayout, ...] = (ANY_VIDEO,)
+    videos: tuple[VideoLayout, ...] = ANY_VIDEO
     picture: Literal["file", "joints", "kinect_v2", "none"] = "none"
     untrimmed: bool = False
 

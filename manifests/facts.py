@@ -93,6 +93,15 @@ def prompts(name: str) -> Prompts:
     return build(Prompts, _read("prompts", name), f"prompts/{name}.toml")
 
 
+def own_prompts(sentences: tuple[str, ...]) -> Prompts:
+    """A user's own sentences about a class, each with `{}` for its name. Raises FactError.
+
+    >>> own_prompts(("someone who does {}",)).templates
+    ('someone who does {}',)
+    """
+    return build(Prompts, {"name": "own", "templates": list(sentences), "source": "the user"}, "own prompts")
+
+
 def layout_of(data: Dataset) -> Layout:
     """The layout of a data set: its own where it brings one, else the one of that name. Raises FactError."""
     return data.own_layout or layout(data.layout)

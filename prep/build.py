@@ -26,7 +26,7 @@ from prep.clip import Found, PrepError, Source
 from prep.forms import IMPORTED, IMPORTED_ALL, Form, find
 from prep.mark import Block
 from prep.recipe import recipe
-from prep.store import create, seal
+from prep.write import create, seal
 
 CLIPS_PER_PART = 128
 TaskT = TypeVar("TaskT")

@@ -37,6 +37,11 @@ class Embedded:
         return self._read("done")
 
     @cached_property
+    def frames(self) -> NDArray[np.int32]:
+        """(clips,): how many frames a clip's video has, -1 where it has none or nobody counted. Raises StoreError."""
+        return self._read("frames")
+
+    @cached_property
     def text(self) -> NDArray[np.floating[Any]]:
         """(classes, D). Raises StoreError."""
         return self._read("text")

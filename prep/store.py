@@ -1,4 +1,4 @@
-"""The store: one zarr v3 group that holds every clip of a data set end to end. The only file that imports zarr.
+"""The store: one zarr v3 group that holds every clip of a data set end to end. `prep/write.py` writes it.
 
     joints     float32 (frames, M, V, C)   blocks of 65,536 frames, one shard and one writer each
     body_mask  bool    (frames, M)         False where a body is absent; its joints are zeros
@@ -19,9 +19,7 @@ shard would otherwise read as zeros in silence; a flipped bit fails the crc32c b
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -30,18 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prep.info import StoreInfo, described
-from prep.mark import (
-    AGAIN,
-    MARK,
-    Block,
-    FileMark,
-    Mark,
-    StoreError,
-    array_digest,
-    check_files,
-    long_digests,
-    write_mark,
-)
+from prep.mark import AGAIN, MARK, FileMark, Mark, StoreError, check_files
 from prep.places.address import place_at
 from prep.places.place import Place
 
@@ -64,78 +51,6 @@ PER_CLIP = {
 }
 BOX = ("left", "top", "right", "bottom")
 SMALL = ("offsets", "names", "source", *PER_CLIP)
-
-
-def create(path: Path, info: StoreInfo, frames: int, shape: tuple[int, int, int]) -> None:
-    """Make the group and its two long arrays, empty, for `frames` frames of shape (M, V, C)."""
-    import zarr
-    from zarr.codecs import BloscCodec, Crc32cCodec
-
-    compress = [BloscCodec(cname="zstd", clevel=3, shuffle="shuffle"), Crc32cCodec()]
-    group = zarr.open_group(path, mode="w", zarr_format=3, attributes=_attributes(info))
-    group.create_array(
-        "joints",
-        shape=(frames, *shape),
-        dtype="float32",
-        chunks=(CHUNK, *shape),
-        shards=(BLOCK, *shape),
-        compressors=compress,
-        dimension_names=("frame", "M", "V", "C"),
-    )
-    group.create_array(
-        "body_mask",
-        shape=(frames, shape[0]),
-        dtype="bool",
-        chunks=(BLOCK, shape[0]),
-        compressors=compress,
-        dimension_names=("frame", "M"),
-    )
-
-
-def write_block(path: Path, index: int, joints: NDArray[np.float32], mask: NDArray[np.bool_]) -> Block:
-    """Write block `index` whole; nobody else may write it. Returns its digests."""
-    import zarr
-
-    where = slice(index * BLOCK, index * BLOCK + len(joints))
-    with zarr.config.set({"array.write_empty_chunks": True}):
-        zarr.open_array(path / "joints", mode="r+")[where] = joints
-        zarr.open_array(path / "body_mask", mode="r+")[where] = mask
-    return Block(index, array_digest(joints), array_digest(mask))
-
-
-def write_array(path: Path, name: str, value: NDArray[Any], attributes: Mapping[str, Any] | None = None) -> None:
-    """Write one array whole, under a name that may lead through groups."""
-    import zarr
-    from zarr.codecs import BloscCodec, Crc32cCodec
-
-    group = zarr.open_group(path, mode="r+")
-    if "/" in name:
-        group.require_group(name.rpartition("/")[0])
-    with zarr.config.set({"array.write_empty_chunks": True}):
-        array = group.create_array(
-            name,
-            shape=value.shape,
-            dtype=value.dtype,
-            chunks=tuple(max(1, side) for side in value.shape),
-            compressors=[BloscCodec(cname="zstd", clevel=3, shuffle="shuffle"), Crc32cCodec()],
-            attributes=dict(attributes or {}),
-        )
-        if value.size:
-            array[...] = value
-
-
-def seal(path: Path, small: Mapping[str, NDArray[Any]], blocks: list[Block]) -> str:
-    """Write the small arrays and, last, the completion mark. Returns the store's digest."""
-    import zarr
-
-    for name, value in small.items():
-        write_array(path, name, value)
-    group = zarr.open_group(path, mode="r")
-    for left in path.rglob("*.partial"):  # zarr's, of a writer that died; another has written that block since
-        left.unlink()
-    digests = {name: array_digest(value) for name, value in small.items()}
-    digests |= long_digests(blocks)
-    return write_mark(path, dict(group.attrs), digests)
 
 
 def _small(name: str) -> cached_property[NDArray[Any]]:
@@ -242,17 +157,6 @@ class Store:
     offsets = _small("offsets")
 
 
-def pack_text(words: Sequence[str]) -> NDArray[np.uint8]:
-    """Words as rows of UTF-8 bytes padded with zeros.
-
-    >>> pack_text(["ab", "c"]).tolist()
-    [[97, 98], [99, 0]]
-    """
-    raw = [word.encode() for word in words]
-    width = max((len(word) for word in raw), default=0)
-    return np.frombuffer(b"".join(word.ljust(width, b"\0") for word in raw), np.uint8).reshape(len(raw), width)
-
-
 def open_store(where: Path | str) -> Store:
     """Open a finished store at a path or URL, of which nothing is copied.
 
@@ -303,13 +207,3 @@ def _check_shape(store: Store) -> None:
         raise StoreError(
             f"{store.path}: {store.frames} frames need {-(-store.frames // BLOCK)} shards, {shards} are there."
         )
-
-
-def _attributes(info: StoreInfo) -> dict[str, Any]:
-    return as_json(info)
-
-
-def as_json(record: Any) -> dict[str, Any]:
-    """A record as attributes of a group or an array: tuples become lists, as zarr.json will hold them."""
-    held: dict[str, Any] = json.loads(json.dumps(asdict(record)))
-    return held

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Frames = list[list[tuple[int, NDArray[np.float32]]]]
+Frames = list[list[tuple[int, NDArray[np.float32], NDArray[np.float32]]]]
 
 
 def plain_read(text: bytes) -> Frames:
-    """Per frame a list of (body id, joints (25, 3)). Raises ValueError or IndexError when the text is wrong."""
+    """Per frame a list of (body id, joints (25, 3), box in the colour picture (4,)). Raises ValueError or IndexError when the text is wrong."""
     lines = text.decode("ascii").splitlines()
     frames, at = [], 1
     for _ in range(int(lines[0])):
@@ -28,17 +28,29 @@ def plain_read(text: bytes) -> Frames:
                 raise ValueError("a body has 25 joints")
             at += 2
             joints = np.zeros((25, 3), np.float32)
+            pixels = []
             for joint in range(25):
                 words = lines[at].split()
                 at += 1
                 if len(words) != 12:
                     raise ValueError("a joint has twelve numbers")
-                joints[joint] = [float(word) for word in words][:3]
-            bodies.append((int(head[0]), joints))
+                numbers = [float(word) for word in words]
+                joints[joint] = numbers[:3]
+                pixels.append(numbers[5:7])
+            bodies.append((int(head[0]), joints, _box(pixels)))
         frames.append(bodies)
     if any(line.strip() for line in lines[at:]):
         raise ValueError("there is more after the last frame")
     return frames
+
+
+def _box(pixels: list[list[float]]) -> NDArray[np.float32]:
+    """Left, top, right, bottom in parts of 1920 x 1080; a joint does not count that is nan, or endlessly far."""
+    seen = [pixel for pixel in pixels if all(abs(number) <= 1e12 for number in pixel)]
+    if not seen:
+        return np.full(4, np.nan, np.float32)
+    x, y = zip(*seen, strict=True)
+    return np.array([min(x) / 1920, min(y) / 1080, max(x) / 1920, max(y) / 1080], np.float32)
 
 
 def plain_ctrgcn(frames: Frames) -> NDArray[np.float32]:
@@ -57,7 +69,7 @@ def plain_ctrgcn(frames: Frames) -> NDArray[np.float32]:
 def _tracks(frames: Frames) -> dict[int, dict[str, Any]]:
     tracks: dict[int, dict[str, Any]] = {}
     for number, bodies in enumerate(frames):
-        for identity, joints in bodies:
+        for identity, joints, _ in bodies:
             track = tracks.setdefault(identity, {"start": number, "joints": []})
             track["joints"].append(joints)
     for track in tracks.values():

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from manifests.facts import dataset, names, split
+from manifests.facts import dataset, encoder, names, split
 from prep.forms import form, importers, readers
 from zoo.recipe import resolve, shipped
 
@@ -63,7 +63,21 @@ def recipes() -> str:
     return table(["recipe", "what", "method", "backbone", "split", "source"], rows)
 
 
-TABLES: dict[str, Callable[[], str]] = {"datasets": datasets, "forms": forms, "splits": splits, "recipes": recipes}
+def encoders() -> str:
+    rows = [
+        [f"`{e.name}`", e.title, f"`{e.weights}`" if e.weights else "`--weights FILE`", f"`{e.prompts}`", e.licence]
+        for e in map(encoder, names("encoders"))
+    ]
+    return table(["encoder", "what", "weights by default", "prompts", "licence"], rows)
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "datasets": datasets,
+    "forms": forms,
+    "splits": splits,
+    "recipes": recipes,
+    "encoders": encoders,
+}
 
 
 def rewritten(text: str) -> str:

@@ -10,7 +10,8 @@ import numpy as np
 
 from manifests.facts import dataset, layout_of
 from prep.mark import FORMAT
-from prep.store import BLOCK, PER_CLIP, StoreInfo, create, pack_text, seal, write_block
+from prep.store import BLOCK, PER_CLIP, StoreInfo
+from prep.write import create, pack_text, seal, write_block
 
 
 def info(name: str = "demo", recipe: str = "agcn", subset: str = "", dataset_name: str = "") -> StoreInfo:

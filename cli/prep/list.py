@@ -13,7 +13,7 @@ from manifests.facts import dataset, names
 @options.as_json
 @options.plain_errors
 def command(json_: bool) -> None:
-    """The data sets, forms, splits and recipes that are known, and the stores of the workspace."""
+    """The data sets, forms, splits, recipes and encoders that are known, and the stores of the workspace."""
     from prep.forms import importers, readers
     from prep.recipe import recipes
 
@@ -25,6 +25,8 @@ def command(json_: bool) -> None:
         "importers": importers(),
         "splits": names("splits"),
         "recipes": list(recipes()),
+        "encoders": names("encoders"),
+        "prompts": names("prompts"),
     }
     lines = [f"{dataset(name).name:10} {dataset(name).title}" for name in known["datasets"]]
     lines += ["", *(f"{room:10} {', '.join(members)}" for room, members in known.items() if room != "datasets"), ""]

@@ -19,7 +19,8 @@ from prep.building.job import Job
 from prep.building.part import PartDone, load_columns, load_frames
 from prep.mark import FORMAT, Block
 from prep.recipe import recipe
-from prep.store import BLOCK, PER_CLIP, StoreInfo, write_block
+from prep.store import BLOCK, PER_CLIP, StoreInfo
+from prep.write import write_block
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, BinaryIO
-from uuid import uuid4
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,13 +21,15 @@ from numpy.typing import NDArray
 from manifests.dataset import Dataset
 from manifests.facts import layout_of
 from prep.bodies import fill_nan
+from prep.building.working import save
 from prep.clip import BadFile, Clip, PrepError, Recording, Source
 from prep.forms import Form, form
 from prep.mark import FORMAT
-from prep.picture import Box, joints_box
+from prep.picture import UNKNOWN, Box, joints_box
 from prep.quality import EXTRA_BODIES, RULES, flags
 from prep.recipe import Recipe, apply, recipe
-from prep.store import BOX, PER_CLIP, pack_text
+from prep.store import BOX, PER_CLIP
+from prep.write import pack_text
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,8 @@ def convert(part: Part) -> PartDone:
         recordings.append(recording)
         digests.append(hashlib.sha256(raw).digest())
     spans = [span(held, source, recording) for source, recording in zip(kept, recordings, strict=True)]
-    boxes = [joints_box(recording, data) for recording in recordings]
+    # Prepared coordinates are those of no camera.
+    boxes = [UNKNOWN if held.prepared else joints_box(recording, data) for recording in recordings]
     columns = _columns(recordings, clips, digests, bad) | _in_video(spans, boxes)
     _write(folder, key, bodies_kept(data, chosen), clips, columns)
     return load_done(folder, key)
@@ -162,18 +163,8 @@ def _write(folder: Path, key: str, bodies: int, clips: Sequence[Clip], columns: 
         stop = start + len(clip.joints)
         joints[start:stop], mask[start:stop] = clip.joints, clip.body_mask
         start = stop
-    _save(folder / f"{key}.joints.npy", lambda file: np.save(file, joints, allow_pickle=False))
-    _save(folder / f"{key}.npz", lambda file: np.savez(file, body_mask=mask, **columns))
-
-
-def _save(path: Path, write: Callable[[BinaryIO], None]) -> None:
-    """Write beside the name, flush to the disk, rename: a part is whole or not there."""
-    temporary = path.with_name(f"{path.name}.{uuid4().hex}.writing")
-    with temporary.open("wb") as file:
-        write(file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    save(folder / f"{key}.joints.npy", lambda file: np.save(file, joints, allow_pickle=False))
+    save(folder / f"{key}.npz", lambda file: np.savez(file, body_mask=mask, **columns))
 
 
 def load_done(folder: Path, key: str) -> PartDone:

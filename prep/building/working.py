@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import errno
 import fcntl
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
+from uuid import uuid4
 
 from prep.clip import PrepError
 
@@ -44,3 +47,13 @@ def full_disk(working: Path) -> Iterator[None]:
         raise PrepError(
             f"{working}: the disk is full. Free some space and run the same command; it continues."
         ) from error
+
+
+def save(path: Path, write: Callable[[BinaryIO], None]) -> None:
+    """Write beside the name, flush to the disk, rename: a part is whole or not there."""
+    temporary = path.with_name(f"{path.name}.{uuid4().hex}.writing")
+    with temporary.open("wb") as file:
+        write(file)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from prep.clip import PrepError
 
+Rows = tuple[tuple[str, str], ...]
 KeyT = TypeVar("KeyT", "VideoKey", "TextKey")
 
 
@@ -54,8 +55,8 @@ class AboutVideo:
     named: str
     random: bool
     software: str
-    bad: tuple[tuple[str, str], ...] = ()
-    notes: tuple[tuple[str, str], ...] = ()
+    bad: Rows = ()
+    notes: Rows = ()
 
 
 @dataclass(frozen=True)

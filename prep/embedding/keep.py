@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from prep.clip import PrepError
 from prep.embedding.about import AboutText, AboutVideo
 from prep.mark import EMBEDDINGS, EmbeddingMark, array_digest, mark_embedding
-from prep.store import Store, as_json, open_store, write_array
+from prep.store import Store, open_store
+from prep.write import as_json, write_array
 
-VIDEO, DONE, TEXT = "video", "done", "text"
+VIDEO, DONE, FRAMES, TEXT = "video", "done", "frames", "text"
 
 
 def local(store: Store) -> Path:
@@ -29,15 +30,31 @@ def local(store: Store) -> Path:
     return folder
 
 
+def working(store: Store) -> Path:
+    """The folder beside a store in which what belongs into it is made. Raises PrepError as `local` does."""
+    folder = local(store)
+    return folder.with_name(f"{folder.name}.embedding")
+
+
 def check_name(name: str) -> None:
     """Raise PrepError unless a name can be that of a folder, and of one in a URL."""
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", name):
         raise PrepError(f"--name {name}: is not 1 to 64 of a-z, 0-9, - and _, the first a letter or digit.")
 
 
-def keep_videos(store: Store, name: str, vectors: NDArray[Any], done: NDArray[np.bool_], about: AboutVideo) -> Store:
-    """Write (clips, D) and the mask of those that have a vector, in place of what is there. Returns the store anew."""
-    return _keep(store, name, VIDEO, {VIDEO: vectors, DONE: done}, about)
+def keep_videos(
+    store: Store,
+    name: str,
+    vectors: NDArray[Any],
+    done: NDArray[np.bool_],
+    frames: NDArray[np.int32],
+    about: AboutVideo,
+) -> Store:
+    """Write (clips, D), which clips have a vector, and how many frames their videos have (-1: unknown).
+
+    Takes the place of what is there. Returns the store opened anew.
+    """
+    return _keep(store, name, VIDEO, {VIDEO: vectors, DONE: done, FRAMES: frames}, about)
 
 
 def keep_texts(store: Store, name: str, vectors: NDArray[Any], about: AboutText) -> Store:

@@ -3,7 +3,8 @@
 No file of this data set was at hand. Three layouts of its siblings are told apart by the first two lines:
 
     marked    `T J`, and per frame the number of rows that follow: 2 J for each body, for each joint a row of metres
-              `x y z c` and one of the image `u v depth c`, which is dropped (MSRDailyActivity3D; seen on a real file)
+              `x y z c` and one of the depth image `u v depth c`, u and v in parts of its width and height, of which
+              the body's box is kept (MSRDailyActivity3D; seen on a real file)
     counted   `T J`, and T times J rows `x y z` or `x y z c`
     bare      only rows, 20 per frame (MSRAction3D)
 
@@ -25,6 +26,7 @@ from numpy.typing import NDArray
 from manifests.dataset import Dataset
 from prep.clip import BadFile, Found, PrepError, Recording, Request, Source
 from prep.outside.sources import load_head, place, walk
+from prep.picture import sides_of
 
 FILES = "aAA_sSS_eEE.txt or aAA_sSS_eEE_skeleton.txt"
 JOINTS = 20
@@ -35,6 +37,9 @@ HEAD = 512
 FARTHEST = 20.0  # metres; a Kinect sees five
 # For each joint of MSRAction3D the same one of the Kinect.
 MSR3D = (4, 8, 2, 1, 12, 16, 0, 5, 9, 6, 10, 7, 11, 13, 17, 14, 18, 15, 19, 3)
+
+# Bodies in each frame, joints of all bodies, and their boxes in the image where the layout says it.
+_Read = tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32] | None]
 
 _STEM = re.compile(r"a([0-9]{1,2})_s([0-9]{1,2})_e([0-9]{1,2})(?:_skeleton(?:3D)?)?")
 
@@ -108,7 +113,7 @@ def read(source: Source, data: bytes, facts: Dataset) -> Recording:
         rule = f"aAA_sSS_eEE with AA from {facts.actions[0]:02d} to {facts.actions[-1]:02d}"
         raise BadFile(f"{source.name}: the name is not {rule}. Move the file away.")
     layout = sniff(data[:HEAD])
-    people, joints = _LAYOUTS[layout](source, _text(source, data))
+    people, joints, picture = _LAYOUTS[layout](source, _text(source, data))
     _check_metres(source, joints, layout)
     if source.stamp.endswith(" msr3d"):
         joints = joints[:, np.argsort(MSR3D)]
@@ -123,6 +128,7 @@ def read(source: Source, data: bytes, facts: Dataset) -> Recording:
         joints=np.ascontiguousarray(joints[shown]),
         subject=int(match["subject"]),
         repetition=int(match["repetition"]),
+        picture=None if picture is None else picture[shown],
     )
 
 
@@ -136,8 +142,8 @@ def _text(source: Source, data: bytes) -> _Text:
     return _Text(lines.numbers, lines.per_line[filled], filled + 1)
 
 
-def _marked(source: Source, text: _Text) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """(bodies per frame, joints of all bodies) of the layout `marked`."""
+def _marked(source: Source, text: _Text) -> _Read:
+    """What `marked` says."""
     frames = _header(source, text, MARKED)
     starts = np.cumsum(text.per_line) - text.per_line
     people = np.zeros(frames, np.int64)
@@ -156,27 +162,28 @@ def _marked(source: Source, text: _Text) -> tuple[NDArray[np.int64], NDArray[np.
     if at < len(text.per_line):
         raise _bad(source, MARKED, f"line {text.line[at]} stands after the last of {frames} frames")
     rows_of = np.repeat(text.per_line == 4, text.per_line)
-    return people, text.numbers[rows_of].reshape(-1, JOINTS, 2, 4)[:, :, 0, :3]
+    metres, image = np.moveaxis(text.numbers[rows_of].reshape(-1, JOINTS, 2, 4)[..., :3], 2, 0)
+    return people, metres, sides_of(image[..., :2], metres.any(axis=-1))
 
 
-def _counted(source: Source, text: _Text) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+def _counted(source: Source, text: _Text) -> _Read:
     """The same of `counted`."""
     frames = _header(source, text, COUNTED)
     rows = len(text.per_line) - 1
     if rows != frames * JOINTS:
         raise _bad(source, COUNTED, f"{frames} frames need {frames * JOINTS} rows of joints, {rows} are there")
-    return np.ones(frames, np.int64), _rows(source, text, 1, COUNTED)
+    return np.ones(frames, np.int64), _rows(source, text, 1, COUNTED), None
 
 
-def _bare(source: Source, text: _Text) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+def _bare(source: Source, text: _Text) -> _Read:
     """The same of `bare`."""
     frames, rest = divmod(len(text.per_line), JOINTS)
     if rest:
         raise _bad(source, BARE, f"{len(text.per_line)} rows are not {JOINTS} for every frame")
-    return np.ones(frames, np.int64), _rows(source, text, 0, BARE)
+    return np.ones(frames, np.int64), _rows(source, text, 0, BARE), None
 
 
-def _unknown(source: Source, text: _Text) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+def _unknown(source: Source, text: _Text) -> _Read:
     widths = text.per_line[:2].tolist()
     rule = "which is none of 2 and 1 (marked), 2 and 3 or 4 (counted), 3 or 4 (bare)"
     raise BadFile(f"{source.name}: the first lines hold {widths} numbers, {rule}. Fetch the file again.")

@@ -1,8 +1,9 @@
 """NTU RGB+D 60 and 120: `SsssCcccPpppRrrrAaaa.skeleton`, whitespace-separated text with LF or CRLF line ends.
 
 The number of frames; per frame the number of bodies; per body an id, nine more numbers, the number of joints (25) and
-for each joint x y z in metres (Kinect v2 camera space: y up, z away from the camera) and nine more numbers. Both
-archives may stay packed, and folders and zips may be mixed.
+for each joint x y z in metres (Kinect v2 camera space: y up, z away from the camera) and nine more numbers, of which
+the third and fourth are its pixels in the colour camera's picture of 1920 x 1080. Both archives may stay packed, and
+folders and zips may be mixed.
 """
 
 from __future__ import annotations
@@ -39,8 +40,9 @@ def read(source: Source, data: bytes, facts: Dataset) -> Recording:
     bodies_per_frame = np.empty(len(data) // 2 + 1, np.int64)
     body_id = np.empty(len(data) // scanner.SMALLEST_BODY + 1, np.int64)
     joints = np.empty((len(body_id), scanner.JOINTS, 3), np.float32)
+    picture = np.empty((len(body_id), 4), np.float32)
     text = np.frombuffer(data + b"\0", np.uint8)
-    code, place, frames, bodies = scanner.scan(text, bodies_per_frame, body_id, joints)
+    code, place, frames, bodies = scanner.scan(text, bodies_per_frame, body_id, joints, picture)
     if code != scanner.FINE:
         raise BadFile(f"{source.name}: {_complaint(code, data, place, frames)} Fetch the file again.")
     return Recording(
@@ -53,6 +55,7 @@ def read(source: Source, data: bytes, facts: Dataset) -> Recording:
         camera=int(match["camera"]),
         setup=int(match["setup"]),
         repetition=int(match["repetition"]),
+        picture=picture[:bodies].copy(),
     )
 
 

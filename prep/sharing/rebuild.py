@@ -38,7 +38,8 @@ from prep.recipe import recipe
 from prep.sharing.card import CARD, card
 from prep.sharing.share import write_checked
 from prep.sharing.transfer import ShareError
-from prep.store import Store, pack_text
+from prep.store import Store
+from prep.write import pack_text
 
 SHARE_FORMAT = 1
 LONGEST_NAME = 1024

@@ -36,7 +36,8 @@ class Video:
 class ClipVideo:
     """A clip and its video. `start` and `stop` are the clip's frames in an untrimmed video, else -1: all of them.
 
-    `recorded` is how many frames the skeleton has (-1: unknown); `box` the joints' box, or None.
+    `recorded` is how many frames the skeleton has (-1: unknown), and `together` whether the video must have as many.
+    `box` is the joints' box, or None; `shape` the picture's width : height that it was measured in, (0, 0) where any.
     """
 
     clip: int
@@ -46,6 +47,8 @@ class ClipVideo:
     stop: int
     recorded: int
     box: Box | None
+    together: bool = True
+    shape: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)

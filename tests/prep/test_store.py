@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stores import info, make_store
 
-from prep.mark import MARK, StoreError
-from prep.store import BLOCK, PER_CLIP, create, open_store, pack_text, seal, write_block
+from prep.mark import FORMAT, MARK, StoreError
+from prep.store import BLOCK, PER_CLIP, open_store
 from prep.verify import verify
+from prep.write import create, pack_text, seal, write_block
 
 
 @pytest.fixture(scope="module")
@@ -92,13 +93,22 @@ def test_an_absent_store_says_what_makes_one(tmp_path: Path) -> None:
 
 def test_a_newer_store_is_refused(store: Path) -> None:
     mark = json.loads((store / MARK).read_text())
-    (store / MARK).write_text(json.dumps({**mark, "format": 3}))
-    with pytest.raises(StoreError, match="has format 3, this version reads 2. Upgrade fewshot-skeleton"):
+    (store / MARK).write_text(json.dumps({**mark, "format": FORMAT + 1}))
+    with pytest.raises(
+        StoreError, match=f"has format {FORMAT + 1}, this version reads {FORMAT}. Upgrade fewshot-skeleton"
+    ):
+        open_store(store)
+
+
+def test_an_older_store_is_built_again(store: Path) -> None:
+    mark = json.loads((store / MARK).read_text())
+    (store / MARK).write_text(json.dumps({**mark, "format": FORMAT - 1}))
+    with pytest.raises(StoreError, match=f"has format {FORMAT - 1}, this version reads {FORMAT}. Build or fetch"):
         open_store(store)
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{", "[]", '{"format": 2}', '{"format": 2, "arrays": 3, "files": 4, "digest": 5}']
+    "content", ["", "{", "[]", '{"format": 3}', '{"format": 3, "arrays": 3, "files": 4, "digest": 5}']
 )
 def test_a_damaged_mark_is_refused(store: Path, content: str) -> None:
     (store / MARK).write_text(content)

@@ -59,6 +59,21 @@ def test_several_bodies_and_none() -> None:
     np.testing.assert_array_equal(clip.joints, two.reshape(-1, 20, 3)[[0, 1, 2, 3, 5]].astype(np.float32))
 
 
+def test_the_box_in_the_image_is_kept_where_the_layout_says_it() -> None:
+    unseen = ONE.copy()
+    unseen[3, 0, 4] = 0  # a joint that was not found stands in the middle of the image and does not count
+    blank = np.zeros((1, 20, 3))
+    picture = parse(marked([*unseen[:3], blank, *unseen[3:]])).picture
+    assert picture is not None
+    assert (picture.dtype, picture.shape) == (np.float32, (7, 4))
+    seen = np.where(unseen[:, 0].any(-1, keepdims=True), unseen[:, 0], np.nan)
+    u, v = 0.5 + seen[..., 0] / 8, 0.5 - seen[..., 1] / 8
+    wanted = np.stack([np.nanmin(u, 1), np.nanmin(v, 1), np.nanmax(u, 1), np.nanmax(v, 1)], 1)
+    np.testing.assert_allclose(picture, wanted, atol=1e-6)
+    assert parse(TEXTS["counted"]).picture is None
+    assert parse(TEXTS["bare"]).picture is None
+
+
 def test_a_body_of_zeros_is_nobody() -> None:
     blank = ONE.copy()
     blank[2] = 0
@@ -158,6 +173,12 @@ def test_a_real_file_of_the_sibling_is_in_the_first_layout(tmp_path: Path) -> No
     np.testing.assert_array_equal(clip.joints, plain[:, :, 0, :3])
     assert (plain[:, :, 0, 3] == 1).all()
     assert (clip.bodies_per_frame == 1).all()
+    assert clip.picture is not None
+    image = plain[:, :, 1, :2]
+    np.testing.assert_array_equal(clip.picture, np.concatenate([image.min(1), image.max(1)], axis=1))
+    # A Kinect v1's depth camera: what the rows say is its picture.
+    focal = 0.8926 * np.array([1, -4 / 3])
+    np.testing.assert_allclose(image, 0.5 + focal * plain[:, :, 0, :2] / plain[:, :, 0, 2:3], atol=2e-3)
 
 
 JUNK = st.binary(max_size=4) | st.sampled_from([b" ", b"\n", b"-", b".", b"\r", b"nan", b"1e9", b"40\n", b"0\n"])

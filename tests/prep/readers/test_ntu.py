@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,9 +30,11 @@ def parse(data: bytes, name: str = NAME) -> Recording:
 def assert_as_plain(found: Recording, data: bytes) -> None:
     frames = plain_read(data)
     assert found.bodies_per_frame.tolist() == [len(bodies) for bodies in frames]
-    assert found.body_id.tolist() == [identity for bodies in frames for identity, _ in bodies]
-    joints = np.array([joints for bodies in frames for _, joints in bodies], np.float32).reshape(-1, 25, 3)
+    assert found.body_id.tolist() == [identity for bodies in frames for identity, _, _ in bodies]
+    joints = np.array([joints for bodies in frames for _, joints, _ in bodies], np.float32).reshape(-1, 25, 3)
     np.testing.assert_array_equal(found.joints, joints)
+    boxes = np.array([box for bodies in frames for _, _, box in bodies], np.float32).reshape(-1, 4)
+    np.testing.assert_array_equal(found.picture, boxes)
 
 
 def test_every_number_of_a_file_arrives() -> None:
@@ -92,6 +95,39 @@ def test_nan_is_kept_wherever_it_stands() -> None:
     data[13], data[14], data[20], data[5] = b"nan", b"-NaN", b"NaN", b"NAN"
     found = parse(b" ".join(data)).joints[0, 0]
     assert np.isnan(found).tolist() == [True, True, False]
+
+
+def pixels_of(pixels: Sequence[tuple[str, str]]) -> Recording:
+    """A body of which the first joints have these pixels; all others have none."""
+    data = text([[(1, person(1)[0])]]).split()
+    for joint in range(25):
+        column, row = pixels[joint] if joint < len(pixels) else ("nan", "nan")
+        data[18 + 12 * joint], data[19 + 12 * joint] = column.encode(), row.encode()
+    return parse(b" ".join(data))
+
+
+def test_the_box_in_the_picture_is_that_of_all_joints_with_pixels() -> None:
+    found = pixels_of([("960", "540"), ("nan", "1"), ("2", "NaN"), ("480", "810"), ("1e999", "5"), ("5", "-1e13")])
+    assert found.picture is not None
+    assert found.picture.dtype == np.float32
+    np.testing.assert_allclose(found.picture, [[0.25, 0.5, 0.5, 0.75]])
+    assert_as_plain(parse(SMALL), SMALL)
+    one = pixels_of([("-96", "2160")]).picture  # beside the picture; cutting is not the reader's
+    assert one is not None
+    np.testing.assert_allclose(one, [[-0.05, 2, -0.05, 2]])
+
+
+def test_a_body_without_any_pixels_has_no_box() -> None:
+    found = pixels_of([])
+    assert found.picture is not None
+    assert np.isnan(found.picture).tolist() == [[True] * 4]
+
+
+@pytest.mark.parametrize(("word", "rule"), [(b"left", "`left` is not a number"), (b"inf", "`inf` is not a number")])
+def test_what_is_no_pixel_is_refused(word: bytes, rule: str) -> None:
+    data = text([[(1, person(1)[0])]]).split()
+    data[18 + 12 * 7] = word
+    refused(lambda: parse(b" ".join(data)), NAME, rule)
 
 
 @pytest.mark.parametrize(("data", "frames"), [(b"0", 0), (b"0\r\n", 0), (b"3\n0\n0\n0\n", 3)])

@@ -97,7 +97,7 @@ def _without_clips(store: Store) -> Any:
     ("change", "words"),
     [
         ({"recipe_version": 99}, "agcn version 99, this version has .* other numbers. It was made by fewshot-skeleton"),
-        ({"format": 1}, "has format 1, this version makes 2"),
+        ({"format": 1}, "has format 1, this version makes 3"),
         ({"dataset": "mine"}, "somebody's own data set. Ask for its manifest"),
         ({"made_from": ("a", "b")}, "merged from others. Share the recipe of each"),
         ({"unit": "foot", "classes": ("a",)}, "What is said of demo has changed since: unit, classes"),

@@ -1,0 +1,49 @@
+"""A small demo data set with videos, its store, and the tiny random encoder."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from built import built
+from embedding_runs import CLIPS, Make
+
+from prep.demo.generate import generate
+from prep.embedding.job import Model, VideoJob
+from prep.encoder import encoder
+from prep.store import open_store
+from prep.video.request import Wanted
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `raw` (skeletons and videos) and `raw-agcn.zarr`."""
+    home = tmp_path_factory.mktemp("demo")
+    for _ in generate(home / "raw", CLIPS, videos=True):
+        pass
+    built("demo", home / "raw", recipe="agcn")
+    return home
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Model:
+    kind = encoder("tiny")
+    return Model(kind.facts, kind.load("", "cpu", "float32"), "random", "float32")
+
+
+@pytest.fixture
+def job(demo: Path, tiny: Model, tmp_path: Path) -> Make:
+    """A job on a copy of the store, and of the videos where they are to be changed."""
+
+    def make(folder: str = "a", own_videos: bool = False, **changed: object) -> VideoJob:
+        place = tmp_path / folder
+        if not place.exists():
+            shutil.copytree(demo / "raw-agcn.zarr", place / "s.zarr")
+            if own_videos:
+                shutil.copytree(demo / "raw" / "nturgb+d_rgb", place / "videos")
+        videos = place / "videos" if own_videos else demo / "raw"
+        settings = {"wanted": Wanted(4, tiny.encoder.size), "name": "tiny", "batch": 8} | changed
+        return VideoJob(open_store(place / "s.zarr"), videos, settings.pop("model", tiny), **settings)  # type: ignore[arg-type]
+
+    return make

@@ -1,0 +1,107 @@
+"""Vectors computed elsewhere, taken into a store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from stores import make_store
+
+from prep.clip import PrepError
+from prep.embedded import embedded, vision_language
+from prep.embedding.imported import Imported, ImportJob, import_embeddings
+from prep.store import Store, open_store
+
+CLASSES = 24
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return open_store(make_store(tmp_path / "s.zarr", clips_per_class=2, frames=(3, 6)))
+
+
+def vectors(rows: int, seed: int = 0, width: int = 5) -> np.ndarray:
+    return np.random.default_rng(seed).standard_normal((rows, width)).astype(np.float32)
+
+
+def take(store: Store, path: Path, **arrays: np.ndarray) -> Imported:
+    np.savez(path, **arrays)
+    return import_embeddings(ImportJob(store, path, "x_florence", "X-Florence, by hand"))
+
+
+def test_vectors_find_their_clips_by_name_in_any_order(store: Store, tmp_path: Path) -> None:
+    video, text = vectors(len(store)), vectors(CLASSES, 1)
+    order = np.random.default_rng(2).permutation(len(store))[5:]
+    names = np.array([*np.array(store.names)[order], "a stranger"])
+    result = take(store, tmp_path / "f.npz", names=names, video=np.vstack([video[order], video[:1]]), text=text)
+    assert (result.clips, result.classes, result.width) == (len(store) - 5, CLASSES, 5)
+    assert result.unknown == ("a stranger",)
+    left = sorted(set(range(len(store))) - set(order.tolist()))
+    assert result.missing == tuple(store.names[clip] for clip in left)
+    held = embedded(open_store(store.path), "x_florence")
+    np.testing.assert_array_equal(held.done, ~np.isin(np.arange(len(store)), left))
+    np.testing.assert_array_equal(held.video[held.done], video[held.done])
+    assert not held.video[left].any()
+    np.testing.assert_array_equal(held.text, text)
+    assert held.about_video is not None
+    assert (held.about_video.named, held.about_video.key.encoder) == ("X-Florence, by hand", "x_florence")
+    both, done = vision_language(held)
+    np.testing.assert_array_equal(both[done], (video + text[store.label])[done])
+    assert open_store(store.path).digest == store.digest
+
+
+def test_an_npy_comes_with_a_file_of_names(store: Store, tmp_path: Path) -> None:
+    np.save(tmp_path / "f.npy", vectors(3).astype(np.float16))
+    (tmp_path / "names.txt").write_text("\n".join(store.names[:3]) + "\n")
+    job = ImportJob(store, tmp_path / "f.npy", "mine", "", tmp_path / "names.txt")
+    assert import_embeddings(job).clips == 3
+    held = embedded(open_store(store.path), "mine")
+    assert held.video.dtype == np.float16
+    np.testing.assert_array_equal(held.video[:3], vectors(3).astype(np.float16))
+
+
+def test_compressed_files_are_read_too_and_nothing_is_left_beside(store: Store, tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "f.npz", names=np.array(store.names), video=vectors(len(store)))
+    assert import_embeddings(ImportJob(store, tmp_path / "f.npz", "mine", "")).clips == len(store)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["f.npz", "s.zarr"]
+
+
+def test_what_is_there_is_only_replaced_when_asked(store: Store, tmp_path: Path) -> None:
+    take(store, tmp_path / "f.npz", text=vectors(CLASSES))
+    again = open_store(store.path)
+    with pytest.raises(PrepError, match="holds x_florence/text already. Take another --name, or --replace"):
+        take(again, tmp_path / "f.npz", text=vectors(CLASSES, 1))
+    import_embeddings(ImportJob(again, tmp_path / "f.npz", "x_florence", "", replace=True))
+    np.testing.assert_array_equal(embedded(open_store(store.path), "x_florence").text, vectors(CLASSES, 1))
+
+
+BAD = {
+    "no names": ({"video": vectors(2)}, "holds video; `video` with `names`, `text`, or all three"),
+    "nothing": ({"features": vectors(2)}, "holds features; `video` with `names`"),
+    "twice": ({"video": vectors(2), "names": np.array(["a", "a"])}, "`a` stands twice in `names`"),
+    "strangers": ({"video": vectors(2), "names": np.array(["a", "b"])}, "none of its names .a, .... is a clip of"),
+    "too few names": (
+        {"video": vectors(2), "names": np.array(["a"])},
+        "names for 2 rows of `video`. One name",
+    ),
+    "classes": ({"text": vectors(3)}, "`text` has 3 rows, the store 24 classes"),
+    "integers": ({"text": np.ones((24, 2), int)}, "`text` is int64 of shape .24, 2.; it must be floats"),
+    "not finite": ({"text": np.full((24, 2), np.nan)}, "`text` holds numbers that are not finite"),
+    "too large for float32": ({"text": np.full((24, 2), 1e300)}, "a vector is not finite as float32"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+@pytest.mark.filterwarnings("ignore:overflow")
+def test_what_does_not_fit_is_refused_by_name(store: Store, tmp_path: Path, case: str) -> None:
+    arrays, words = BAD[case]
+    with pytest.raises(PrepError, match=words):
+        take(store, tmp_path / "f.npz", **arrays)
+    assert not open_store(store.path).mark.embedded
+
+
+def test_no_pickle_is_opened(store: Store, tmp_path: Path) -> None:
+    np.savez(tmp_path / "f.npz", video=vectors(1), names=np.array([{"a": 1}], object))
+    with pytest.raises(PrepError, match="could run code"):
+        import_embeddings(ImportJob(store, tmp_path / "f.npz", "mine", ""))

@@ -15,6 +15,9 @@ class Checkpoint:
     frames: int
     remark: str = ""
 
+    def __post_init__(self) -> None:
+        require(self.frames >= 0, f"frames is {self.frames}; it must be 0, for any number, or above")
+
 
 @dataclass(frozen=True)
 class Encoder:
@@ -40,10 +43,15 @@ class Encoder:
 
     def __post_init__(self) -> None:
         require(self.frames >= 1, f"frames is {self.frames}; it must be at least 1")
+        require(0 <= min(self.mean) <= max(self.mean) <= 1, f"mean is {self.mean}; colours are between 0 and 1")
         require(min(self.std) > 0, f"std is {self.std}; each must be above 0")
         unique("checkpoints", [each.weights for each in self.checkpoints])
-        known = [each.weights for each in self.checkpoints]
-        require(not self.weights or self.weights in known, f"weights `{self.weights}` are not among the checkpoints")
+        taken = {each.weights: each.frames for each in self.checkpoints}
+        require(not self.weights or self.weights in taken, f"weights `{self.weights}` are not among the checkpoints")
+        fixed = taken.get(self.weights, 0)
+        require(
+            fixed in (0, self.frames), f"frames is {self.frames}, and the checkpoint `{self.weights}` takes {fixed}"
+        )
 
 
 @dataclass(frozen=True)
@@ -58,4 +66,5 @@ class Prompts:
         require(len(self.templates) > 0, "templates is empty; the bare name is `{}`")
         unique("templates", self.templates)
         for template in self.templates:
-            require(template.count("{}") == 1, f"template `{template}` must hold `{{}}` once, for the class name")
+            plain = template.count("{}") == template.count("{") == template.count("}") == 1
+            require(plain, f"template `{template}` must hold `{{}}` once, for the class name, and no other brace")

@@ -22,7 +22,7 @@ NOT_CONTENT = ("software", "made_from", "source_digest")
 
 @dataclass(frozen=True)
 class Fact:
-    """A field of StoreInfo that differs, in words; `content` tells whether it says something of the clips."""
+    """A field of StoreInfo, or an embedding, that differs, in words; `content`: it says something of the clips."""
 
     name: str
     a: str
@@ -135,7 +135,7 @@ class Comparison:
             a=a.path,
             b=b.path,
             digests=(a.digest, b.digest),
-            facts=tuple(_facts(a.info, b.info)),
+            facts=(*_facts(a.info, b.info), *_embeddings(a, b)),
             only_a=tuple(sorted(held[0] - held[1])),
             only_b=tuple(sorted(held[1] - held[0])),
             both=len(self.pairs),
@@ -181,6 +181,15 @@ def _facts(a: StoreInfo, b: StoreInfo) -> Iterator[Fact]:
         ours, theirs = getattr(a, field.name), getattr(b, field.name)
         if ours != theirs and field.name != "source_digest":
             yield Fact(field.name, *_words(field.name, ours, theirs), field.name not in NOT_CONTENT)
+
+
+def _embeddings(a: Store, b: Store) -> Iterator[Fact]:
+    """Embeddings that only one has, or that differ. They are made of the clips and no content of their own."""
+    ours, theirs = ({unit: entry.digest for unit, entry in store.mark.embedded.items()} for store in (a, b))
+    for unit in sorted(ours.keys() | theirs.keys()):
+        if ours.get(unit) != theirs.get(unit):
+            one, other = (f"digest {held[unit][:12]}" if unit in held else "none" for held in (ours, theirs))
+            yield Fact(f"embedding {unit}", one, other, content=False)
 
 
 def _words(name: str, ours: Any, theirs: Any) -> tuple[str, str]:

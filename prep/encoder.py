@@ -62,7 +62,6 @@ if TYPE_CHECKING:
     import torch
 
 Precision = Literal["float32", "bfloat16"]
-_HERE = Path(__file__).parent
 
 
 class EncoderError(PrepError):

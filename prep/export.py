@@ -1,6 +1,6 @@
-"""A store to a file that other code reads: HDF5 with everything in it, or padded arrays as npz or npy.
+"""A store to a file that other code reads: HDF5 with every clip as it is, or padded arrays as npz or npy.
 
-    hdf5  every array of the store under its own name, clips end to end, gzip; nothing is lost, prep/importers/hdf5.py
+    hdf5  every array of the store but embeddings under its own name, clips end to end, gzip; prep/importers/hdf5.py
           reads it back
     npz   x float32 (N, T, M * V * C), y float32 one-hot (N, classes), names, frames (N), licence: CTR-GCN's and MAMP's
           form, read back by prep/importers/mamp_npz.py

@@ -100,10 +100,20 @@ def write_mark(path: Path, attributes: Mapping[str, Any], digests: Mapping[str, 
 
 
 def mark_embedding(path: Path, mark: Mark, name: str, entry: EmbeddingMark | None) -> Mark:
-    """Enter an embedding whose arrays are in place, or with None take it out. The store's digest stays what it is."""
+    """Enter an embedding whose arrays are in place, or with None take it out. The store's digest stays what it is.
+
+    Of the files only those of the clips and of entered embeddings are marked, so that others may come and go.
+    """
     embedded = {key: value for key, value in mark.embedded.items() if key != name} | ({name: entry} if entry else {})
     clips = {file: held for file, held in mark.files.items() if not file.startswith(f"{EMBEDDINGS}/")}
-    marked = replace(mark, files=clips | _files(path, EMBEDDINGS), embedded=embedded)
+    arrays = [PurePosixPath(array) for entered in embedded.values() for array in entered.arrays]
+    groups = {f"{group}/zarr.json" for array in arrays for group in array.parents}
+    added = {
+        file: held
+        for file, held in _files(path, EMBEDDINGS).items()
+        if file in groups or any(array in PurePosixPath(file).parents for array in arrays)
+    }
+    marked = replace(mark, files=clips | added, embedded=embedded)
     _put(path, marked)
     return marked
 

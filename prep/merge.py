@@ -2,7 +2,7 @@
 
 Clips lie in the order of their names, and facts must agree, so the merged store has the digest of a store built at once
 from the same files: `made_from`, like `software`, is left out of the digest. It is written beside its place, sealed,
-and renamed; a merge that was stopped begins again.
+and renamed; a merge that was stopped begins again. Embeddings are not merged: their digests are of the stores' clips.
 """
 
 from __future__ import annotations

@@ -110,12 +110,20 @@ class Store:
             shards = self._shards(name, where)
             raise StoreError(f"{self.path}: array `{name}` is damaged ({error}) in {shards}. {AGAIN}") from error
 
+    def shape_of(self, name: str) -> tuple[int, ...]:
+        """The shape that one array's header promises, of which nothing is read. Raises StoreError where it is none."""
+        try:
+            with self.place.reading():
+                return tuple(self._group[name].shape)
+        except (KeyError, AttributeError, ValueError) as error:
+            raise StoreError(f"{self.path}: has no array `{name}`. {AGAIN}") from error
+
     def attributes(self, name: str) -> Mapping[str, Any]:
         """What one array says of itself. Raises StoreError where there is no such array."""
         try:
             with self.place.reading():
                 return dict(self._group[name].attrs)
-        except KeyError as error:
+        except (KeyError, ValueError) as error:
             raise StoreError(f"{self.path}: has no array `{name}`. {AGAIN}") from error
 
     def _shards(self, name: str, where: slice) -> str:

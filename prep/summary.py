@@ -2,9 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from prep.embedded import embedded
+from prep.embedding.about import TextKey, VideoKey
+from prep.mark import EMBEDDINGS
 from prep.store import Store, StoreInfo
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """One embedding: `clips` have a vector, and so have `classes` (0: none was embedded); all of length `width`.
+
+    `random` where the weights are; `named` is what the user called them, `video` and `text` say how vectors were made
+    (None where there are none); `digests` are those of the parts.
+    """
+
+    name: str
+    encoder: str
+    weights: str
+    named: str
+    random: bool
+    width: int
+    clips: int
+    classes: int
+    video: VideoKey | None
+    text: TextKey | None
+    digests: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -21,10 +46,11 @@ class Summary:
     clips_per_class: tuple[tuple[str, int], ...]
     several_bodies: int
     without_frames: int
+    embeddings: tuple[Vectors, ...] = ()
 
 
 def summarise(store: Store) -> Summary:
-    """Count."""
+    """Count. Raises StoreError, and StaleError where an embedding's parts do not fit each other."""
     counts = [(name, int((store.label == label).sum())) for label, name in enumerate(store.info.classes)]
     return Summary(
         path=store.path,
@@ -37,4 +63,27 @@ def summarise(store: Store) -> Summary:
         clips_per_class=tuple((name, count) for name, count in counts if count),
         several_bodies=int((store.bodies > 1).sum()),
         without_frames=int((store.offsets[1:] == store.offsets[:-1]).sum()),
+        embeddings=tuple(_embeddings(store)),
     )
+
+
+def _embeddings(store: Store) -> Iterator[Vectors]:
+    for name in sorted({unit.partition("/")[0] for unit in store.mark.embedded}):
+        held = embedded(store, name)
+        about = held.about_video or held.about_text
+        if about is None:
+            continue
+        part = "video" if held.about_video else "text"
+        yield Vectors(
+            name=name,
+            encoder=about.key.encoder,
+            weights=about.key.weights,
+            named=about.named,
+            random=about.random,
+            width=store.shape_of(f"{EMBEDDINGS}/{name}/{part}")[-1],
+            clips=int(held.done.sum()) if held.about_video else 0,
+            classes=store.shape_of(f"{EMBEDDINGS}/{name}/text")[0] if held.about_text else 0,
+            video=held.about_video.key if held.about_video else None,
+            text=held.about_text.key if held.about_text else None,
+            digests={unit: mark.digest for unit, mark in store.mark.embedded.items() if unit.startswith(f"{name}/")},
+        )

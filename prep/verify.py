@@ -1,4 +1,4 @@
-"""Is a store still what its build wrote? Every digest recomputed, block by block."""
+"""Is a store still what its build wrote, and what was embedded since? Every digest recomputed, block by block."""
 
 from __future__ import annotations
 
@@ -7,8 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from prep.mark import AGAIN, Block, StoreError, array_digest, long_digests
+from prep.embedded import embedded
+from prep.embedding.keep import embedding_digest
+from prep.mark import AGAIN, EMBEDDINGS, Block, EmbeddingMark, StoreError, array_digest, long_digests
 from prep.store import BLOCK, SMALL, Store
+
+# The arrays of what an embedding is of; the first is that with the vectors.
+PARTS = {"video": ("video", "done", "frames"), "text": ("text",)}
 
 
 @dataclass(frozen=True)
@@ -21,11 +26,16 @@ class Checked:
 
 
 def verify(store: Store) -> Iterator[Checked]:
-    """Recompute every digest and check that the arrays fit together. Raises StoreError at the first that does not."""
+    """Recompute every digest and check that the arrays fit together. Raises StoreError at the first that does not.
+
+    Embeddings are checked like clips; raises StaleError where vectors of videos and of class names do not fit.
+    """
     blocks = -(-store.frames // BLOCK)
-    total = len(SMALL) + blocks
+    added = sum(len(entry.arrays) for entry in store.mark.embedded.values())
+    clips = len(SMALL) + blocks
+    total = clips + added
     for done, name in enumerate(SMALL, 1):
-        _compare(store, name, array_digest(store.read(name)))
+        _compare(store, name, array_digest(store.read(name)), store.array_digests.get(name))
         yield Checked(done, total, name)
     _check_consistent(store)
     seen = []
@@ -39,11 +49,13 @@ def verify(store: Store) -> Iterator[Checked]:
         seen.append(Block(index, array_digest(joints), array_digest(mask)))
         yield Checked(len(SMALL) + index + 1, total, f"block {index + 1}/{blocks}")
     for name, digest in long_digests(seen).items():
-        _compare(store, name, digest)
+        _compare(store, name, digest, store.array_digests.get(name))
+    for done, name in enumerate(_embeddings(store), clips + 1):
+        yield Checked(done, total, name)
 
 
-def _compare(store: Store, name: str, digest: str) -> None:
-    if digest != store.array_digests.get(name):
+def _compare(store: Store, name: str, digest: str, wanted: str | None) -> None:
+    if digest != wanted:
         raise StoreError(f"{store.path}: array `{name}` differs from its digest. {AGAIN}")
 
 
@@ -53,3 +65,41 @@ def _check_consistent(store: Store) -> None:
         raise StoreError(f"{store.path}: `offsets` does not divide {store.frames} frames into {clips} clips. {AGAIN}")
     if clips and not (store.label.min() >= 0 and store.label.max() < len(store.info.classes)):
         raise StoreError(f"{store.path}: a label lies outside the {len(store.info.classes)} classes. {AGAIN}")
+
+
+def _embeddings(store: Store) -> Iterator[str]:
+    """The name of each array of an embedding once it is checked."""
+    for unit, entry in sorted(store.mark.embedded.items()):
+        name, _, part = unit.partition("/")
+        if not entry.arrays or set(entry.arrays) != {f"{EMBEDDINGS}/{name}/{array}" for array in PARTS.get(part, ())}:
+            raise _wrong(store, unit, "does not have the arrays of an embedding")
+        embedded(store, name)
+        about = store.attributes(f"{EMBEDDINGS}/{unit}")
+        if embedding_digest(about, entry.arrays, store.digest) != entry.digest:
+            raise _wrong(store, unit, "differs from its digest, or is of other clips")
+        yield from _arrays(store, unit, entry)
+
+
+def _arrays(store: Store, unit: str, entry: EmbeddingMark) -> Iterator[str]:
+    name, _, part = unit.partition("/")
+    rows = len(store) if part == "video" else len(store.info.classes)
+    held = {}
+    for array in PARTS[part]:
+        path = f"{EMBEDDINGS}/{name}/{array}"
+        shape = store.shape_of(path)
+        if shape[:1] != (rows,) or len(shape) != 1 + (array == part):
+            raise _wrong(store, unit, f"has `{array}` of shape {shape}, and there are {rows} rows")
+        held[array] = store.read(path)
+        _compare(store, path, array_digest(held[array]), entry.arrays[path])
+        yield path
+    done = held.get("done", np.ones(rows, bool))
+    if not np.isfinite(held[part][done]).all():
+        raise _wrong(store, unit, "holds values that are not finite")
+    if held[part][~done].any():
+        raise _wrong(store, unit, "has vectors of clips that it says have none")
+
+
+def _wrong(store: Store, unit: str, what: str) -> StoreError:
+    return StoreError(
+        f"{store.path}: the embedding `{unit}` {what}. Embed it again with --replace, or fetch the store."
+    )

@@ -73,7 +73,7 @@ def encode(
     rate: int = 30,
     **attributes: Any,
 ) -> Path:
-    """A video of these pictures. `stamps` are their times in parts of 1/`rate` s; `attributes` are set on its encoder."""
+    """A video of these pictures. `stamps` are their times in frames; `attributes` are set on its encoder."""
     given = None if stamps is None else iter(stamps)
     with av.open(str(path), "w") as container:
         stream: Any = container.add_stream(codec, rate=rate, options=options or {})

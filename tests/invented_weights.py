@@ -167,7 +167,8 @@ def invented_head(width: int) -> dict[str, torch.Tensor]:
     head = {"frame_position_embeddings.weight": torch.randn(77, width)}
     for layer in range(6):
         for name, shape in shapes.items():
-            head[f"transformer.resblocks.{layer}.{name}"] = torch.randn(shape) / width**0.5
+            middle = 1 if name.startswith("ln_") and name.endswith("weight") else 0
+            head[f"transformer.resblocks.{layer}.{name}"] = middle + torch.randn(shape) / width**0.5
     return head
 
 

@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from manifests.facts import dataset, layout_of
+from prep.embedding.about import AboutText, AboutVideo, TextKey, VideoKey
+from prep.embedding.keep import keep_texts, keep_videos
 from prep.mark import FORMAT
-from prep.store import BLOCK, PER_CLIP, StoreInfo
+from prep.store import BLOCK, PER_CLIP, Store, StoreInfo, open_store
 from prep.write import create, pack_text, seal, write_block
 
 
@@ -81,7 +83,7 @@ def write_clips(
     clips: Sequence[np.ndarray],
     masks: Sequence[np.ndarray] = (),
     source: np.ndarray | None = None,
-    **columns: Sequence[int],
+    **columns: Sequence[float],
 ) -> Path:
     """A store of exactly these clips, (L, M, V, C) each; `source` is the sha256 of their bytes unless given."""
     masks = masks or [clip.any(axis=(2, 3)) for clip in clips]
@@ -105,3 +107,23 @@ def clip_name(name: str, label: int, index: int) -> str:
     if name == "nw_ucla":
         return f"a{action:02d}_s{index % 10:02d}_e{index // 10 % 100:02d}_v01"
     return f"S001C001P{index % 1000:03d}R001A{action:03d}"
+
+
+def about_video(weights: str = "a" * 64, random: bool = False, encoder: str = "xclip", frames: int = 8) -> AboutVideo:
+    key = VideoKey(encoder, weights, frames, 224, "joints", "pyav", "float32", "float32")
+    return AboutVideo(key, "microsoft/xclip", random, "tests", bad=(("clip", "no video"),))
+
+
+def about_text(weights: str = "a" * 64, random: bool = False, encoder: str = "xclip") -> AboutText:
+    return AboutText(TextKey(encoder, weights, ("{name}",), "float32", "float32"), "microsoft/xclip", random, "tests")
+
+
+def embed(path: Path, name: str = "xclip", seed: int = 0, missing: Sequence[int] = (), width: int = 16) -> Store:
+    """A store with invented vectors of its videos, but for those of the clips `missing`, and of its class names."""
+    store, rng = open_store(path), np.random.default_rng(seed)
+    vectors = rng.standard_normal((len(store), width)).astype(np.float32)
+    done = ~np.isin(np.arange(len(store)), missing)
+    vectors[~done] = 0
+    frames = np.where(done, 30, -1).astype(np.int32)
+    held = keep_videos(store, name, vectors, done, frames, about_video())
+    return keep_texts(held, name, rng.standard_normal((len(store.info.classes), width)).astype("f4"), about_text())

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from prep.summary import Summary
+    from prep.summary import Summary, Vectors
+
+RANDOM = ", RANDOM weights: its vectors mean nothing"
 
 
 def summary(path: Path | str) -> Summary:
@@ -30,8 +32,17 @@ def told(facts: Summary) -> str:
         f"  clips with two or more bodies: {facts.several_bodies:,}; without frames: {facts.without_frames:,}",
         f"  digest {facts.digest}",
     ]
+    lines += [f"  embedding {line(each, facts.clips)}" for each in facts.embeddings]
     lines += [f"  not verified: {info.unverified}"] if info.unverified else []
     lines += [f"  left out: {name}: {reason}" for name, reason in info.left_out[:20]]
     lines += [f"  note: {name}: {remark}" for name, remark in info.notes[:20]]
     lines += [f"  ... and {len(info.notes) - 20} more notes"] if len(info.notes) > 20 else []
     return "\n".join(lines)
+
+
+def line(held: Vectors, clips: int) -> str:
+    """An embedding in one line."""
+    parts = [f"{held.clips:,} of {clips:,} clips"] if held.video else []
+    parts += [f"{held.classes:,} classes"] if held.text else []
+    weights = f"weights {held.weights[:12]}" if held.weights else "weights not known"
+    return f"`{held.name}`: {held.encoder}, D = {held.width}, {', '.join(parts)}, {weights}" + RANDOM * held.random

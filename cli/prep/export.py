@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.command("export")
 @click.argument("store", metavar="STORE|URL")
 @click.option(
-    "--format", "form", required=True, type=click.Choice(["hdf5", "npz", "npy"]), help="hdf5 keeps everything."
+    "--format", "form", required=True, type=click.Choice(["hdf5", "npz", "npy"]), help="hdf5 keeps all but embeddings."
 )
 @click.option(
     "--out", required=True, type=click.Path(path_type=Path), help="The file, or for npy the folder, to write."

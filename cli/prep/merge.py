@@ -21,15 +21,18 @@ def command(stores: tuple[str, ...], out: Path, json_: bool) -> None:
     """Make one store of several of the same data set and recipe, for example of shards built by several people.
 
     Clips of one name must be alike in all, and are kept once. Built at once from the same files, the store would have
-    the same digest.
+    the same digest. Embeddings are not merged.
     """
     from prep.merge import merge
     from prep.store import open_store
 
     if len(stores) < 2:
         raise click.UsageError("Name two stores or more.")
+    opened = [open_store(store) for store in stores]
     with meter(json_) as bars:
-        for step in merge([open_store(store) for store in stores], out.absolute()):
+        for step in merge(opened, out.absolute()):
             bars.show(step.stage, step.done, step.total)
     facts = summary(out)
-    options.emit(json_, asdict(facts), told(facts))
+    left = sorted({f"{store.path}: {unit}" for store in opened for unit in store.mark.embedded})
+    note = f"\n  embeddings are not merged, embed the new store instead: {', '.join(left)}" if left else ""
+    options.emit(json_, {**asdict(facts), "embeddings_left": left}, told(facts) + note)

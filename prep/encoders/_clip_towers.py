@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -33,6 +33,14 @@ def library() -> ModuleType:
         raise EncoderError(f"CLIP models need open_clip: {error}. Install the project's extra `video`.") from error
     module: ModuleType = open_clip
     return module
+
+
+def built(kind: Callable[..., Any], settings: Mapping[str, Any]) -> Any:
+    """A model of `kind`. Its random numbers, soon replaced, are not taken from the global generator."""
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        return kind(**settings)
 
 
 @dataclass(frozen=True)

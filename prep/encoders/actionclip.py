@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prep.encoder import EncoderError, Request, weights_digest
-from prep.encoders._clip_towers import Towers, library, plain, unit
+from prep.encoders._clip_towers import Towers, built, library, plain, unit
 from prep.encoders._clip_weights import Shapes, check, content, shapes, state
 from prep.encoders._computing import computing, frozen
 from prep.encoders._tokens import END, PLACES
@@ -150,12 +150,12 @@ def _filled(held: Mapping[str, torch.Tensor], path: Path) -> Any:
         if any(part in name for name in held):
             raise EncoderError(f"{path}: its backbone has {kind}, which is not built here. Take weights without it.")
     settings = _settings(held, path)
-    open_clip = library()
+    kind = library().CLIP
     # Without numbers first: no memory is taken for shapes that the file does not hold.
     with torch.device("meta"):
-        sketch = open_clip.CLIP(**settings)
+        sketch = built(kind, settings)
     check(shapes(sketch.state_dict()), held, path, "CLIP of a vision transformer")
-    model = open_clip.CLIP(**settings)
+    model = built(kind, settings)
     model.load_state_dict(held)
     return model
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from manifests.encoder import Encoder as Facts
 from manifests.strict import hint
 from prep.encoder import EncoderError, Request, weights_digest
-from prep.encoders._clip_towers import Colours, Towers, library, plain, unit
+from prep.encoders._clip_towers import Colours, Towers, built, library, plain, unit
 from prep.encoders._clip_weights import check, content, shapes, state
 from prep.encoders._computing import frozen
 from prep.encoders._tokens import PLACES, tokens
@@ -65,7 +65,7 @@ def load(request: Request) -> Pooled:
     named = _named(request)
     config = library().get_model_config(named.model)
     quick = bool(config.get("quick_gelu")) or bool((named.tag or {}).get("quick_gelu"))
-    model = _built(named, config, quick, request)
+    model = _model(named, config, quick, request)
     if named.path is None:
         _fill_from_tag(model, named, request)
     else:
@@ -104,8 +104,8 @@ def _named(request: Request) -> _Named:
     return _Named(model, tag=published)
 
 
-def _built(named: _Named, config: dict[str, Any], quick: bool, request: Request) -> Any:
-    """The model with random weights; `create_model` would warn of them and go without the tag's QuickGELU."""
+def _model(named: _Named, config: dict[str, Any], quick: bool, request: Request) -> Any:
+    """The model with random weights. `create_model` would make it too, but without the tag's QuickGELU."""
     open_clip = library()
     settings = {**config, "quick_gelu": quick}
     custom = settings.pop("custom_text", False) or "hf_model_name" in config["text_cfg"]
@@ -114,7 +114,7 @@ def _built(named: _Named, config: dict[str, Any], quick: bool, request: Request)
     if custom:
         kind = open_clip.CoCa if "multimodal_cfg" in config else open_clip.CustomTextCLIP
     try:
-        return kind(**settings)
+        return built(kind, settings)
     except (OSError, RuntimeError, ValueError, ImportError) as error:
         raise _error(request.facts, f"the model {named.model} cannot be made: {error}") from error
 
@@ -170,10 +170,10 @@ def _tokeniser(model: str, config: dict[str, Any], facts: Facts) -> Callable[[Se
 
     def tokenise(sentences: Sequence[str]) -> torch.Tensor:
         ids: torch.Tensor = own(list(sentences))
-        longer = own([*sentences, ""], context_length=ids.shape[1] + 1)
-        padding = longer[-1, -1]
-        for sentence, row, room in zip(sentences, ids, longer, strict=False):
-            if (row != room[:-1]).any() or room[-1] != padding:
+        # These tokenizers cut in silence. With one place more, what fits leaves it empty, as the empty sentence does.
+        last = own([*sentences, ""], context_length=ids.shape[1] + 1)[:, -1]
+        for sentence, token in zip(sentences, last, strict=False):
+            if token != last[-1]:
                 raise EncoderError(f"`{sentence}` does not fit into the {ids.shape[1]} tokens of {model}. Shorten it.")
         return ids
 

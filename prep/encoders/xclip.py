@@ -175,6 +175,15 @@ def _check_counts(config: Any, tensors: int, path: Path) -> None:
         raise EncoderError(
             f"{path}: pictures are {vision.image_size} with {vision.num_channels} colours; only square RGB fits."
         )
+    if not isinstance(vision.patch_size, int) or not 1 <= vision.patch_size <= vision.image_size:
+        raise EncoderError(f"{path}: patches are {vision.patch_size} in pictures of {vision.image_size}. Get it again.")
+    for width, heads in (
+        (text.hidden_size, text.num_attention_heads),
+        (vision.hidden_size, vision.num_attention_heads),
+        (vision.mit_hidden_size, vision.mit_num_attention_heads),
+    ):
+        if heads < 1 or width < 1 or width % heads:
+            raise EncoderError(f"{path}: a width of {width} cannot be shared by {heads} heads. Get it again.")
     if text.eos_token_id not in (_UNKNOWN_END, text.vocab_size - 1):
         raise EncoderError(
             f"{path}: sentences end by token {text.eos_token_id}; CLIP's end by the highest, {text.vocab_size - 1}."

@@ -1,4 +1,4 @@
-"""What `fsprep export --format hdf5` writes: every clip of a store end to end, nothing lost.
+"""What `fsprep export --format hdf5` writes: every clip of a store end to end, as it is.
 
     joints (frames, M, V, C) float32     offsets (clips + 1) int64     label, subject, camera, setup, repetition (clips)
     names (clips, width) uint8, UTF-8 padded with zeros

@@ -86,7 +86,10 @@ def walk(raw: Path, suffix: str | tuple[str, ...]) -> Iterator[Source]:
 
 
 def _file(path: Path) -> Source:
-    about = path.stat()
+    try:
+        about = path.stat()
+    except OSError:  # a link to nothing, as of a file not fetched yet; opening it says so
+        return Source(path.stem, str(path), "", 0, "absent")
     return Source(path.stem, str(path), "", about.st_size, f"{about.st_size}-{about.st_mtime_ns}")
 
 

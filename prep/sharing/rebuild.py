@@ -7,7 +7,7 @@
     digest       the store's digest; `arrays` the digest of each array
     names        base64 of zlib of the clips' names with a zero byte between them
     source       base64 of the sha256 of each clip's raw bytes, 32 bytes each, in the order of the names
-    embeddings   keys of encoder embeddings to make again; stores hold none yet, so the list is empty
+    embeddings   always empty: a recipe makes the clips, and whoever has the videos embeds them anew
 
 and proves itself: `arrays` and `info` make `digest`, and `names` and `source` make two of the `arrays`.
 """

@@ -188,7 +188,8 @@ def _clip(store: Store, clip: int, found: Mapping[str, list[tuple[_Fit, Source]]
 
 
 def _box(store: Store, clip: int) -> Box | None:
-    left, top, right, bottom = (float(side) for side in store.box[clip])
+    """The joints' box; None where nothing is known, or it has no extent."""
+    left, top, right, bottom = store.box[clip].tolist()
     return (left, top, right, bottom) if 0 <= left < right <= 1 and 0 <= top < bottom <= 1 else None
 
 

@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
 
 import invented_weights
@@ -21,7 +20,14 @@ from prep.encoder import Encoder, EncoderError, Precision, encoder
 
 ROOT = Path(__file__).resolve().parents[2]
 ENCODERS = sorted(path.stem for path in (ROOT / "prep/encoders").glob("[!_]*.py"))
+FOLDERS: list[Path] = []
 SENTENCES = ["drink water", "eat meal/snack", "put on a shoe", "take off a shoe"]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def somewhere(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Where the checkpoints are written."""
+    FOLDERS.append(tmp_path_factory.mktemp("weights"))
 
 
 def maker(name: str) -> Callable[..., str]:
@@ -33,7 +39,7 @@ def maker(name: str) -> Callable[..., str]:
 
 @cache
 def weights(name: str, seed: int = 0) -> str:
-    return maker(name)(Path(mkdtemp(prefix=f"{name}_")), seed=seed)
+    return maker(name)(FOLDERS[-1], seed=seed)
 
 
 @cache

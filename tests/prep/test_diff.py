@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from stores import info, make_store, write_clips
+from stores import embed, info, make_store, write_clips
 
 from manifests.facts import layout
 from prep import runs
 from prep.diff import Comparison, Difference
-from prep.store import StoreInfo, open_store
+from prep.store import Store, StoreInfo, open_store
 
 NAMES = [f"a01_s{subject:02d}_e00_v01" for subject in range(6)]
 
@@ -82,6 +82,37 @@ def test_clips_labels_and_columns(a: Path, tmp_path: Path) -> None:
         "label": ((NAMES[2], classes[2], classes[7]),),
         "subject": ((NAMES[4], "0", "3"),),
     }
+
+
+def test_where_clips_are_in_their_videos_is_compared(a: Path, tmp_path: Path) -> None:
+    b = write(tmp_path / "b.zarr", start=[0, 0, 9, 0, 0, 0], left=[0, 0.25, 0, 0, 0, -1])
+    found = diff(a, b)
+    assert not found.same
+    columns = {column.name: column.clips for column in found.columns}
+    assert columns["start"] == ((NAMES[2], "0", "9"),)
+    assert columns["left"] == ((NAMES[1], "0.0", "0.25"), (NAMES[5], "0.0", "-1.0"))
+
+
+def test_embeddings_are_listed_and_are_no_content(a: Path, tmp_path: Path) -> None:
+    b = write(tmp_path / "b.zarr")
+    one, other = embed(a), embed(b)
+    assert diff(a, b).facts == ()
+    embed(a, name="mine")
+    other = embed(b, seed=1)
+    found = diff(a, b)
+    assert found.same
+
+    def short(store: Store, unit: str) -> str:
+        return f"digest {store.mark.embedded[unit].digest[:12]}"
+
+    mine = open_store(a)
+    assert [(fact.name, fact.a, fact.b, fact.content) for fact in found.facts] == [
+        ("embedding mine/text", short(mine, "mine/text"), "none", False),
+        ("embedding mine/video", short(mine, "mine/video"), "none", False),
+        ("embedding xclip/text", short(one, "xclip/text"), short(other, "xclip/text"), False),
+        ("embedding xclip/video", short(one, "xclip/video"), short(other, "xclip/video"), False),
+    ]
+    assert [fact.a for fact in diff(b, a).facts][:2] == ["none", "none"]
 
 
 def test_clips_of_other_lengths_are_not_compared(a: Path, tmp_path: Path) -> None:

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from invented_forms import imported
 from shell import Shell
-from stores import make_store
+from stores import embed, make_store
 
 from prep import export as exporting
 from prep.clip import PrepError
 from prep.export import export
-from prep.store import Store, open_store
+from prep.store import SMALL, Store, open_store
 from shared import shared
 
 
@@ -34,10 +34,17 @@ def test_hdf5(store: Store, tmp_path: Path) -> None:
     assert (records[-1].done, records[-1].total) == (store.frames, store.frames)
     with h5py.File(tmp_path / "a.h5") as file:
         np.testing.assert_array_equal(file["joints"][()], store.joints())
-        for name in ("offsets", "label", "body_mask", "quality", "source", "names"):
+        for name in ("body_mask", *SMALL):
             np.testing.assert_array_equal(file[name][()], store.read(name))
         assert file.attrs["licence"] == store.info.licence
         assert json.loads(file.attrs["info"])["recipe"] == "agcn"
+
+
+def test_embeddings_stay_behind(store: Store, tmp_path: Path) -> None:
+    list(export(store, "hdf5", tmp_path / "bare.h5"))
+    list(export(embed(Path(store.path)), "hdf5", tmp_path / "full.h5"))
+    with h5py.File(tmp_path / "bare.h5") as bare, h5py.File(tmp_path / "full.h5") as full:
+        assert set(full) == set(bare) == {"joints", "body_mask", *SMALL}
 
 
 def test_npz(store: Store, tmp_path: Path) -> None:

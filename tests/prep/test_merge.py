@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import errno
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from stores import info, write_clips
+from stores import embed, info, write_clips
 
 from manifests.facts import dataset
 from prep import merge as merging
@@ -53,7 +53,7 @@ def invented(seed: int, name: str) -> np.ndarray:
     return np.random.default_rng([seed, *name.encode()]).standard_normal((6, 1, 20, 3)).astype("f4")
 
 
-def store(path: Path, names: list[str], facts: StoreInfo | None = None, seed: int = 0, **more: list[int]) -> Path:
+def store(path: Path, names: list[str], facts: StoreInfo | None = None, seed: int = 0, **more: Sequence[float]) -> Path:
     clips = [
         np.random.default_rng([seed, *name.encode()]).standard_normal((6, 1, 20, 3)).astype("f4") for name in names
     ]
@@ -92,6 +92,33 @@ def test_blocks_are_cut_across_clips(three: list[Path], tmp_path: Path, monkeypa
         assert len(pieces[-1][0]) <= 50
     np.testing.assert_array_equal(np.concatenate([joints for joints, _ in pieces]), expected.joints())
     np.testing.assert_array_equal(np.concatenate([mask for _, mask in pieces]), expected.body_mask)
+
+
+def test_where_clips_are_in_their_videos_is_kept(tmp_path: Path) -> None:
+    place = {"start": [0, 30], "stop": [30, 60], "left": [0.25, -1], "top": [0.5, -1], "right": [1, -1]}
+    one = store(tmp_path / "a.zarr", ["a01_s01_e00_v01", "a03_s01_e00_v01"], **place)
+    two = store(tmp_path / "b.zarr", ["a02_s01_e00_v01"], start=[7], stop=[9], left=[0.125], bottom=[0.75])
+    run([one, two], tmp_path / "merged.zarr")
+    merged = open_store(tmp_path / "merged.zarr")
+    assert (merged.start.tolist(), merged.stop.tolist()) == ([0, 7, 30], [30, 9, 60])
+    assert merged.box.tolist() == [[0.25, 0.5, 1, 0], [0.125, 0, 0, 0.75], [-1, -1, -1, 0]]
+
+
+def test_clips_in_other_places_of_their_videos_are_not_alike(tmp_path: Path) -> None:
+    one = store(tmp_path / "a.zarr", ["a01_s01_e00_v01"], stop=[30])
+    with pytest.raises(PrepError, match="clips of one name differ between the stores: a01_s01_e00_v01"):
+        run([one, store(tmp_path / "b.zarr", ["a01_s01_e00_v01"], stop=[31])], tmp_path / "merged.zarr")
+
+
+def test_embeddings_are_not_merged(tmp_path: Path) -> None:
+    stores = [store(tmp_path / f"{name}.zarr", [f"a0{name}_s01_e00_v01"]) for name in (1, 2)]
+    run(stores, tmp_path / "bare.zarr")
+    for path in stores:
+        embed(path)
+    run(stores, tmp_path / "merged.zarr")
+    merged = open_store(tmp_path / "merged.zarr")
+    assert merged.mark == open_store(tmp_path / "bare.zarr").mark
+    assert merged.mark.embedded == {}
 
 
 def test_a_clip_that_two_hold_alike_is_kept_once(tmp_path: Path) -> None:

@@ -106,9 +106,13 @@ def test_what_it_says_of_itself(small: ActionClip) -> None:
     assert facts_of("actionclip").frames == 8
 
 
-def test_the_head_is_the_plain_one() -> None:
+@pytest.mark.parametrize("scale", [1, 1e-3])
+def test_the_head_is_the_plain_one(scale: float) -> None:
+    """Small numbers show its LayerNorm's epsilon, 1e-12 where torch has 1e-5."""
     torch.manual_seed(0)
-    head, frames = {name: value.double() for name, value in invented_head(64).items()}, torch.randn(3, 7, 64).double()
+    head = {name: value.double() for name, value in invented_head(64).items()}
+    head[POSITIONS] *= scale
+    frames = torch.randn(3, 7, 64).double() * scale
     expected = head_by_hand(frames, head, 4)
     torch.testing.assert_close(transf(frames, head, 4), expected, rtol=0, atol=1e-9)
     assert (head_by_hand(frames, head, 2) - expected).abs().max() > 0.1
@@ -304,6 +308,12 @@ def test_code_in_a_pickle_is_refused_and_not_run(weights: str, tmp_path: Path) -
     with pytest.raises(EncoderError, match=r"evil.pt: .*other than plain tensors.*Nothing in it was run"):
         loaded(path)
     assert not (tmp_path / "ran").exists()
+
+
+def test_loading_takes_no_numbers_from_the_global_generator(weights: str) -> None:
+    state = torch.random.get_rng_state()
+    loaded(weights)
+    assert torch.equal(torch.random.get_rng_state(), state)
 
 
 def test_a_file_cut_off(weights: str, tmp_path: Path) -> None:

@@ -58,6 +58,16 @@ def test_links_are_followed_and_circles_end(tmp_path: Path) -> None:
     assert find(tmp_path / "raw") == ["a"]
 
 
+def test_a_link_to_nothing_is_one_bad_file(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "b.txt").write_bytes(b"b")
+    absent, there = find_sources(tmp_path, ".txt")
+    assert (absent.name, absent.size, absent.stamp) == ("a", 0, "absent")
+    with pytest.raises(BadFile, match=r"a.txt: cannot be read \(.*No such file"):
+        load_bytes(absent)
+    assert load_bytes(there) == b"b"
+
+
 def test_one_name_twice_is_an_error_that_names_both(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"")
     pack(tmp_path / "one.zip", a=b"")

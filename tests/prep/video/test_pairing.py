@@ -118,9 +118,7 @@ def test_the_pictures_of_a_folder_are_a_video_in_the_order_of_their_numbers(
     assert (pairs.missing, pairs.bad, pairs.unused, pairs.strangers) == ((), (), 0, 0)
 
 
-@pytest.mark.parametrize(
-    "inside", ["", "multiview_action", "multiview_action/view_1", "multiview_action/view_1/a01_s01_e00"]
-)
+@pytest.mark.parametrize("inside", ["", "m", "m/view_1", "m/view_1/a01_s01_e00"])
 def test_the_folder_may_be_a_part_of_the_whole(tmp_path: Path, inside: str, monkeypatch: pytest.MonkeyPatch) -> None:
     store = store_of(tmp_path, "nw_ucla", UCLA)
     whole = put(tmp_path / "raw", *(f"m/view_1/a01_s01_e00/frame_{n}_tc_1_rgb.jpg" for n in (1, 2)))
@@ -143,6 +141,12 @@ def test_the_folder_of_one_action_is_enough_and_so_is_a_zip_of_a_view(tmp_path: 
             "a12_s10_e04/frame_1_tc_1_rgb.jpg",
             "a12_s10_e04/frame_2_tc_1_rgb.jpg",
         ]
+
+
+def test_what_folders_above_are_called_shuts_nothing_out(tmp_path: Path) -> None:
+    store = store_of(tmp_path, "msr_pairs", ["a01_s02_e03"])
+    folder = put(tmp_path / "rgb and depth" / "videos", "rgb/a01_s02_e03/1.png", "Depth/a01_s02_e03/1.png")
+    assert found(pair(store, folder), folder) == {"a01_s02_e03": "rgb/a01_s02_e03/1.png"}
 
 
 def test_two_videos_of_one_clip_are_bad_and_the_others_go_on(tmp_path: Path) -> None:
@@ -273,6 +277,13 @@ def test_a_link_that_leads_back_up_is_walked_once(tmp_path: Path) -> None:
     pairs = pair(store, folder)
     assert len(pairs.clips) == 1
     assert not pairs.bad
+
+
+def test_a_link_to_a_video_that_is_not_there_stops_nothing(tmp_path: Path) -> None:
+    store = store_of(tmp_path, "ntu120", NTU)
+    folder = put(tmp_path / "v", f"{NTU[0]}_rgb.avi")
+    (folder / f"{NTU[1]}_rgb.avi").symlink_to(tmp_path / "not fetched")
+    assert [clip.name for clip in pair(store, folder).clips] == list(NTU[:2])
 
 
 def test_a_name_in_a_hostile_zip_is_not_searched_for_ever(tmp_path: Path) -> None:

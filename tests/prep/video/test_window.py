@@ -104,6 +104,17 @@ def test_black_is_where_the_picture_is_not() -> None:
     assert not shown[:, 31:].any()
 
 
+@pytest.mark.parametrize("upright", [False, True])
+def test_an_odd_row_of_black_is_on_its_side(upright: bool) -> None:
+    picture = np.full((6, 11, 3), 200, np.uint8)
+    window, expected = (0, -3, 11, 8), np.zeros((11, 11), np.uint8)
+    expected[3:9] = 200
+    if upright:
+        picture, window, expected = picture.transpose(1, 0, 2).copy(), (-3, 0, 8, 11), expected.T
+    (shown,) = fit([picture], window, 11, picture.shape[1], picture.shape[0])
+    assert (shown[..., 0] == expected).all()
+
+
 def test_shrinking_averages_the_area_and_keeps_the_order_of_colours() -> None:
     picture = np.zeros((4, 4, 3), np.uint8)
     picture[:2, :2, 0] = [[0, 40], [80, 120]]

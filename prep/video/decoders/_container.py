@@ -1,0 +1,127 @@
+"""An opened video file and what its container says, nothing decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+
+from prep.clip import BadFile
+from prep.outside.sources import load_bytes, place
+from prep.video.decoders._asked import FRAMES, PIXELS, check_size
+from prep.video.decoders._library import library
+from prep.video.request import BadVideo, Video
+
+# Playlists and the like would open other files, or the network.
+FORMATS = "avi,mov,matroska,mpegts,mpeg,asf"
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A container with its first moving picture. `where` names the file in errors; `format` is FFmpeg's name."""
+
+    container: Any
+    stream: Any
+    where: str
+
+    @property
+    def format(self) -> str:
+        """The first of FFmpeg's names of the container: avi, mov, matroska."""
+        return str(self.container.format.name).split(",")[0]
+
+    @property
+    def codec(self) -> str:
+        """FFmpeg's name of the codec."""
+        return str(self.stream.codec_context.name)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One packet in the order of the file: its times in ticks (None: not said), whether it can be decoded alone."""
+
+    shown: int | None
+    decoded: int | None
+    key: bool
+    discarded: bool
+
+
+@contextmanager
+def opened(video: Video) -> Iterator[Opened]:
+    """The video, to be read once. Raises BadVideo for what is absent, no video, or beyond the bounds.
+
+    Any error of FFmpeg's inside the block becomes a BadVideo too.
+    """
+    av = library("av")
+    # FFmpeg's own lines belong to no command's output.
+    av.logging.set_level(av.logging.PANIC)
+    where = place(video.sources[0])
+    try:
+        # `skip_frame` keeps the first look from decoding pictures, which costs more than all the rest of it.
+        options = {"skip_frame": "all", "format_whitelist": FORMATS, "max_pixels": str(PIXELS)}
+        with av.open(_file(video), options=options, metadata_errors="replace") as container:
+            yield Opened(container, _stream(container, where), where)
+    except BadFile as error:
+        raise BadVideo(str(error)) from error
+    except (av.FFmpegError, OSError, ValueError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise BadVideo(f"{where}: cannot be read as a video ({reason}). Fetch it again.") from error
+
+
+def _file(video: Video) -> Any:
+    source = video.sources[0]
+    return BytesIO(load_bytes(source)) if source.member else source.path
+
+
+def _stream(container: Any, where: str) -> Any:
+    cover = library("av.stream").Disposition.attached_pic
+    moving = [stream for stream in container.streams.video if not stream.disposition & cover]
+    if not moving:
+        raise BadVideo(f"{where}: has no moving picture. Fetch it again, or look whether it is the right file.")
+    stream = moving[0]
+    context = stream.codec_context
+    if context is None:
+        raise BadVideo(f"{where}: its codec is not known to FFmpeg. Convert it to H.264.")
+    check_size(where, context.width, context.height)
+    if max(len(stream.index_entries), stream.frames) > FRAMES:
+        announced = max(len(stream.index_entries), stream.frames)
+        raise BadVideo(f"{where}: announces {announced} frames, a video has at most {FRAMES}. Cut it, or leave it out.")
+    context.thread_count = 1
+    context.skip_frame = "DEFAULT"
+    # Where a stream does not say how far it reorders, as far as it may: pictures come out in order, none is dropped.
+    context.options = {"max_pixels": str(PIXELS)} | ({"strict": "strict"} if context.name == "h264" else {})
+    return stream
+
+
+def indexed(video: Opened) -> list[Entry] | None:
+    """The packets as the index of the file lists them, `shown` left out; None where there is no whole index.
+
+    Raises BadVideo where the file ends before its last packet.
+    """
+    entries = list(video.stream.index_entries)
+    if video.format not in ("avi", "mov") or not entries or len(entries) != video.stream.frames:
+        return None
+    if max(entry.pos + entry.size for entry in entries) > video.container.size:
+        raise BadVideo(f"{video.where}: ends before the last of its {len(entries)} frames. Fetch it again.")
+    return [Entry(None, e.timestamp, bool(e.is_keyframe), bool(e.is_discard)) for e in entries]
+
+
+def packets(video: Opened) -> Iterator[Any]:
+    """The packets of the moving picture from where the file stands. Raises BadVideo at a cut one."""
+    for packet in video.container.demux(video.stream):
+        if packet.size:
+            if packet.is_corrupt:
+                raise BadVideo(f"{video.where}: a frame is cut short or damaged. Fetch it again.")
+            yield packet
+
+
+def check_whole(video: Opened, listed: int, found: int) -> None:
+    """Raises BadVideo where fewer packets were `found` than the file said; `listed` were in its index when opened."""
+    # An AVI may announce frames that were never written; only one that has lost its index has lost frames too.
+    lost = video.format == "avi" and listed < found < video.stream.frames
+    if found < listed or lost or not found:
+        announced = max(listed, video.stream.frames)
+        raise BadVideo(f"{video.where}: announces {announced} frames and holds {found}. Fetch it again.")
+    if found > FRAMES:
+        raise BadVideo(f"{video.where}: {found} frames, a video has at most {FRAMES}. Cut it, or leave it out.")

@@ -1,0 +1,17 @@
+"""The libraries that decode, which not every installation has."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from prep.clip import PrepError
+
+
+def library(name: str) -> Any:
+    """The module `name`. Raises PrepError, saying how to get it, where it is not installed."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        get = "Get all that videos need by: pip install 'fewshot-skeleton[video]'"
+        raise PrepError(f"decoding needs the library `{name}`, which cannot be loaded ({error}). {get}") from error

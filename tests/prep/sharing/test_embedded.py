@@ -1,0 +1,153 @@
+"""Stores with embeddings handed on: they go along, and what is added later follows alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from stores import about_text, about_video, embed, make_store
+
+from prep.embedded import embedded
+from prep.embedding.keep import keep_texts, keep_videos
+from prep.mark import MARK, StoreError
+from prep.places.folder import Folder
+from prep.sharing.card import CARD, card
+from prep.sharing.rebuild import push_recipe, read_shared
+from prep.sharing.share import pull, push
+from prep.sharing.transfer import ShareError
+from prep.store import open_store
+from prep.verify import verify
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Path:
+    return make_store(tmp_path / "here.zarr", clips_per_class=2)
+
+
+@pytest.fixture
+def there(tmp_path: Path) -> str:
+    return str(tmp_path / "there.zarr")
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of files as they are written to a place."""
+    names: list[str] = []
+    write = Folder.write
+
+    def noted(self: Folder, name: str, content: bytes | Path) -> None:
+        names.append(name)
+        write(self, name, content)
+
+    monkeypatch.setattr(Folder, "write", noted)
+    return names
+
+
+def sent(path: Path, target: str, **how: bool) -> None:
+    records = list(push(open_store(path), target, **how))
+    assert records[-1].done == records[-1].total
+
+
+def test_embeddings_go_along(here: Path, there: str, tmp_path: Path) -> None:
+    store = embed(here, missing=(1,))
+    sent(here, there)
+    list(pull(there, tmp_path / "back.zarr"))
+    back = open_store(tmp_path / "back.zarr")
+    assert back.mark == store.mark
+    list(verify(back))
+    ours, theirs = embedded(store, "xclip"), embedded(back, "xclip")
+    for array in ("video", "done", "frames", "text"):
+        np.testing.assert_array_equal(getattr(ours, array), getattr(theirs, array))
+    assert (tmp_path / "back.zarr" / CARD).read_text() == (Path(there) / CARD).read_text() == card(store)
+
+
+def test_an_embedding_added_later_follows_alone(here: Path, there: str, written: list[str]) -> None:
+    sent(here, there)
+    written.clear()
+    store = embed(here)
+    sent(here, there)
+    new = {file for file in store.files if file.startswith("embeddings/")}
+    assert set(written) == {*new, CARD, MARK}
+    assert open_store(there).mark == store.mark
+    list(verify(open_store(there)))
+
+
+def test_a_push_of_an_addition_that_was_stopped_is_continued(here: Path, there: str, written: list[str]) -> None:
+    sent(here, there)
+    store = embed(here)
+    run = push(store, there, jobs=1)
+    for _ in range(len(store.files) - 3):
+        next(run)
+    run.close()  # type: ignore[attr-defined]
+    with pytest.raises(StoreError):
+        open_store(there)
+    before = {name for name in written if name.startswith("embeddings/")}
+    written.clear()
+    sent(here, there)
+    assert before
+    assert not before & set(written)
+    assert open_store(there).mark == store.mark
+
+
+def test_a_fetched_store_is_embedded_and_sent_back(here: Path, there: str, tmp_path: Path) -> None:
+    sent(here, there)
+    list(pull(there, tmp_path / "mine.zarr"))
+    assert (tmp_path / "mine.zarr" / CARD).exists()
+    mine = embed(tmp_path / "mine.zarr", name="other")
+    assert CARD not in mine.files
+    sent(tmp_path / "mine.zarr", there)
+    list(pull(there, tmp_path / "again.zarr"))
+    assert set(open_store(tmp_path / "again.zarr").mark.embedded) == {"other/video", "other/text"}
+    assert "`other`: xclip" in (tmp_path / "again.zarr" / CARD).read_text()
+
+
+def test_a_replaced_embedding_is_sent(here: Path, there: str, tmp_path: Path) -> None:
+    embed(here)
+    sent(here, there)
+    store = embed(here, seed=1, width=8)
+    sent(here, there)
+    list(pull(there, tmp_path / "back.zarr"))
+    np.testing.assert_array_equal(
+        embedded(open_store(tmp_path / "back.zarr"), "xclip").video, embedded(store, "xclip").video
+    )
+
+
+def test_other_clips_with_an_embedding_are_another_store(here: Path, there: str, tmp_path: Path) -> None:
+    embed(here)
+    sent(here, there)
+    other = make_store(tmp_path / "other.zarr", clips_per_class=2, seed=1)
+    embed(other)
+    with pytest.raises(ShareError, match="holds a store of digest"):
+        sent(other, there)
+    sent(other, there, replace=True)
+    list(verify(open_store(there)))
+
+
+def test_the_card_says_what_was_embedded(here: Path) -> None:
+    assert "## Embeddings" not in card(open_store(here))
+    text = card(embed(here, missing=(1, 2)))
+    weights = "a" * 64
+    for words in (
+        "## Embeddings\n\nVectors of a frozen encoder, added after the build",
+        f"- `xclip`: xclip, 16 numbers each; weights microsoft/xclip, digest `{weights}`; ",
+        'videos of 46 of 48 clips (8 frames, crop joints, float32); 24 classes (prompt "{name}")\n',
+    ):
+        assert words in text
+    assert "RANDOM" not in text
+    values, done, frames = np.zeros((48, 4), np.float32), np.ones(48, bool), np.zeros(48, np.int32)
+    keep_videos(open_store(here), "tiny", values, done, frames, about_video(random=True, encoder="tiny", weights=""))
+    store = keep_texts(open_store(here), "words", np.zeros((24, 4), np.float32), about_text())
+    text = card(store)
+    assert "`tiny`: tiny, 4 numbers each; weights microsoft/xclip, digest `not known`; RANDOM weights: the vec" in text
+    assert "- `words`: xclip, 4 numbers each; weights microsoft/xclip, digest" in text
+    assert text.count("videos of") == 2
+
+
+def test_a_recipe_has_none(here: Path, there: str) -> None:
+    bare = card(open_store(here), recipe_only=True)
+    store = embed(here)
+    assert card(store, recipe_only=True) == bare
+    push_recipe(store, there)
+    assert read_shared(there).embeddings == ()
+    assert "xclip" not in (Path(there) / CARD).read_text()

@@ -112,11 +112,13 @@ def told(result: Result, job: VideoJob, seconds: dict[str, float]) -> str:
         f"{job.model.encoder.width}{random}",
         f"  digest {result.digest}",
     ]
-    spent = sum(seconds.values())
-    if result.fresh:
+    if result.now:
+        pace = result.now / max(sum(seconds.values()), 1e-9)
+        kept = result.fresh - result.now
+        before = f"; {kept:,} were kept from a run that was stopped" if kept > 0 else ""
         lines.append(
-            f"  {result.fresh:,} new at {result.fresh / max(spent, 1e-9):,.1f} clips/s: "
-            f"{seconds['decoding']:.1f} s waiting for decoding, {seconds['encoding']:.1f} s encoding"
+            f"  {result.now:,} worked on at {pace:,.1f} clips/s: {seconds['decoding']:.1f} s waiting for decoding, "
+            f"{seconds['encoding']:.1f} s encoding{before}"
         )
     else:
         lines.append("  Nothing new to embed.")

@@ -51,7 +51,12 @@ class Embedding:
 
 @dataclass(frozen=True)
 class Result:
-    """What an embedding came to. `missing` are the names of clips without a video, `fresh` is how many are new."""
+    """What an embedding came to.
+
+    `fresh` clips have a vector that they had not, `now` is how many this run worked on (the others of them were kept
+    from one that was stopped); `missing` are the names of clips without a video; `unused` videos belong to no clip of
+    the store, `strangers` are named as no layout has it.
+    """
 
     store: str
     name: str
@@ -59,6 +64,7 @@ class Result:
     clips: int
     embedded: int
     fresh: int
+    now: int
     missing: tuple[str, ...]
     bad: Rows
     notes: Rows
@@ -83,8 +89,9 @@ def embed_videos(job: VideoJob, workers: Workers) -> Iterator[Embedding | Result
         folder = beside / job.name
         folder.mkdir(exist_ok=True)
         made = list(parts(job, folder, todo))
+        now = sum(len(part.clips) for part in made if not part.there)
         yield from _make(job, made, workers, len(todo))
-        result = _finish(job, held, whole, made, pairs)
+        result = _finish(job, held, whole, made, pairs, now)
         shutil.rmtree(folder)
     yield result
 
@@ -202,7 +209,9 @@ def work(clip: ClipVideo, wanted: Wanted) -> Answer:
     return answer(clip, wanted)
 
 
-def _finish(job: VideoJob, held: Embedded | None, whole: Gathered, made: Sequence[Part], pairs: Pairs) -> Result:
+def _finish(
+    job: VideoJob, held: Embedded | None, whole: Gathered, made: Sequence[Part], pairs: Pairs, now: int
+) -> Result:
     """The parts into the store, unless it has everything already."""
     fresh = 0
     for part in made:
@@ -228,6 +237,7 @@ def _finish(job: VideoJob, held: Embedded | None, whole: Gathered, made: Sequenc
         len(store),
         int(whole.done.sum()),
         fresh,
+        now,
         pairs.missing,
         about.bad,
         about.notes,

@@ -7,7 +7,8 @@ frames(video, numbers, window) -> list of (h, w, 3)      uint8, red first: the f
                                                          of it. Raises BadVideo
 
 `video` is a prep.video.request.Video. Whoever needs frames calls `look(video)` and `frames(video, look, numbers,
-window, name)` of this file, which choose the module. All give the same pixels.
+window, name)` of this file, which choose the module. All find the same frames; their pixels are the same but where the
+module says so.
 """
 
 from __future__ import annotations

@@ -33,8 +33,8 @@ class Opened:
 
     @property
     def codec(self) -> str:
-        """FFmpeg's name of the codec."""
-        return str(self.stream.codec_context.name)
+        """FFmpeg's name of the codec, whichever library decodes it."""
+        return str(self.stream.codec_context.codec.canonical_name)
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ def cut(frame: Any, window: Window | None, converter: Any) -> Picture:
     if window is None:
         return _converted(frame, converter)
     left, top, right, bottom = window
-    if frame.format.name not in HALVED or frame.width % 2 or frame.height % 2:
-        # Where chroma does not lie below pairs of pixels, colours at an edge depend on what is beyond it.
+    if frame.format.name not in HALVED or frame.width % 2 or frame.height % 2 or frame.interlaced_frame:
+        # Where a value of chroma does not belong to one block of pixels, an edge depends on what is beyond it.
         return np.ascontiguousarray(_converted(frame, converter)[top:bottom, left:right])
     even = (left // 2 * 2, top // 2 * 2, (right + 1) // 2 * 2, (bottom + 1) // 2 * 2)
     whole = _converted(_part(frame, even), converter)

@@ -1,4 +1,7 @@
-"""FFmpeg through decord, on one thread: seeks by itself, converts whole frames. The same pixels as PyAV's."""
+"""FFmpeg through decord, on one thread: seeks by itself, converts whole frames.
+
+The same pixels as PyAV's, but for interlaced pictures, whose colours its older FFmpeg does not take field by field.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +14,25 @@ from prep.clip import BadFile
 from prep.outside.sources import load_bytes, place
 from prep.video.decoder import Picture, Window
 from prep.video.decoders._asked import check_asked
+from prep.video.decoders._container import opened
 from prep.video.decoders._library import library
-from prep.video.decoders._look import look
+from prep.video.decoders._look import described, look
 from prep.video.request import BadVideo, Video
 
 __all__ = ["frames", "look"]
+# In MPEG streams decord shows other frames than those asked for, under a warning.
+EXACT = ("avi", "mov", "matroska", "asf")
 
 
 def frames(video: Video, numbers: Sequence[int], window: Window | None = None) -> list[Picture]:
     """The window of each of these frames. Raises BadVideo, also where decord counts other frames than the container."""
-    # decord opens whatever its FFmpeg knows, at any size.
-    seen, source = look(video), video.sources[0]
+    source = video.sources[0]
     where = place(source)
+    # decord opens whatever its FFmpeg knows, at any size.
+    with opened(video) as file:
+        seen = described(file)
+        if file.format not in EXACT:
+            raise BadVideo(f"{where}: decord does not find the frames of {file.format} exactly. Decode it with pyav.")
     check_asked(where, seen, numbers, window)
     decord = library("decord")
     decord.logging.set_level(decord.logging.QUIET)

@@ -60,7 +60,7 @@ def test_several_bodies_and_none() -> None:
 
 
 def test_the_box_in_the_image_is_kept_where_the_layout_says_it() -> None:
-    unseen = ONE.copy()
+    unseen = ONE + (2, -2, 0)
     unseen[3, 0, 4] = 0  # a joint that was not found stands in the middle of the image and does not count
     blank = np.zeros((1, 20, 3))
     picture = parse(marked([*unseen[:3], blank, *unseen[3:]])).picture

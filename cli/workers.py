@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import CancelledError, Executor, ProcessPoolExecutor, ThreadPoolExecutor
@@ -91,11 +92,26 @@ def sturdy_executor(workers: int, scheduler: str = "") -> Iterator[tuple[Executo
 
             yield cluster, at_once, (KilledWorker,)
     else:
-        with Sturdy(_processes, workers) as pool:
+        with _often_switched(), Sturdy(_processes, workers) as pool:
             try:
                 yield pool, workers, (WorkerDied,)
             finally:
                 pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _often_switched() -> Iterator[None]:
+    """Let threads take turns ten times as often.
+
+    A result of a megabyte comes through a pipe in pieces, and before each its thread waits for the interpreter: with
+    the usual 5 ms, a busy main thread makes 22 ms of 4 ms for a clip of 8 frames; so it makes 7.
+    """
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(usual / 10)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(usual)
 
 
 def _processes(workers: int) -> ProcessPoolExecutor:

@@ -40,11 +40,14 @@ def sides_of(points: NDArray[np.float32], seen: NDArray[np.bool_]) -> NDArray[np
     >>> sides_of(np.array([[[1, 2], [3, 0], [9, 9]]], np.float32), np.array([[True, True, False]])).tolist()
     [[1.0, 0.0, 3.0, 2.0]]
     """
-    counted = (seen & np.isfinite(points).all(axis=-1))[..., None]
-    low = np.where(counted, points, np.inf).min(axis=1, initial=np.inf)
-    high = np.where(counted, points, -np.inf).max(axis=1, initial=-np.inf)
-    found = np.concatenate([low, high], axis=1)
-    return np.where(np.isfinite(found), found, np.nan).astype(np.float32)
+    # Across and down apart: numpy takes four times as long along an axis before one of two.
+    places = [np.ascontiguousarray(points[..., axis]) for axis in range(2)]
+    counted = seen & np.isfinite(places[0]) & np.isfinite(places[1])
+    endless = np.float32(np.inf)
+    low = [np.where(counted, place, endless).min(axis=1, initial=endless) for place in places]
+    high = [np.where(counted, place, -endless).max(axis=1, initial=-endless) for place in places]
+    found = np.stack([*low, *high], axis=1)
+    return np.where(np.isfinite(found), found, np.float32(np.nan)).astype(np.float32)
 
 
 def kinect_v2(metres: NDArray[np.float32]) -> NDArray[np.float32]:

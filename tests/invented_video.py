@@ -11,6 +11,9 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from prep.clip import Source
+from prep.video.request import Video
+
 BITS, SIDE, PER_ROW = 12, 16, 6
 WIDTH, HEIGHT = 112, 80
 
@@ -71,11 +74,12 @@ def encode(
     pixels: str = "yuv420p",
     stamps: Iterable[int] | None = None,
     rate: int = 30,
+    container_options: dict[str, str] | None = None,
     **attributes: Any,
 ) -> Path:
     """A video of these pictures. `stamps` are their times in frames; `attributes` are set on its encoder."""
     given = None if stamps is None else iter(stamps)
-    with av.open(str(path), "w") as container:
+    with av.open(str(path), "w", options=container_options or {}) as container:
         stream: Any = container.add_stream(codec, rate=rate, options=options or {})
         stream.pix_fmt = pixels
         for name, value in attributes.items():
@@ -96,3 +100,16 @@ def invent(folder: Path, kind: str, frames: int = 40, width: int = WIDTH, height
     ending, codec, options, pixels = KINDS[kind]
     path = folder / f"{kind}.{ending}"
     return encode(path, (picture(n, width, height) for n in range(frames)), codec, options, pixels)
+
+
+def video_of(path: Path) -> Video:
+    """A file as a decoder is given it."""
+    size = path.stat().st_size if path.exists() else 0
+    return Video((Source(path.stem, str(path), "", size, str(size)),))
+
+
+def plain(path: Path) -> list[NDArray[np.uint8]]:
+    """Every frame of a video, decoded one after the other and converted whole: what any decoder has to equal."""
+    with av.open(str(path)) as container:
+        container.streams.video[0].codec_context.thread_count = 1
+        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]

@@ -12,7 +12,10 @@ Frames = list[list[tuple[int, NDArray[np.float32], NDArray[np.float32]]]]
 
 
 def plain_read(text: bytes) -> Frames:
-    """Per frame a list of (body id, joints (25, 3), box in the colour picture (4,)). Raises ValueError or IndexError when the text is wrong."""
+    """Per frame a list of (body id, joints (25, 3), box in the colour picture (4,)).
+
+    Raises ValueError or IndexError when the text is wrong.
+    """
     lines = text.decode("ascii").splitlines()
     frames, at = [], 1
     for _ in range(int(lines[0])):

@@ -251,11 +251,22 @@ def test_arrays_that_do_not_fit_fail_the_check(full: Path, fault: str) -> None:
         check(full)
 
 
+def test_other_vectors_under_the_old_entry_fail_the_check(full: Path) -> None:
+    store = open_store(full)
+    about, values = store.attributes(VIDEO), vectors(width=16, seed=1)
+    values[[3, 7]] = 0
+    shutil.rmtree(full / VIDEO)
+    write_array(full, VIDEO, values, about)
+    marking.mark_embedding(full, store.mark, "xclip/video", store.mark.embedded["xclip/video"])
+    with pytest.raises(StoreError, match="array `embeddings/xclip/video` differs from its digest"):
+        check(full)
+
+
 ALTERED: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "digest": (lambda held: held["xclip/video"].update(digest="0" * 64), "differs from its digest, or is of other cl"),
     "array": (
         lambda held: held["xclip/text"]["arrays"].update({"embeddings/xclip/text": "0" * 64}),
-        "xclip/text` diff",
+        "the embedding `xclip/text` diff",
     ),
     "no mask": (lambda held: held["xclip/video"]["arrays"].pop("embeddings/xclip/done"), "does not have the arrays of"),
     "elsewhere": (lambda held: held["xclip/text"].update(arrays={"joints": "0"}), "does not have the arrays of"),

@@ -17,7 +17,9 @@ FRAMES = 1_080_000
 def check_size(where: str, width: int, height: int) -> None:
     """Raises BadVideo unless pictures of this many pixels are believable."""
     if width < 1 or height < 1:
-        raise BadVideo(f"{where}: {width} x {height} pixels is no picture. Fetch it again.")
+        # FFmpeg says 0 x 0 of sizes beyond its own bounds too.
+        what = f"{width} x {height} pixels is no picture, or one of unbelievable size"
+        raise BadVideo(f"{where}: {what}. Fetch it again.")
     if width > SIDE or height > SIDE or width * height > PIXELS:
         rule = f"a picture has at most {SIDE} a side and {PIXELS} in all"
         raise BadVideo(f"{where}: {width} x {height} pixels, {rule}. Make it smaller, or leave it out.")

@@ -9,22 +9,29 @@ from io import BytesIO
 from typing import Any
 
 from prep.clip import BadFile
-from prep.outside.sources import load_bytes, place
+from prep.outside.sources import load_bytes, load_head, place
 from prep.video.decoders._asked import FRAMES, PIXELS, check_size
 from prep.video.decoders._library import library
 from prep.video.request import BadVideo, Video
 
 # Playlists and the like would open other files, or the network.
 FORMATS = "avi,mov,matroska,mpegts,mpeg,asf"
+# Room for what lies before a segment.
+HEAD = 4096
+SEGMENT = b"\x18\x53\x80\x67"
 
 
 @dataclass(frozen=True)
 class Opened:
-    """A container with its first moving picture. `where` names the file in errors; `format` is FFmpeg's name."""
+    """A container with its first moving picture. `where` names the file in errors.
+
+    `ended` is whether the file ends before its own header says so.
+    """
 
     container: Any
     stream: Any
     where: str
+    ended: bool
 
     @property
     def format(self) -> str:
@@ -61,7 +68,12 @@ def opened(video: Video) -> Iterator[Opened]:
         # `skip_frame` keeps the first look from decoding pictures, which costs more than all the rest of it.
         options = {"skip_frame": "all", "format_whitelist": FORMATS, "max_pixels": str(PIXELS)}
         with av.open(_file(video), options=options, metadata_errors="replace") as container:
-            yield Opened(container, _stream(container, where), where)
+            size = _announced(load_head(video.sources[0], HEAD))
+            found = Opened(container, _stream(container, where), where, container.size < size)
+            if found.ended and found.format == "matroska":
+                # It lists no frames that could be missed.
+                raise BadVideo(f"{where}: has {container.size} bytes and announces {size}. Fetch it again.")
+            yield found
     except BadFile as error:
         raise BadVideo(str(error)) from error
     except (av.FFmpegError, OSError, ValueError, OverflowError) as error:
@@ -94,6 +106,18 @@ def _stream(container: Any, where: str) -> Any:
     return stream
 
 
+def _announced(head: bytes) -> int:
+    """How many bytes a file has that begins so, as far as an AVI or Matroska says it; else 0."""
+    if head.startswith(b"RIFF"):
+        return 8 + int.from_bytes(head[4:8], "little")
+    at = head.find(SEGMENT) + len(SEGMENT)
+    width = 9 - head[at].bit_length() if len(SEGMENT) <= at < len(head) else 9
+    # RFC 8794, section 4: a size is led by a bit that tells its own length; all ones mean that it is not known.
+    unknown = (1 << 7 * width) - 1
+    stated = int.from_bytes(head[at : at + width], "big") & unknown
+    return at + width + stated if width <= 8 and stated != unknown else 0
+
+
 def indexed(video: Opened) -> list[Entry] | None:
     """The packets as the index of the file lists them, `shown` left out; None where there is no whole index.
 
@@ -108,7 +132,7 @@ def indexed(video: Opened) -> list[Entry] | None:
 
 
 def packets(video: Opened) -> Iterator[Any]:
-    """The packets of the moving picture from where the file stands. Raises BadVideo at a cut one."""
+    """The packets of the moving picture from where the file stands. Raises BadVideo at one that is cut short."""
     for packet in video.container.demux(video.stream):
         if packet.size:
             if packet.is_corrupt:
@@ -118,8 +142,8 @@ def packets(video: Opened) -> Iterator[Any]:
 
 def check_whole(video: Opened, listed: int, found: int) -> None:
     """Raises BadVideo where fewer packets were `found` than the file said; `listed` were in its index when opened."""
-    # An AVI may announce frames that were never written; only one that has lost its index has lost frames too.
-    lost = video.format == "avi" and listed < found < video.stream.frames
+    # An AVI may announce frames that were never written, as where none came in time.
+    lost = video.ended and found < video.stream.frames
     if found < listed or lost or not found:
         announced = max(listed, video.stream.frames)
         raise BadVideo(f"{video.where}: announces {announced} frames and holds {found}. Fetch it again.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -28,6 +29,16 @@ class Order:
     starts: tuple[int, ...]
     known: bool
     times: tuple[int, ...] = ()
+
+    @cached_property
+    def packets(self) -> dict[int | None, int]:
+        """The packet of each mark."""
+        return {mark: packet for packet, mark in enumerate(self.marks)}
+
+    @cached_property
+    def frames(self) -> dict[int, int]:
+        """The frame of each packet, where `known`."""
+        return {packet: frame for frame, packet in enumerate(self.shown)}
 
     def start(self, frame: int) -> int:
         """The last packet from which decoding reaches this frame exactly."""

@@ -89,7 +89,6 @@ def _cuts(file: Opened, order: Order, wanted: Sequence[int], window: Window | No
 def _decoded(file: Opened, order: Order, run: Run) -> Iterator[tuple[int, Any]]:
     """(number, frame) as they come out of the decoder."""
     context = file.stream.codec_context
-    ranks = {packet: frame for frame, packet in enumerate(order.shown)} if order.known else {}
     wanted = {order.shown[frame] for frame in run.frames}
     passing = order.known and file.codec == "h264"
     count = run.first
@@ -100,7 +99,7 @@ def _decoded(file: Opened, order: Order, run: Run) -> Iterator[tuple[int, Any]]:
             context.skip_frame = "DEFAULT" if number in wanted else "NONREF"
         last = number == run.last
         for frame in (*context.decode(packet), *(context.decode(None) if last else ())):
-            yield (ranks.get(frame.pts, -1) if order.known else count), frame
+            yield (order.frames.get(frame.pts, -1) if order.known else count), frame
             count += 1
         if last:
             break
@@ -108,12 +107,11 @@ def _decoded(file: Opened, order: Order, run: Run) -> Iterator[tuple[int, Any]]:
 
 def _from(file: Opened, order: Order, first: int) -> Iterator[tuple[int, Any]]:
     """(number, packet) from packet `first` on. Raises BadVideo where the file cannot be read from its beginning."""
-    places = {mark: place for place, mark in enumerate(order.marks)}
     for start in (first, 0):
         file.container.seek(order.marks[start] or 0, stream=file.stream, backward=True)
         stream = packets(file)
         head = next(stream, None)
-        place = None if head is None else places.get(mark_of(file, head))
+        place = None if head is None else order.packets.get(mark_of(file, head))
         if place is not None and place <= first:
             yield from (
                 (number, packet) for number, packet in enumerate(chain([head], stream), place) if number >= first

@@ -14,6 +14,9 @@ from prep.embedding.about import AboutText, AboutVideo, check_together
 from prep.mark import EMBEDDINGS, StoreError
 from prep.store import Store
 
+# The arrays of what an embedding is of; the first is that with the vectors.
+PARTS = {"video": ("video", "done", "frames"), "text": ("text",)}
+LARGEST_WIDTH = 65_536
 AboutT = TypeVar("AboutT", AboutVideo, AboutText)
 
 
@@ -53,7 +56,24 @@ class Embedded:
             raise StoreError(
                 f"{self.store.path}: `{self.name}` has no vectors of {part}. Run `fsprep {command} --name {self.name}`."
             )
-        return self.store.read(f"{EMBEDDINGS}/{self.name}/{array}")
+        return read_array(self.store, self.name, array)
+
+
+def read_array(store: Store, name: str, array: str) -> NDArray[Any]:
+    """One array of an embedding, whole. Raises StoreError where its header promises other rows than there are."""
+    path, rows = f"{EMBEDDINGS}/{name}/{array}", len(store.info.classes) if array == "text" else len(store)
+    shape = store.shape_of(path)
+    if shape[:1] != (rows,) or len(shape) != 1 + (array in PARTS) or max(shape[1:], default=0) > LARGEST_WIDTH:
+        unit = f"{name}/{'text' if array == 'text' else 'video'}"
+        raise unfit(store, unit, f"has `{array}` of shape {shape}, and there are {rows} rows")
+    return store.read(path)
+
+
+def unfit(store: Store, unit: str, what: str) -> StoreError:
+    """The error about an embedding that is not as it was kept."""
+    return StoreError(
+        f"{store.path}: the embedding `{unit}` {what}. Embed it again with --replace, or fetch the store."
+    )
 
 
 def embedded(store: Store, name: str) -> Embedded:

@@ -7,13 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from prep.embedded import embedded
+from prep.embedded import PARTS, embedded, read_array, unfit
 from prep.embedding.keep import embedding_digest
 from prep.mark import AGAIN, EMBEDDINGS, Block, EmbeddingMark, StoreError, array_digest, long_digests
 from prep.store import BLOCK, SMALL, Store
-
-# The arrays of what an embedding is of; the first is that with the vectors.
-PARTS = {"video": ("video", "done", "frames"), "text": ("text",)}
 
 
 @dataclass(frozen=True)
@@ -72,34 +69,24 @@ def _embeddings(store: Store) -> Iterator[str]:
     for unit, entry in sorted(store.mark.embedded.items()):
         name, _, part = unit.partition("/")
         if not entry.arrays or set(entry.arrays) != {f"{EMBEDDINGS}/{name}/{array}" for array in PARTS.get(part, ())}:
-            raise _wrong(store, unit, "does not have the arrays of an embedding")
+            raise unfit(store, unit, "does not have the arrays of an embedding")
         embedded(store, name)
         about = store.attributes(f"{EMBEDDINGS}/{unit}")
         if embedding_digest(about, entry.arrays, store.digest) != entry.digest:
-            raise _wrong(store, unit, "differs from its digest, or is of other clips")
+            raise unfit(store, unit, "differs from its digest, or is of other clips")
         yield from _arrays(store, unit, entry)
 
 
 def _arrays(store: Store, unit: str, entry: EmbeddingMark) -> Iterator[str]:
     name, _, part = unit.partition("/")
-    rows = len(store) if part == "video" else len(store.info.classes)
     held = {}
     for array in PARTS[part]:
         path = f"{EMBEDDINGS}/{name}/{array}"
-        shape = store.shape_of(path)
-        if shape[:1] != (rows,) or len(shape) != 1 + (array == part):
-            raise _wrong(store, unit, f"has `{array}` of shape {shape}, and there are {rows} rows")
-        held[array] = store.read(path)
+        held[array] = read_array(store, name, array)
         _compare(store, path, array_digest(held[array]), entry.arrays[path])
         yield path
-    done = held.get("done", np.ones(rows, bool))
+    done = held.get("done", np.ones(len(held[part]), bool))
     if not np.isfinite(held[part][done]).all():
-        raise _wrong(store, unit, "holds values that are not finite")
+        raise unfit(store, unit, "holds values that are not finite")
     if held[part][~done].any():
-        raise _wrong(store, unit, "has vectors of clips that it says have none")
-
-
-def _wrong(store: Store, unit: str, what: str) -> StoreError:
-    return StoreError(
-        f"{store.path}: the embedding `{unit}` {what}. Embed it again with --replace, or fetch the store."
-    )
+        raise unfit(store, unit, "has vectors of clips that it says have none")

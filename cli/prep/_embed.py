@@ -68,7 +68,13 @@ def model(encoder: str, weights: str, device: str, precision: Precision) -> Mode
 
     kind = kind_of(encoder)
     loaded = kind.load(weights, str(choose(device)), precision)
-    return Model(kind.facts, loaded, weights or kind.facts.weights, precision)
+    return Model(kind.facts, loaded, _without_folders(weights) or kind.facts.weights, precision)
+
+
+def _without_folders(weights: str) -> str:
+    """What a store may say of weights: a name of the hub as it is, of a file or folder here the last part alone."""
+    model, sign, path = weights.rpartition("=")
+    return f"{model}{sign}{Path(path).name}" if sign or Path(path).exists() else weights
 
 
 def in_workspace(path: Path | None, dataset: str) -> Path:

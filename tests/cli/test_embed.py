@@ -56,6 +56,11 @@ def test_videos_and_names_to_their_sum(shell, mine: Path) -> None:
     both, there = vision_language(held)
     assert there.all()
     np.testing.assert_array_equal(both, held.video + held.text[held.store.label])
+    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+    code = readme.split("```python\nfrom prep.embedded")[1].split("```")[0].replace("demo-home", str(mine))
+    names: dict[str, np.ndarray] = {}
+    exec(compile("from prep.embedded" + code, "README.md", "exec"), names)
+    np.testing.assert_array_equal(names["vectors"], both)
     told = shell(f"fsprep info {mine / STORE}").stdout
     assert "tiny" in told
     assert "RANDOM weights" in told

@@ -105,7 +105,7 @@ def test_a_damaged_result_is_named(shell, trained: Path, tmp_path: Path) -> None
 
 def test_the_python_of_the_readme_runs(in_demo: Path, tmp_path: Path) -> None:
     readme = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
-    code = readme.split("```python\n")[1].split("```")[0]
+    code = readme.split("## In Python")[1].split("```python\n")[1].split("```")[0]
     code = code.replace("demo-home/runs", str(tmp_path)).replace("demo-home", str(in_demo))
     quick = "budget.episodes=2", "budget.validation=2", "budget.test=2", "data.frames=8", "task.queries_per_class=2"
     code = code.replace('"budget.episodes=100"', ", ".join(f'"{setting}"' for setting in quick))

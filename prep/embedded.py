@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manifests.strict import FactError, build, hint
-from prep.embedding.about import AboutText, AboutVideo, check_together
+from prep.about import AboutText, AboutVideo, check_together
 from prep.mark import EMBEDDINGS, StoreError
 from prep.store import Store
 

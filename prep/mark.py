@@ -180,6 +180,12 @@ def store_digest(attributes: Mapping[str, Any], arrays: Mapping[str, str]) -> st
     return hashlib.sha256(json.dumps([content, arrays], sort_keys=True).encode()).hexdigest()
 
 
+def embedding_digest(about: Mapping[str, Any], arrays: Mapping[str, str], clips: str) -> str:
+    """Over what an embedding says of itself, but for the software, its arrays, and the clips that it is of."""
+    content = {key: value for key, value in about.items() if key != "software"}
+    return hashlib.sha256(json.dumps([content, arrays, clips], sort_keys=True).encode()).hexdigest()
+
+
 def _files(path: Path, below: str = "") -> dict[str, FileMark]:
     return {
         file.relative_to(path).as_posix(): FileMark(file.stat().st_size, file_digest(file))

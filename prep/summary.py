@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from prep.about import TextKey, VideoKey
 from prep.embedded import embedded
-from prep.embedding.about import TextKey, VideoKey
 from prep.mark import EMBEDDINGS
 from prep.store import Store, StoreInfo
 

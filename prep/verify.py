@@ -8,8 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from prep.embedded import PARTS, embedded, read_array, unfit
-from prep.embedding.keep import embedding_digest
-from prep.mark import AGAIN, EMBEDDINGS, Block, EmbeddingMark, StoreError, array_digest, long_digests
+from prep.mark import (
+    AGAIN,
+    EMBEDDINGS,
+    Block,
+    EmbeddingMark,
+    StoreError,
+    array_digest,
+    embedding_digest,
+    long_digests,
+)
 from prep.store import BLOCK, SMALL, Store
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from manifests.facts import dataset, layout_of
-from prep.embedding.about import AboutText, AboutVideo, TextKey, VideoKey
+from prep.about import AboutText, AboutVideo, TextKey, VideoKey
 from prep.embedding.keep import keep_texts, keep_videos
 from prep.mark import FORMAT
 from prep.store import BLOCK, PER_CLIP, Store, StoreInfo, open_store

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from prep.about import AboutText, AboutVideo, TextKey, VideoKey
 from prep.building.working import full_disk, locked
 from prep.clip import PrepError
 from prep.embedded import LARGEST_WIDTH
-from prep.embedding.about import AboutText, AboutVideo, TextKey, VideoKey
 from prep.embedding.job import Stored, software, stored
 from prep.embedding.keep import check_name, keep_texts, keep_videos, working
 from prep.mark import file_digest

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from prep.embedding.about import AboutText, AboutVideo, Rows, TextKey, VideoKey
+from prep.about import AboutText, AboutVideo, Rows, TextKey, VideoKey
 from prep.encoder import Encoder, EncoderError, Facts, Precision
 from prep.store import Store
 from prep.video.request import Wanted

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 import shutil
 from collections.abc import Mapping
@@ -13,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from prep.about import AboutText, AboutVideo
 from prep.clip import PrepError
-from prep.embedding.about import AboutText, AboutVideo
-from prep.mark import EMBEDDINGS, EmbeddingMark, array_digest, mark_embedding
+from prep.mark import EMBEDDINGS, EmbeddingMark, array_digest, embedding_digest, mark_embedding
 from prep.store import Store, open_store
 from prep.write import as_json, write_array
 
@@ -79,9 +77,3 @@ def _keep(
     entry = EmbeddingMark(embedding_digest(as_json(about), digests, store.digest), digests)
     mark_embedding(folder, mark, unit, entry)
     return open_store(folder)
-
-
-def embedding_digest(about: Mapping[str, Any], arrays: Mapping[str, str], clips: str) -> str:
-    """Over what an embedding says of itself, but for the software, its arrays, and the clips that it is of."""
-    content = {key: value for key, value in about.items() if key != "software"}
-    return hashlib.sha256(json.dumps([content, arrays, clips], sort_keys=True).encode()).hexdigest()

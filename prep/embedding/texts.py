@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from prep.about import check_same, check_together
 from prep.building.working import full_disk, locked
 from prep.embedded import embedded
-from prep.embedding.about import check_same, check_together
 from prep.embedding.job import TextJob, stored
 from prep.embedding.keep import check_name, keep_texts, working
 from prep.encoder import Encoder

@@ -17,10 +17,10 @@ from pathlib import Path
 
 import numpy as np
 
+from prep.about import AboutVideo, Rows, check_same, check_together
 from prep.building.working import full_disk, locked
 from prep.clip import PrepError
 from prep.embedded import Embedded, embedded
-from prep.embedding.about import AboutVideo, Rows, check_same, check_together
 from prep.embedding.job import VideoJob, stored
 from prep.embedding.keep import check_name, keep_videos, working
 from prep.embedding.part import Gathered, Part, empty, parts, read, write

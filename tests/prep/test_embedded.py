@@ -14,10 +14,10 @@ import pytest
 from stores import about_text, about_video, embed, make_store
 
 from prep import mark as marking
+from prep.about import StaleError
 from prep.clip import PrepError
 from prep.embedded import Embedded, embedded, unit, vision_language
 from prep.embedding import keep
-from prep.embedding.about import StaleError
 from prep.embedding.keep import check_name, embedding_digest, keep_texts, keep_videos
 from prep.mark import MARK, EmbeddingMark, StoreError, array_digest
 from prep.store import SMALL, Store, open_store

@@ -13,9 +13,9 @@ import pytest
 from embedding_runs import CLIPS, Make, run, stop, video
 
 import prep.embedding.part
+from prep.about import StaleError
 from prep.clip import PrepError
 from prep.embedded import embedded
-from prep.embedding.about import StaleError
 from prep.embedding.job import TextJob
 from prep.embedding.texts import averaged, embed_texts
 from prep.embedding.videos import Workers, embed_videos

@@ -18,7 +18,8 @@ from prep.clip import PrepError
 from prep.demo.actions import ACTIONS
 from prep.demo.clip import VERSION, Key, perform
 from prep.demo.text import skeleton_text
-from prep.demo.video import require_cv2, write_video
+from prep.demo.video import write_video
+from prep.library import library
 
 SKELETONS, VIDEOS, MARKER = "nturgb+d_skeletons", "nturgb+d_rgb", "demo.json"
 CLASSES = tuple(ACTIONS)
@@ -69,7 +70,7 @@ def generate(folder: Path, clips: int = 960, seed: int = 0, videos: bool = False
     if seed < 0:
         raise PrepError(f"seed = {seed}: a seed is 0 or more.")
     if videos:
-        require_cv2()
+        library("cv2")
     _claim(folder, _Marker(VERSION, seed, videos))
     _refuse_others(folder, keys)
     return _write(folder, keys, seed, videos)

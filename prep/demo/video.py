@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from prep.clip import PrepError
 from prep.demo.clip import FPS, DemoClip, Key, stream
 from prep.demo.figure import ARMS, LEGS
 from prep.demo.text import COLOUR_SIZE, colour_pixels
@@ -19,17 +18,6 @@ _SHRINK = WIDTH / COLOUR_SIZE[0]
 _CHAINS = ((0, 1, 20, 2, 3), *((20, *arm[:5]) for arm in ARMS), *((0, *leg) for leg in LEGS))
 
 Image = NDArray[np.uint8]
-
-
-def require_cv2() -> None:
-    """Raises PrepError that says what to install where OpenCV is missing."""
-    try:
-        import cv2  # noqa: F401
-    except ImportError as error:
-        raise PrepError(
-            "demo videos need OpenCV, which is not installed. Run `pip install 'fewshot-skeleton[video]'`, "
-            "or make the demo without videos."
-        ) from error
 
 
 def write_video(path: Path, clip: DemoClip, seed: int, key: Key) -> None:

@@ -19,6 +19,7 @@ from prep import build as building
 from prep import forms
 from prep.build import BadFiles, Progress
 from prep.building.job import Job
+from prep.building.part import Part, PartDone
 from prep.clip import PrepError
 from prep.store import Store, open_store
 from prep.verify import verify
@@ -214,7 +215,7 @@ def test_a_dead_worker_is_explained(raw: Path, tmp_path: Path, monkeypatch: pyte
         run(job(raw, tmp_path / "s.zarr"), ProcessPoolExecutor(1))
 
 
-def _die(part: parts.Part) -> parts.PartDone:
+def _die(part: Part) -> PartDone:
     os.kill(os.getpid(), signal.SIGKILL)
     raise AssertionError(part)
 

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pickle
-import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from dask_cluster import Cluster, until
 from shell import Shell
 
 from cli.workers import ClusterError, executor, local_executor
@@ -27,9 +24,6 @@ from prep.clip import PrepError, Source
 from prep.demo.generate import generate
 from prep.mark import Block
 from prep.store import open_store
-
-DASK = [sys.executable, "-m", "distributed.cli.dask_scheduler"]
-WORKER = [sys.executable, "-m", "distributed.cli.dask_worker", "--nworkers", "1", "--nthreads", "1", "--no-dashboard"]
 
 
 def part(folder: Path, clips: int = 128) -> Part:
@@ -105,58 +99,8 @@ def cluster_of(address: str) -> None:
         assert found is None
 
 
-class Cluster:
-    """A scheduler and workers as processes of their own, as `dask scheduler` and `dask worker` start them."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.file, self.processes = folder, folder / "scheduler.json", []
-        command = [*DASK, "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(self.file)]
-        self.scheduler = self._start(command, "scheduler.log")
-        until(lambda: self.file.exists() and self.file.stat().st_size > 0)
-        self.address = json.loads(self.file.read_text())["address"]
-
-    def worker(self, *more: str) -> subprocess.Popen[bytes]:
-        command = [*WORKER, "--scheduler-file", str(self.file), *(more or ["--no-nanny"])]
-        self.processes.append(self._start(command, f"worker{len(self.processes)}.log"))
-        return self.processes[-1]
-
-    def _start(self, command: list[str], log: str) -> subprocess.Popen[bytes]:
-        with (self.folder / log).open("w") as file:
-            return subprocess.Popen(command, stdout=file, stderr=file)
-
-    def ready(self, count: int) -> None:
-        from distributed import Client
-
-        with Client(self.address, set_as_default=False) as client:
-            client.wait_for_workers(count, timeout=60)
-
-    def build(self, raw: Path, out: Path) -> subprocess.Popen[str]:
-        command = [sys.executable, "-c", "from cli.fsprep import main; main()", "build", "demo", "--scheduler"]
-        command += [self.address, "--raw", str(raw), "--out", str(out)]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-    def end(self) -> None:
-        for process in (*self.processes, self.scheduler):
-            process.kill()
-            process.wait()
-
-
-def until(true: Callable[[], bool], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "waited too long"
-        time.sleep(0.02)
-
-
 def parts(out: Path) -> int:
     return len(list(out.with_name(out.name + ".building").glob("parts/*.npz")))
-
-
-@pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    started = Cluster(tmp_path)
-    yield started
-    started.end()
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +122,7 @@ def test_a_worker_killed_half_way_changes_nothing(cluster: Cluster, raw: Path, l
     first, _second = cluster.worker(), cluster.worker()
     cluster.ready(2)
     out = tmp_path / "s.zarr"
-    built = cluster.build(raw, out)
+    built = cluster.fsprep("build", "demo", "--raw", raw, "--out", out)
     until(lambda: parts(out) >= 6)
     refused = Shell()(["fsprep", "build", "demo", "--raw", str(raw), "--out", str(out), "--workers", "1"])
     assert (refused.exit_code, "another command is writing here" in refused.stderr) == (2, True)
@@ -195,7 +139,7 @@ def test_workers_that_all_die_are_replaced(cluster: Cluster, raw: Path, local: s
     first = cluster.worker()
     cluster.ready(1)
     out = tmp_path / "s.zarr"
-    built = cluster.build(raw, out)
+    built = cluster.fsprep("build", "demo", "--raw", raw, "--out", out)
     until(lambda: parts(out) >= 3)
     first.kill()
     first.wait()
@@ -212,7 +156,7 @@ def test_a_scheduler_that_dies_ends_the_build_which_then_goes_on(
     cluster.worker()
     cluster.ready(1)
     out = tmp_path / "s.zarr"
-    built = cluster.build(raw, out)
+    built = cluster.fsprep("build", "demo", "--raw", raw, "--out", out)
     until(lambda: parts(out) >= 3)
     cluster.scheduler.kill()
     _, stderr = built.communicate(timeout=200)

@@ -9,9 +9,9 @@ from io import BytesIO
 from typing import Any
 
 from prep.clip import BadFile
+from prep.library import library
 from prep.outside.sources import load_bytes, load_head, place
 from prep.video.decoders._asked import FRAMES, PIXELS, check_size
-from prep.video.decoders._library import library
 from prep.video.request import BadVideo, Video
 
 # Playlists and the like would open other files, or the network.

@@ -12,11 +12,11 @@ from io import BytesIO
 import numpy as np
 
 from prep.clip import BadFile
+from prep.library import library
 from prep.outside.sources import load_bytes, place
 from prep.video.decoder import Look, Picture, Window
 from prep.video.decoders._asked import check_asked
 from prep.video.decoders._container import opened
-from prep.video.decoders._library import library
 from prep.video.decoders._look import look
 from prep.video.decoders._order import order
 from prep.video.request import BadVideo, Video

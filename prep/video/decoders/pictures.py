@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from prep.clip import BadFile, Source
+from prep.library import library
 from prep.outside.sources import load_bytes, place
 from prep.video.decoder import Look, Picture, Window
 from prep.video.decoders._asked import check_asked, check_size
-from prep.video.decoders._library import library
 from prep.video.request import BadVideo, Video
 
 PNG, PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
+from prep.library import library
 from prep.video.decoder import Look, Picture, Window
 from prep.video.decoders._asked import check_asked
 from prep.video.decoders._container import Opened, opened, packets
 from prep.video.decoders._cut import cut
-from prep.video.decoders._library import library
 from prep.video.decoders._look import look
 from prep.video.decoders._order import Order, mark_of, order
 from prep.video.request import BadVideo, Video

@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 from invented_video import encode, invent, number_in, picture, video_of
 
-from prep.clip import PrepError, Source
+from prep.clip import Source
 from prep.video.decoders import pyav
 from prep.video.decoders._container import SEGMENT, _announced
-from prep.video.decoders._library import library
 from prep.video.decoders._order import steady
 from prep.video.request import BadVideo, Video
 
@@ -143,13 +142,6 @@ def test_nothing_of_ffmpeg_is_printed(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", script, str(path)], capture_output=True, text=True, check=True)
     assert done.stderr == ""
-
-
-def test_a_library_that_is_not_installed() -> None:
-    with pytest.raises(
-        PrepError, match=r"decoding needs the library `no_such`.+pip install 'fewshot-skeleton\[video\]'"
-    ):
-        library("no_such")
 
 
 def test_how_long_a_file_says_it_is() -> None:

@@ -1,4 +1,4 @@
-"""The libraries that decode, which not every installation has."""
+"""The libraries of videos, which not every installation has."""
 
 from __future__ import annotations
 
@@ -14,4 +14,4 @@ def library(name: str) -> Any:
         return importlib.import_module(name)
     except ImportError as error:
         get = "Get all that videos need by: pip install 'fewshot-skeleton[video]'"
-        raise PrepError(f"decoding needs the library `{name}`, which cannot be loaded ({error}). {get}") from error
+        raise PrepError(f"videos need the library `{name}`, which cannot be loaded ({error}). {get}") from error

@@ -1,4 +1,4 @@
-"""Invented clips of Kinetics-skeleton, and the rule of prep.link twice more.
+"""Invented clips of Kinetics-skeleton, and the rule of prep.readers._link twice more.
 
 `plain_link` goes joint by joint, without numpy. `numpy_link` is the arithmetic to which the compiled loop is held,
 ties and near ties included.
@@ -95,7 +95,7 @@ def _distance(one: Pose, other: Pose, reach: float) -> float:
 def numpy_link(
     people: NDArray[np.int64], joints: NDArray[np.float32], reach: float = 0.1, gap: int = 10
 ) -> NDArray[np.int64]:
-    """As prep.link.link."""
+    """As prep.readers._link.link."""
     frame = np.repeat(np.arange(len(people)), people)
     x, y, score = joints.sum(axis=1).T
     order = np.lexsort((y, x, -score, frame))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from prep.summary import Summary, Vectors
+    from prep.stores.summary import Summary, Vectors
 
 RANDOM = ", RANDOM weights: its vectors mean nothing"
 
@@ -14,7 +14,7 @@ RANDOM = ", RANDOM weights: its vectors mean nothing"
 def summary(path: Path | str) -> Summary:
     """Open and count."""
     from prep.store import open_store
-    from prep.summary import summarise
+    from prep.stores.summary import summarise
 
     return summarise(open_store(path))
 

@@ -11,7 +11,7 @@ from cli import options
 from cli.progress import meter
 
 if TYPE_CHECKING:
-    from prep.diff import Difference
+    from prep.stores.diff import Difference
 
 DIFFER = 1  # as diff(1) has it
 ROWS = 5
@@ -27,8 +27,8 @@ def command(a: str, b: str, json_: bool) -> None:
 
     Exit status 0 when they hold the same, 1 when they differ, 2 when one cannot be read.
     """
-    from prep.diff import Comparison
     from prep.store import open_store
+    from prep.stores.diff import Comparison
 
     comparison = Comparison(open_store(a), open_store(b))
     with meter(json_) as bars:

@@ -11,7 +11,7 @@ from cli import options
 from cli.progress import meter
 
 if TYPE_CHECKING:
-    from prep.export import Form
+    from prep.stores.export import Form
 
 
 @click.command("export")
@@ -31,8 +31,8 @@ def command(store: str, form: Form, out: Path, frames: int, json_: bool) -> None
     hdf5: clips end to end with their own lengths. npz: x (N, T, M * V * C), y one-hot, names. npy: a folder with
     data (N, C, T, V, M), label, frame and names. The terms of the data set go along, and still hold.
     """
-    from prep.export import export
     from prep.store import open_store
+    from prep.stores.export import export
 
     opened, cut = open_store(store), 0
     with meter(json_) as bars:

@@ -23,8 +23,8 @@ def command(stores: tuple[str, ...], out: Path, json_: bool) -> None:
     Clips of one name must be alike in all, and are kept once. Built at once from the same files, the store would have
     the same digest. Embeddings are not merged.
     """
-    from prep.merge import merge
     from prep.store import open_store
+    from prep.stores.merge import merge
 
     if len(stores) < 2:
         raise click.UsageError("Name two stores or more.")

@@ -15,7 +15,7 @@ from cli.progress import meter
 def command(store: str, json_: bool) -> None:
     """Recompute every digest of a store; exit status 2 when anything differs from what the build wrote."""
     from prep.store import open_store
-    from prep.verify import verify
+    from prep.stores.verify import verify
 
     opened = open_store(store)
     with meter(json_) as bars:

@@ -17,8 +17,8 @@ from prep import quality
 from prep.check.marks import clip_sightings, find_marks
 from prep.quality import Sightings
 from prep.recipe import recipe
-from prep.runs import runs
 from prep.store import Store
+from prep.stores.runs import runs
 
 
 @dataclass(frozen=True)

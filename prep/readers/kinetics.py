@@ -3,8 +3,8 @@
 A clip is one JSON object `{"data": [frame, ...], "label": name, "label_index": 0 to 399}`; a frame is `{"frame_index":
 1, 2, 3, ..., "skeleton": [person, ...]}`, with nobody in it at times; a person is `{"pose": [x0, y0, ... x17, y17],
 "score": [18 numbers]}` in OpenPose's order, x and y in parts of the image's width and height from its top left corner
-(a little beyond 1 at times), (0, 0) with score 0 where a joint was not found. People have no names: `prep.link` follows
-them. An id is the 11 characters of the video's, and may begin with `-` or `_`.
+(a little beyond 1 at times), (0, 0) with score 0 where a joint was not found. People have no names: `_link.py`
+follows them. An id is the 11 characters of the video's, and may begin with `-` or `_`.
 
 `kinetics_val_label.json` is `{id: {"has_skeleton": bool, "label": name, "label_index": number}, ...}`. Where it is,
 it and the clip must agree, and clips that it says have no skeleton are left out, as ST-GCN does. It lists the whole
@@ -61,11 +61,11 @@ def find(request: Request) -> Found:
 
 
 def read(source: Source, data: bytes, facts: Dataset) -> Recording:
-    """One file's bytes to a Recording, (R, 18, 3) x, y and score, with the tracks of `prep.link` as body ids.
+    """One file's bytes to a Recording, (R, 18, 3) x, y and score, with the tracks of `link` as body ids.
 
     Raises BadFile when name, keys, label, frame numbers or numbers break the form; the message says which.
     """
-    from prep.link import link
+    from prep.readers._link import link
 
     if not re.fullmatch(facts.pattern, source.name):
         raise _bad(source.name, "the name is not the 11 characters of a video's id", "Move the file away.")

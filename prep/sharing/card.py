@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from prep.mark import EMBEDDINGS
 from prep.store import Store
-from prep.summary import Summary, Vectors, summarise
+from prep.stores.summary import Summary, Vectors, summarise
 
 CARD = "card.md"
 

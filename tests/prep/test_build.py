@@ -22,7 +22,7 @@ from prep.building.job import Job
 from prep.building.part import Part, PartDone
 from prep.clip import PrepError
 from prep.store import Store, open_store
-from prep.verify import verify
+from prep.stores.verify import verify
 
 ACTIONS = (1, 2, 3, 4, 5, 6, 8, 9, 11, 12)
 

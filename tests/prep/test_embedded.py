@@ -21,7 +21,7 @@ from prep.embedding import keep
 from prep.embedding.keep import check_name, embedding_digest, keep_texts, keep_videos
 from prep.mark import MARK, EmbeddingMark, StoreError, array_digest
 from prep.store import SMALL, Store, open_store
-from prep.verify import PARTS, verify
+from prep.stores.verify import PARTS, verify
 from prep.write import write_array
 
 CLIPS, CLASSES = 48, 24

@@ -14,7 +14,7 @@ from stores import info, make_store
 
 from prep.mark import FORMAT, MARK, StoreError
 from prep.store import BLOCK, PER_CLIP, open_store
-from prep.verify import verify
+from prep.stores.verify import verify
 from prep.write import create, pack_text, seal, write_block
 
 

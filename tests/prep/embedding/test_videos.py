@@ -21,7 +21,7 @@ from prep.embedding.texts import averaged, embed_texts
 from prep.embedding.videos import Workers, embed_videos
 from prep.encoder import EncoderError
 from prep.store import open_store
-from prep.verify import verify
+from prep.stores.verify import verify
 from prep.video.clip import answer
 from prep.video.pairing import pair
 from prep.video.request import Wanted

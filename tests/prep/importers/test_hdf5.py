@@ -12,8 +12,8 @@ from invented_forms import find, imported
 from stores import make_store
 
 from prep.clip import PrepError
-from prep.export import export
 from prep.store import open_store
+from prep.stores.export import export
 
 
 @pytest.fixture

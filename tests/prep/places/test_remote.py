@@ -19,7 +19,7 @@ from prep.places.place import LineCut, PlaceError
 from prep.places.remote import Remote
 from prep.sharing.share import push
 from prep.store import SMALL, open_store
-from prep.verify import verify
+from prep.stores.verify import verify
 
 SHARD = "joints/c/0/0/0/0"
 

@@ -17,7 +17,7 @@ from prep.sharing.rebuild import push_recipe, read_shared
 from prep.sharing.share import pull, push
 from prep.sharing.transfer import ShareError
 from prep.store import open_store
-from prep.verify import verify
+from prep.stores.verify import verify
 
 
 @pytest.fixture

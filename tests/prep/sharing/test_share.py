@@ -21,7 +21,7 @@ from prep.places.place import LineCut, PlaceError
 from prep.sharing.share import TermsError, pull, push
 from prep.sharing.transfer import ShareError
 from prep.store import SMALL, open_store
-from prep.verify import verify
+from prep.stores.verify import verify
 
 SHARD = "joints/c/0/0/0/0"
 

@@ -10,9 +10,9 @@ import pytest
 from stores import embed, info, make_store, write_clips
 
 from manifests.facts import layout
-from prep import runs
-from prep.diff import Comparison, Difference
 from prep.store import Store, StoreInfo, open_store
+from prep.stores import runs
+from prep.stores.diff import Comparison, Difference
 
 NAMES = [f"a01_s{subject:02d}_e00_v01" for subject in range(6)]
 

@@ -14,15 +14,15 @@ import pytest
 from stores import embed, info, write_clips
 
 from manifests.facts import dataset
-from prep import merge as merging
-from prep import runs
 from prep.build import build
 from prep.building import working
 from prep.building.job import Job
 from prep.clip import PrepError
-from prep.merge import Merged, merge
 from prep.store import StoreInfo, open_store
-from prep.verify import verify
+from prep.stores import merge as merging
+from prep.stores import runs
+from prep.stores.merge import Merged, merge
+from prep.stores.verify import verify
 
 ACTIONS = (1, 2, 3, 4, 5, 6, 8, 9, 11, 12)
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prep.runs import read_clips, runs
 from prep.store import PER_CLIP, Store, StoreInfo
+from prep.stores.runs import read_clips, runs
 
 LONGEST = 200  # letters of a value that are shown
 # Who wrote a store, and out of which pieces, is not what it holds; `source_digest` is compared clip by clip.

@@ -12,10 +12,10 @@ from invented_forms import imported
 from shell import Shell
 from stores import embed, make_store
 
-from prep import export as exporting
 from prep.clip import PrepError
-from prep.export import export
 from prep.store import SMALL, Store, open_store
+from prep.stores import export as exporting
+from prep.stores.export import export
 from shared import shared
 
 

@@ -12,8 +12,8 @@ from plain_kinetics import Pose, numpy_link, plain_link, pose, recording
 from manifests.facts import dataset
 from prep.bodies import longest_tracks
 from prep.clip import Request
-from prep.link import GAP, REACH, link
 from prep.outside.sources import load_bytes
+from prep.readers._link import GAP, REACH, link
 from prep.readers.kinetics import find, read
 from shared import shared
 

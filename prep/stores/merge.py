@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from prep.building.working import full_disk, locked
 from prep.clip import PrepError
 from prep.mark import Block
-from prep.runs import read_clips, runs
 from prep.store import BLOCK, PER_CLIP, Store, StoreInfo
+from prep.stores.runs import read_clips, runs
 from prep.write import create, pack_text, seal, write_block
 
 UNITED = ("left_out", "notes")

@@ -1,0 +1,1 @@
+"""What is done with finished stores: summed up, verified, compared, merged, exported."""

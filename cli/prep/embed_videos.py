@@ -12,6 +12,7 @@ import click
 
 from cli import options
 from cli.prep._embed import in_workspace, model, options_of_encoders, the_store
+from cli.prep._store import RANDOM
 from cli.progress import meter
 from cli.workers import sturdy_executor
 
@@ -106,10 +107,9 @@ def run(job: VideoJob, workers: int, scheduler: str, quiet: bool) -> tuple[Resul
 
 def told(result: Result, job: VideoJob, seconds: dict[str, float]) -> str:
     """The result as text."""
-    random = " RANDOM weights: its vectors mean nothing" if job.model.facts.random else ""
     lines = [
         f"{result.store}: {result.name}: {result.embedded:,} of {result.clips:,} clips have a vector of "
-        f"{job.model.encoder.width}{random}",
+        f"{job.model.encoder.width} numbers{RANDOM * job.model.facts.random}",
         f"  digest {result.digest}",
     ]
     if result.now:

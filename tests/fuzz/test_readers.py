@@ -15,16 +15,18 @@ import random
 import resource
 import time
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import invented_kinect
 import invented_ntu
 import invented_own
 import invented_pku
+import invented_video
 import numpy as np
 import plain_kinetics
 import pytest
@@ -37,6 +39,9 @@ from manifests.own import read_own
 from prep.clip import BadFile, Found, PrepError, Recording, Request, Source
 from prep.outside.pickles import UnsafePickle, loads
 from prep.readers import kinetics, msr_pairs, ntu, nw_ucla, nw_ucla_frames, own, pku_mmd
+from prep.video import decoder
+from prep.video.request import BadVideo
+from prep.video.sampling import spread
 
 # A list of empty lists takes 24 bytes for each byte of its text, an opened bracket 64; the pickle machine says 150.
 # Python's table of interned words grows at once, by megabytes, after some thousand inputs.
@@ -53,6 +58,7 @@ class Target:
     read: Callable[[bytes], Any]
     errors: type[Exception] = BadFile
     bytes_per_byte: int = BYTES_PER_BYTE
+    share: float = 1.0  # of FUZZ_INPUTS, for what takes long
 
 
 def source(name: str, ending: str, label: int = -1) -> Source:
@@ -214,6 +220,37 @@ def own_files(folder: Path, ending: str) -> Target:
     )
 
 
+# A few bytes of a picture may say a hundred million pixels.
+PICTURE_ROOM = 40_000
+
+
+def videos(folder: Path, kinds: Sequence[str]) -> Target:
+    seeds = [invented_video.invent(folder, kind, frames=24).read_bytes() for kind in kinds]
+    path = folder / "v"
+
+    def read(data: bytes) -> Any:
+        path.write_bytes(data)
+        video = invented_video.video_of(path)
+        seen = decoder.look(video)
+        wanted = spread(0, seen.frames, 4)
+        return decoder.frames(video, seen, wanted, (0, 0, min(seen.width, 64), min(seen.height, 64)))
+
+    return Target(of(seeds), read, BadVideo, PICTURE_ROOM, 0.1)
+
+
+def pictures(folder: Path) -> Target:
+    whole = invented_video.picture(5)
+    seeds = [cv2.imencode(ending, whole)[1].tobytes() for ending in (".jpg", ".png")]
+    path = folder / "0001.jpg"
+
+    def read(data: bytes) -> Any:
+        path.write_bytes(data)
+        video = replace(invented_video.video_of(path), pictures=True)
+        return decoder.frames(video, decoder.look(video), [0])
+
+    return Target(of(seeds), read, BadVideo, PICTURE_ROOM)
+
+
 TARGETS: dict[str, Callable[[Path], Target]] = {
     "skeleton": skeletons,
     "nw_ucla": nw_ucla_json,
@@ -227,6 +264,9 @@ TARGETS: dict[str, Callable[[Path], Target]] = {
     "own_npy": lambda folder: own_files(folder, ".npy"),
     "own_npz": lambda folder: own_files(folder, ".npz"),
     "own_json": lambda folder: own_files(folder, ".json"),
+    "avi": lambda folder: videos(folder, ["mpeg4_avi", "h264_avi", "mjpeg_avi"]),
+    "mp4": lambda folder: videos(folder, ["mpeg4_b_mp4", "h264_mp4", "h264_mkv"]),
+    "pictures": pictures,
 }
 
 
@@ -298,8 +338,9 @@ def test_a_few_hundred_broken_files(name: str, tmp_path: Path) -> None:
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("name", TARGETS)
 def test_broken_files_by_the_hundred_thousand(name: str, tmp_path: Path) -> None:
-    inputs = int(os.environ.get("FUZZ_INPUTS", "100000"))
-    counts = fuzz(name, TARGETS[name](tmp_path), inputs)
+    target = TARGETS[name](tmp_path)
+    inputs = int(int(os.environ.get("FUZZ_INPUTS", "100000")) * target.share)
+    counts = fuzz(name, target, inputs)
     assert sum(counts.values()) == inputs
     assert min(counts.values()) > 0
     assert not Path("the-pickle-was-run").exists()

@@ -220,8 +220,8 @@ def own_files(folder: Path, ending: str) -> Target:
     )
 
 
-# A few bytes of a picture may say a hundred million pixels.
-PICTURE_ROOM = 40_000
+# Deflate packs a thousand bytes of a picture into one.
+PICTURE_ROOM = 4_000
 
 
 def videos(folder: Path, kinds: Sequence[str]) -> Target:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
+from io import BytesIO
 
 import numpy as np
 
@@ -15,6 +17,8 @@ from prep.video.request import BadVideo, Video
 
 PNG, PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 JPEG, JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
+# What Pillow raises of damaged files.
+DAMAGED = (OSError, SyntaxError, ValueError, struct.error)
 # Starts of frames of a JPEG (ITU-T T.81, table B.1): all of C0 to CF but three that announce tables.
 FRAME_STARTS = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
@@ -67,20 +71,24 @@ def _jpeg(data: bytes) -> tuple[int, int]:
 
 
 def _picture(source: Source, seen: Look, window: Window | None) -> Picture:
-    cv2, where, data = library("cv2"), place(source), _bytes(source)
+    image, where, data = library("PIL.Image"), place(source), _bytes(source)
     size = size_of(data, where)
     if size != (seen.width, seen.height):
         rule = f"the first of its folder has {seen.width} x {seen.height}"
         raise BadVideo(f"{where}: {size[0]} x {size[1]} pixels, {rule}. Make them one size.")
     try:
-        # A turn noted beside the picture would move the joints' place in it.
-        whole = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    except cv2.error as error:
-        raise BadVideo(f"{where}: the picture is damaged ({error.err}). Fetch it again.") from error
-    if whole is None or whole.shape != (seen.height, seen.width, 3):
+        with image.open(BytesIO(data), formats=("JPEG", "PNG")) as held:
+            mode = held.mode
+            # A turn noted beside the picture would move the joints' place in it, and is not followed.
+            whole = np.asarray(held.convert("RGB"))
+    except (*DAMAGED, image.DecompressionBombError) as error:
+        raise BadVideo(f"{where}: the picture is damaged ({error}). Fetch it again.") from error
+    if mode.startswith(("I", "F")):
+        raise BadVideo(f"{where}: has more than 8 bits a colour. Convert it to 8.")
+    if whole.shape != (seen.height, seen.width, 3):
         raise BadVideo(f"{where}: the picture is damaged. Fetch it again.")
     left, top, right, bottom = window or (0, 0, seen.width, seen.height)
-    return np.ascontiguousarray(whole[top:bottom, left:right, ::-1])
+    return np.ascontiguousarray(whole[top:bottom, left:right])
 
 
 def _bytes(source: Source) -> bytes:

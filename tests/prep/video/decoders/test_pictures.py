@@ -1,3 +1,4 @@
+import time
 import zipfile
 from pathlib import Path
 
@@ -99,6 +100,25 @@ def test_what_is_no_picture(tmp_path: Path, content: bytes, words: str) -> None:
         pictures.look(Video(tuple(find_sources(tmp_path, ".png")), pictures=True))
 
 
+def test_a_picture_with_too_many_bits_is_not_guessed_at(tmp_path: Path) -> None:
+    assert cv2.imwrite(str(tmp_path / "one.png"), picture(1)[..., 0].astype(np.uint16) * 257)
+    with pytest.raises(BadVideo, match=r"one.png: has more than 8 bits a colour. Convert it to 8"):
+        pictures.frames(Video(tuple(find_sources(tmp_path, ".png")), pictures=True), [0], None)
+
+
+def test_the_length_of_a_chunk_is_not_believed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    folder(tmp_path, count=1)
+    data = bytearray((tmp_path / "frame_0000.png").read_bytes())
+    # The checksum of the first chunk is gone, so that the next four bytes say a length of 1.3 GB.
+    del data[30:32]
+    (tmp_path / "frame_0000.png").write_bytes(data)
+    began = time.perf_counter()
+    with pytest.raises(BadVideo, match=r"frame_0000.png: the picture is damaged \(.+\)\. Fetch it again"):
+        pictures.frames(Video(tuple(find_sources(tmp_path, ".png")), pictures=True), [0], None)
+    assert time.perf_counter() - began < 1
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_damaged_picture_and_one_of_another_size(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     folder(tmp_path)
     data = bytearray((tmp_path / "frame_0001.png").read_bytes())
@@ -106,7 +126,8 @@ def test_a_damaged_picture_and_one_of_another_size(tmp_path: Path, capfd: pytest
     (tmp_path / "frame_0001.png").write_bytes(data)
     assert cv2.imwrite(str(tmp_path / "frame_0003.png"), picture(3, 114, 80))
     video = Video(tuple(find_sources(tmp_path, ".png")), pictures=True)
-    with pytest.raises(BadVideo, match=r"frame_0001.png: the picture is damaged. Fetch it again"):
+    with pytest.raises(BadVideo, match=r"frame_0001.png: the picture is damaged .+ Fetch it again"):
         pictures.frames(video, [0, 1], None)
     with pytest.raises(BadVideo, match=r"frame_0003.png: 114 x 80 pixels, the first of its folder has 112 x 80. Make"):
         pictures.frames(video, [0, 3], None)
+    assert capfd.readouterr() == ("", "")

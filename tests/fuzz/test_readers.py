@@ -46,6 +46,8 @@ from prep.video.sampling import spread
 # A list of empty lists takes 24 bytes for each byte of its text, an opened bracket 64; the pickle machine says 150.
 # Python's table of interned words grows at once, by megabytes, after some thousand inputs.
 BYTES_PER_BYTE, ROOM = 200, 8 * 2**20
+# Deflate packs a thousand bytes into one.
+PACKED = 4_000
 SLOWEST = 5.0
 QUICK = 300
 
@@ -213,15 +215,10 @@ def own_files(folder: Path, ending: str) -> Target:
         {"joints": arrays[0].astype(float).tolist()}
     ]
     one = source("a02_s3_e0", ending, 1)
-    # Deflate packs a thousand bytes into one.
-    room = 4_000 if ending == ".npz" else BYTES_PER_BYTE
+    room = PACKED if ending == ".npz" else BYTES_PER_BYTE
     return Target(
         some(nested) if ending == ".json" else of(texts), lambda data: own.read(one, data, facts), BadFile, room
     )
-
-
-# Deflate packs a thousand bytes of a picture into one.
-PICTURE_ROOM = 4_000
 
 
 def videos(folder: Path, kinds: Sequence[str]) -> Target:
@@ -235,7 +232,7 @@ def videos(folder: Path, kinds: Sequence[str]) -> Target:
         wanted = spread(0, seen.frames, 4)
         return decoder.frames(video, seen, wanted, (0, 0, min(seen.width, 64), min(seen.height, 64)))
 
-    return Target(of(seeds), read, BadVideo, PICTURE_ROOM, 0.1)
+    return Target(of(seeds), read, BadVideo, PACKED, 0.1)
 
 
 def pictures(folder: Path) -> Target:
@@ -248,7 +245,7 @@ def pictures(folder: Path) -> Target:
         video = replace(invented_video.video_of(path), pictures=True)
         return decoder.frames(video, decoder.look(video), [0])
 
-    return Target(of(seeds), read, BadVideo, PICTURE_ROOM)
+    return Target(of(seeds), read, BadVideo, PACKED)
 
 
 TARGETS: dict[str, Callable[[Path], Target]] = {

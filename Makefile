@@ -24,7 +24,7 @@ demo: $(BIN)/.installed
 	$(BIN)/fszoo eval $(DEMO_RUN) --untrained
 
 test: $(BIN)/.installed
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --maxprocesses 8
 
 # What `test` leaves out: minutes rather than seconds.
 test-all: $(BIN)/.installed

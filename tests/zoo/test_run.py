@@ -114,6 +114,7 @@ def test_a_stopped_run_is_resumed_to_the_same_weights(store: Path, undisturbed: 
     ],
 )
 def test_every_schedule_resumes(store: Path, tmp_path: Path, settings: list[str]) -> None:
+    settings = [*settings, "budget.episodes=8", "budget.epoch=4", "budget.validation=2", "budget.checkpoint=2"]
     straight, broken = Run(tmp_path / "straight"), Run(tmp_path / "broken")
     expected = whole(store, straight, settings)
     for _ in execute(setup(store, settings), broken):

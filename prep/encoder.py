@@ -57,6 +57,7 @@ from manifests.encoder import Encoder as Facts
 from manifests.facts import encoder as facts_of
 from manifests.facts import is_own_encoder, names, own_encoder
 from prep.clip import PrepError
+from prep.extras import GET
 
 if TYPE_CHECKING:
     import torch
@@ -132,8 +133,7 @@ class Kind:
             loaded: Encoder = self.module.load(request)
         except ModuleNotFoundError as error:
             raise EncoderError(
-                f"{self.name} needs the library `{error.name}`, which is not installed. "
-                "Get all that videos need by: pip install 'fewshot-skeleton[video]'"
+                f"{self.name} needs the library `{error.name}`, which is not installed. {GET}"
             ) from error
         return loaded
 

@@ -19,7 +19,7 @@ from prep.demo.actions import ACTIONS
 from prep.demo.clip import VERSION, Key, perform
 from prep.demo.text import skeleton_text
 from prep.demo.video import write_video
-from prep.library import library
+from prep.extras import extra
 
 SKELETONS, VIDEOS, MARKER = "nturgb+d_skeletons", "nturgb+d_rgb", "demo.json"
 CLASSES = tuple(ACTIONS)
@@ -70,7 +70,7 @@ def generate(folder: Path, clips: int = 960, seed: int = 0, videos: bool = False
     if seed < 0:
         raise PrepError(f"seed = {seed}: a seed is 0 or more.")
     if videos:
-        library("cv2")
+        extra("cv2")
     _claim(folder, _Marker(VERSION, seed, videos))
     _refuse_others(folder, keys)
     return _write(folder, keys, seed, videos)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from prep.library import library
+from prep.extras import extra
 from prep.picture import Box
 from prep.video.decoder import Picture, Window
 
@@ -81,7 +81,7 @@ def fit(pictures: Sequence[Picture], window: Window, size: int, width: int, heig
 
     Pixels are averaged by area when shrinking and interpolated cubically when enlarging.
     """
-    cv2 = library("cv2")
+    cv2 = extra("cv2")
     # One worker decodes one clip; threads of their own would only fight for the cores.
     cv2.setNumThreads(1)
     left, top, right, bottom = window

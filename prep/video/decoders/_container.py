@@ -9,7 +9,7 @@ from io import BytesIO
 from typing import Any
 
 from prep.clip import BadFile
-from prep.library import library
+from prep.extras import extra
 from prep.outside.sources import load_bytes, load_head, place
 from prep.video.decoders._asked import FRAMES, PIXELS, check_size
 from prep.video.request import BadVideo, Video
@@ -60,7 +60,7 @@ def opened(video: Video) -> Iterator[Opened]:
 
     Any error of FFmpeg's inside the block becomes a BadVideo too.
     """
-    av = library("av")
+    av = extra("av")
     # FFmpeg's own lines belong to no command's output.
     av.logging.set_level(av.logging.PANIC)
     where = place(video.sources[0])
@@ -87,7 +87,7 @@ def _file(video: Video) -> Any:
 
 
 def _stream(container: Any, where: str) -> Any:
-    cover = library("av.stream").Disposition.attached_pic
+    cover = extra("av.stream").Disposition.attached_pic
     moving = [stream for stream in container.streams.video if not stream.disposition & cover]
     if not moving:
         raise BadVideo(f"{where}: has no moving picture. Fetch it again, or look whether it is the right file.")

@@ -12,7 +12,7 @@ from io import BytesIO
 import numpy as np
 
 from prep.clip import BadFile
-from prep.library import library
+from prep.extras import extra
 from prep.outside.sources import load_bytes, place
 from prep.video.decoder import Look, Picture, Window
 from prep.video.decoders._asked import check_asked
@@ -36,7 +36,7 @@ def frames(video: Video, numbers: Sequence[int], window: Window | None = None) -
     seen = look(video)
     check_asked(where, seen, numbers, window)
     leaps = _leaps(video, seen)
-    decord = library("decord")
+    decord = extra("decord")
     decord.logging.set_level(decord.logging.QUIET)
     try:
         reader = decord.VideoReader(BytesIO(load_bytes(source)) if source.member else source.path, num_threads=1)

@@ -9,7 +9,7 @@ from io import BytesIO
 import numpy as np
 
 from prep.clip import BadFile, Source
-from prep.library import library
+from prep.extras import extra
 from prep.outside.sources import load_bytes, place
 from prep.video.decoder import Look, Picture, Window
 from prep.video.decoders._asked import check_asked, check_size
@@ -71,7 +71,7 @@ def _jpeg(data: bytes) -> tuple[int, int]:
 
 
 def _picture(source: Source, seen: Look, window: Window | None) -> Picture:
-    image, where, data = library("PIL.Image"), place(source), _bytes(source)
+    image, where, data = extra("PIL.Image"), place(source), _bytes(source)
     size = size_of(data, where)
     if size != (seen.width, seen.height):
         rule = f"the first of its folder has {seen.width} x {seen.height}"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-from prep.library import library
+from prep.extras import extra
 from prep.video.decoder import Look, Picture, Window
 from prep.video.decoders._asked import check_asked
 from prep.video.decoders._container import Opened, opened, packets
@@ -67,7 +67,7 @@ def _counted(order: Order) -> Order:
 
 def _cuts(file: Opened, order: Order, wanted: Sequence[int], window: Window | None) -> dict[int, Picture] | None:
     """The windows of those of the frames that could be decoded; None when they come in another order than foretold."""
-    converter: Any = library("av.video.reformatter").VideoReformatter()
+    converter: Any = extra("av.video.reformatter").VideoReformatter()
     made: dict[int, Picture] = {}
     size = (file.stream.codec_context.width, file.stream.codec_context.height)
     for run in runs(order, wanted):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from prep.clip import PrepError
-from prep.library import library
+from prep.extras import extra
 
 
 def test_a_library_that_is_not_installed() -> None:
     rule = r"videos need the library `no_such`.+pip install 'fewshot-skeleton\[video\]'"
     with pytest.raises(PrepError, match=rule):
-        library("no_such")
+        extra("no_such")

@@ -1,4 +1,4 @@
-"""The libraries of videos, which not every installation has."""
+"""The libraries of the extra `video`, which not every installation has."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import Any
 
 from prep.clip import PrepError
 
+GET = "Get all that videos need by: pip install 'fewshot-skeleton[video]'"
 
-def library(name: str) -> Any:
+
+def extra(name: str) -> Any:
     """The module `name`. Raises PrepError, saying how to get it, where it is not installed."""
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        get = "Get all that videos need by: pip install 'fewshot-skeleton[video]'"
-        raise PrepError(f"videos need the library `{name}`, which cannot be loaded ({error}). {get}") from error
+        raise PrepError(f"videos need the library `{name}`, which cannot be loaded ({error}). {GET}") from error

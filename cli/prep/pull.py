@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 def command(url: str, out: Path | None, jobs: int, whole_files: bool, json_: bool) -> None:
     """Fetch the store at URL (https, http, s3) or in a folder, every file checked by its sha256.
 
-    A pull that was stopped is continued by the same command.
+    A pull that was stopped is continued by the same command. Where the store is here already, only the embeddings that
+    were added there since are fetched.
     """
     from prep.info import described
     from prep.places.address import place_at as place

@@ -18,6 +18,7 @@ from prep.store import Store, open_store
 from prep.write import as_json, write_array
 
 VIDEO, DONE, FRAMES, TEXT = "video", "done", "frames", "text"
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
 def local(store: Store) -> Path:
@@ -36,7 +37,7 @@ def working(store: Store) -> Path:
 
 def check_name(name: str) -> None:
     """Raise PrepError unless a name can be that of a folder, and of one in a URL."""
-    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", name):
+    if not NAME.fullmatch(name):
         raise PrepError(f"--name {name}: is not 1 to 64 of a-z, 0-9, - and _, the first a letter or digit.")
 
 

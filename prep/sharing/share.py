@@ -19,8 +19,9 @@ from prep.info import StoreInfo, described
 from prep.mark import MARK, FileMark, Mark, StoreError
 from prep.places.address import is_remote, place_at
 from prep.places.place import Place, PlaceError
+from prep.sharing.addition import add_embeddings
 from prep.sharing.card import CARD, card
-from prep.sharing.transfer import Moved, ShareError, Tell, digest_at, fetch, send, side_by_side
+from prep.sharing.transfer import Moved, ShareError, Tell, check_room, digest_at, fetch, send, side_by_side
 from prep.store import Store, open_store
 
 JOBS = 4
@@ -62,20 +63,22 @@ def pull(source: str, out: Path, jobs: int = JOBS, whole_files: bool = False) ->
 
     Files gather in `<out>.pulling/`, broken ones are taken up where they broke, and the folder gets its name when all
     are right. `whole_files`: never ask for a piece of a file, for servers that ignore ranges; what broke begins anew.
-    Raises ShareError for a file that is wrong at the place, a full disk or an `out` that is taken, PlaceError when the
-    place fails, StoreError when there is no store.
+    Where `out` is a store of the same clips, the embeddings that it lacks are added. Raises ShareError for a file that
+    is wrong at the place, a full disk or an `out` that is something else, PlaceError when the place fails, StoreError
+    when there is no store.
     """
-    if out.exists():
-        raise ShareError(f"{out}: is there already. Choose another --out, or move it away.")
     place = place_at(source)
     mark, _ = described(place)
     _check_names(place, mark)
     if not whole_files:
         place.check_ranges(MARK)
+    if out.exists():
+        yield from add_embeddings(place, mark, out, jobs, not whole_files)
+        return
     working = _made(out.with_name(out.name + ".pulling"))
     with locked(working), full_disk(working):
         folder = _made(working / "store")
-        _check_room(folder, mark)
+        check_room(folder, mark.files)
         total = sum(held.bytes for held in mark.files.values())
 
         def work(item: tuple[str, FileMark], tell: Tell) -> None:
@@ -139,14 +142,6 @@ def _check_names(place: Place, mark: Mark) -> None:
         plain = re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)*", name) and name not in (MARK, CARD)
         if not plain or folders & names or held.bytes < 0:
             raise StoreError(f"{place}: {MARK} names {name!r}, which is no file of a store. Do not trust this place.")
-
-
-def _check_room(folder: Path, mark: Mark) -> None:
-    there = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-    needed = sum(held.bytes for held in mark.files.values()) - there
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise ShareError(f"{folder}: {needed / 1e9:,.2f} GB are needed and {free / 1e9:,.2f} GB free. Make room.")
 
 
 def _finish(place: Place, mark: Mark, folder: Path) -> None:

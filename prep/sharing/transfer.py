@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,6 +74,15 @@ def side_by_side(work: Callable[[ItemT, Tell], None], items: Sequence[ItemT], jo
         finally:
             stopped.set()
             pool.shutdown(cancel_futures=True)
+
+
+def check_room(folder: Path, files: Mapping[str, FileMark]) -> None:
+    """Raise ShareError unless what these files have beyond what is in `folder` fits on its disk."""
+    there = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    needed = sum(held.bytes for held in files.values()) - there
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise ShareError(f"{folder}: {needed / 1e9:,.2f} GB are needed and {free / 1e9:,.2f} GB free. Make room.")
 
 
 def fetch(place: Place, name: str, held: FileMark, folder: Path, tell: Tell, resume: bool = True) -> None:

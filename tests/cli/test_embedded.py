@@ -80,9 +80,15 @@ def test_pull_says_fetched_only_where_all_embeddings_are(shell: Shell, store: Pa
     embed(here, name="mine")
     assert shell(f"fsprep pull {store} --out {here}").stdout.startswith("Already fetched.")
     embed(store)
+    added = shell(f"fsprep pull {store} --out {here}")
+    assert added.exit_code == 0, added.output
+    assert not added.stdout.startswith("Already")
+    assert "embedding `mine`" in added.stdout
+    assert "embedding `xclip`: xclip, D = 16, 48 of 48 clips" in added.stdout
+    embed(store, seed=1)
     refused = shell(f"fsprep pull {store} --out {here}")
     assert refused.exit_code == 2
-    assert "is there already. Choose another --out, or move it away." in refused.stderr
+    assert "holds another embedding `xclip` than" in refused.stderr
     fetched = shell(f"fsprep pull {store} --out {tmp_path / 'new.zarr'}")
     assert "embedding `xclip`: xclip, D = 16, 48 of 48 clips" in fetched.stdout
     assert shell(f"fsprep pull {store} --out {tmp_path / 'new.zarr'}").stdout.startswith("Already fetched.")

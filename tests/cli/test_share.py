@@ -96,7 +96,7 @@ def test_a_rebuilt_store_that_differs_is_set_aside(shell: Shell, demo: Path, in_
         ("fsprep push {demo} ftp://host/s", "`ftp` is not a scheme for stores"),
         ("fsprep push {out} {out}", "no store there"),
         ("fsprep pull {out}", "no store there"),
-        ("fsprep pull {demo} --out {nw}", "is there already. Choose another --out"),
+        ("fsprep pull {demo} --out {nw}", "is there already, and is not the store of"),
         ("fsprep rebuild {demo} --raw {out}", "no recipe.json there"),
     ],
 )

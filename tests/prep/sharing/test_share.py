@@ -328,8 +328,10 @@ def test_one_pull_per_place(whole: Path, tmp_path: Path) -> None:
     for _ in first:
         continue
     same(tmp_path / "back.zarr", whole)
-    with pytest.raises(ShareError, match="is there already. Choose another --out"):
-        list(pull(str(whole), tmp_path / "back.zarr"))
+    assert list(pull(str(whole), tmp_path / "back.zarr")) == []
+    (tmp_path / "other").mkdir()
+    with pytest.raises(ShareError, match="is there already, and is not the store of .+ Choose another --out"):
+        list(pull(str(whole), tmp_path / "other"))
 
 
 def test_a_store_is_not_pushed_onto_itself_or_from_afar(web: tuple[str, Path], whole: Path) -> None:

@@ -1,0 +1,94 @@
+"""Embeddings that a place has and a store here lacks: they are fetched alone, and the clips stay as they are."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from prep.building.working import full_disk, locked
+from prep.embedded import PARTS
+from prep.embedding.keep import NAME, working
+from prep.mark import EMBEDDINGS, EmbeddingMark, FileMark, Mark, StoreError, mark_embedding
+from prep.places.place import Place
+from prep.sharing.card import CARD, card
+from prep.sharing.transfer import Moved, ShareError, Tell, check_room, fetch, side_by_side
+from prep.store import Store, open_store
+
+FETCHED = ".pulled"  # no name of an embedding begins so
+
+
+def add_embeddings(place: Place, mark: Mark, out: Path, jobs: int, resume: bool) -> Iterator[Moved]:
+    """Fetch into the store `out` the embeddings that `mark`, that of `place`, has beyond it. The same call continues.
+
+    Raises ShareError where `out` is no store of the same clips, or holds another embedding of one name.
+    """
+    beside = working(_same_clips(place, mark, out))
+    with locked(beside), full_disk(beside):
+        lacking = _lacking(place, mark, _same_clips(place, mark, out))
+        files = {name: held for name, held in mark.files.items() if any(_belongs(name, unit) for unit in lacking)}
+        fetched = beside / FETCHED
+        fetched.mkdir(exist_ok=True)
+        check_room(fetched, files)
+
+        def work(item: tuple[str, FileMark], tell: Tell) -> None:
+            fetch(place, *item, fetched, tell, resume)
+
+        yield from side_by_side(work, list(files.items()), jobs, sum(held.bytes for held in files.values()))
+        here = open_store(out).mark
+        for unit, entry in lacking.items():
+            _move(fetched, out, entry)
+            here = mark_embedding(out, here, unit, entry)
+        (out / CARD).write_text(card(open_store(out)), encoding="utf-8")
+        shutil.rmtree(fetched)
+
+
+def _same_clips(place: Place, mark: Mark, out: Path) -> Store:
+    """The store at `out`. Raises ShareError unless it is one of the clips at `place`."""
+    try:
+        here = open_store(out)
+    except StoreError:
+        here = None
+    if here is None or here.digest != mark.digest:
+        raise ShareError(f"{out}: is there already, and is not the store of {place}. Choose another --out, or move it.")
+    return here
+
+
+def _lacking(place: Place, mark: Mark, here: Store) -> dict[str, EmbeddingMark]:
+    """The embeddings to fetch. Raises ShareError where one name would hold two, StoreError for one that is none."""
+    held = here.mark.embedded
+    lacking = {unit: entry for unit, entry in mark.embedded.items() if held.get(unit) != entry}
+    for unit, entry in lacking.items():
+        name, _, part = unit.partition("/")
+        arrays = {f"{EMBEDDINGS}/{name}/{array}" for array in PARTS.get(part, ())}
+        described = {*_groups(name), *(f"{array}/zarr.json" for array in arrays)}
+        if not (arrays and NAME.fullmatch(name)) or set(entry.arrays) != arrays or not described <= mark.files.keys():
+            raise StoreError(f"{place}: its embedding {unit!r} is none of a store. Do not trust this place.")
+        # What is here alone under the name may have gone through other weights.
+        if any(mine.startswith(f"{name}/") and mark.embedded.get(mine) != entered for mine, entered in held.items()):
+            raise ShareError(f"{here.path}: holds another embedding `{name}` than {place}. Choose another --out.")
+    return lacking
+
+
+def _belongs(file: str, unit: str) -> bool:
+    """Whether a file is one of an embedding's, or says of a folder above it that it is a group."""
+    name, _, part = unit.partition("/")
+    arrays = [f"{EMBEDDINGS}/{name}/{array}/" for array in PARTS[part]]
+    return file in _groups(name) or file.startswith(tuple(arrays))
+
+
+def _groups(name: str) -> tuple[str, str]:
+    return f"{EMBEDDINGS}/zarr.json", f"{EMBEDDINGS}/{name}/zarr.json"
+
+
+def _move(fetched: Path, out: Path, entry: EmbeddingMark) -> None:
+    """The arrays of an embedding into the store, where the mark does not know them yet."""
+    for array in entry.arrays:
+        target = out / array
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.exists():  # of a pull or an embedding that was cut short
+            shutil.rmtree(target)
+        (fetched / array).rename(target)
+        for group in _groups(target.parent.name):
+            if not (out / group).exists():
+                shutil.copyfile(fetched / group, out / group)

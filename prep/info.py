@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 
 from manifests.layout import Layout
 from manifests.strict import FactError, build
@@ -41,6 +42,11 @@ class StoreInfo:
     left_out: tuple[tuple[str, str], ...] = ()
     notes: tuple[tuple[str, str], ...] = ()
     made_from: tuple[str, ...] = ()
+
+
+def software() -> str:
+    """This program and its version."""
+    return f"fewshot-skeleton {version('fewshot-skeleton')}"
 
 
 def described(place: Place) -> tuple[Mark, StoreInfo]:

@@ -21,10 +21,11 @@ def command(stores: tuple[str, ...], out: Path, json_: bool) -> None:
     """Make one store of several of the same data set and recipe, for example of shards built by several people.
 
     Clips of one name must be alike in all, and are kept once. Built at once from the same files, the store would have
-    the same digest. Embeddings are not merged.
+    the same digest. Embeddings go along where all were made in one way.
     """
     from prep.store import open_store
     from prep.stores.merge import merge
+    from prep.stores.united import left_out
 
     if len(stores) < 2:
         raise click.UsageError("Name two stores or more.")
@@ -33,6 +34,6 @@ def command(stores: tuple[str, ...], out: Path, json_: bool) -> None:
         for step in merge(opened, out.absolute()):
             bars.show(step.stage, step.done, step.total)
     facts = summary(out)
-    left = sorted({f"{store.path}: {unit}" for store in opened for unit in store.mark.embedded})
-    note = f"\n  embeddings are not merged, embed the new store instead: {', '.join(left)}" if left else ""
-    options.emit(json_, {**asdict(facts), "embeddings_left": left}, told(facts) + note)
+    left = left_out(opened)
+    notes = [f"\n  embedding `{name}` is not merged: {why}" for name, why in left.items()]
+    options.emit(json_, {**asdict(facts), "embeddings_left": left}, told(facts) + "".join(notes))

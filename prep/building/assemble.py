@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from manifests.facts import layout_of
 from prep.building.choose import Bad
 from prep.building.job import Job
 from prep.building.part import PartDone, load_columns, load_frames
+from prep.info import software
 from prep.mark import FORMAT, Block
 from prep.recipe import recipe
 from prep.store import BLOCK, PER_CLIP, StoreInfo
@@ -87,7 +87,7 @@ def store_info(job: Job, form: str, small: Mapping[str, NDArray[Any]], bad: Bad,
         redistribution=data.redistribution,
         citation=data.source,
         unverified=data.unverified,
-        software=f"fewshot-skeleton {version('fewshot-skeleton')}",
+        software=software(),
         source_digest=source,
         classes=data.classes,
         left_out=bad,

@@ -16,8 +16,9 @@ from prep.about import AboutText, AboutVideo, TextKey, VideoKey
 from prep.building.working import full_disk, locked
 from prep.clip import PrepError
 from prep.embedded import LARGEST_WIDTH
-from prep.embedding.job import Stored, software, stored
+from prep.embedding.job import Stored, stored
 from prep.embedding.keep import check_name, keep_texts, keep_videos, working
+from prep.info import software
 from prep.mark import file_digest
 from prep.outside.arrays import keys, npy, npz, whole
 from prep.store import Store, open_store

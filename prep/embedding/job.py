@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from prep.about import AboutText, AboutVideo, Rows, TextKey, VideoKey
 from prep.encoder import Encoder, EncoderError, Facts, Precision
+from prep.info import software
 from prep.store import Store
 from prep.video.request import Wanted
 
@@ -80,11 +80,6 @@ class TextJob:
     def about(self) -> AboutText:
         """What the array will say of itself."""
         return AboutText(self.key, self.model.named, self.model.facts.random, software())
-
-
-def software() -> str:
-    """This program and its version."""
-    return f"fewshot-skeleton {version('fewshot-skeleton')}"
 
 
 def stored(vectors: NDArray[np.float32], kind: Stored) -> NDArray[Any]:

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prep.building.working import save
-from prep.embedding.job import VideoJob, software
+from prep.embedding.job import VideoJob
+from prep.info import software
 from prep.video.request import ClipVideo
 
 CLIPS_PER_PART = 32  # at least; a part is whole batches

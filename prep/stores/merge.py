@@ -2,7 +2,7 @@
 
 Clips lie in the order of their names, and facts must agree, so the merged store has the digest of a store built at once
 from the same files: `made_from`, like `software`, is left out of the digest. It is written beside its place, sealed,
-and renamed; a merge that was stopped begins again. Embeddings are not merged: their digests are of the stores' clips.
+and renamed; a merge that was stopped begins again. Embeddings on which the stores agree go along.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import shutil
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +20,11 @@ from numpy.typing import NDArray
 
 from prep.building.working import full_disk, locked
 from prep.clip import PrepError
+from prep.info import StoreInfo, software
 from prep.mark import Block
-from prep.store import BLOCK, PER_CLIP, Store, StoreInfo
+from prep.store import BLOCK, PER_CLIP, Store, open_store
 from prep.stores.runs import read_clips, runs
+from prep.stores.united import unite
 from prep.write import create, pack_text, seal, write_block
 
 UNITED = ("left_out", "notes")
@@ -62,6 +63,7 @@ def merge(stores: Sequence[Store], out: Path) -> Iterator[Merged]:
             blocks.append(write_block(target, index, *_block(stores, chosen, small["offsets"], index)))
             yield Merged("writing", index + 1, total)
         seal(target, small, blocks)
+        unite(stores, open_store(target))
         target.rename(out)
         shutil.rmtree(working)
 
@@ -166,7 +168,7 @@ def _info(stores: Sequence[Store], small: Mapping[str, NDArray[Any]], held: Mapp
     united = {name: {row for store in stores for row in getattr(store.info, name)} for name in UNITED}
     return replace(
         stores[0].info,
-        software=f"fewshot-skeleton {version('fewshot-skeleton')}",
+        software=software(),
         source_digest=hashlib.sha256(small["names"].tobytes() + small["source"].tobytes()).hexdigest(),
         left_out=tuple(sorted(row for row in united["left_out"] if row[0] not in held)),
         notes=tuple(sorted(united["notes"])),

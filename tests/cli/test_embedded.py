@@ -53,16 +53,21 @@ def test_verify_checks_them(shell: Shell, store: Path) -> None:
     assert "array `embeddings/xclip/text` is damaged" in done.stderr
 
 
-def test_merge_says_that_they_are_left(shell: Shell, store: Path, tmp_path: Path) -> None:
+def test_merge_takes_them_along_or_says_why_not(shell: Shell, store: Path, tmp_path: Path) -> None:
     other = Path(shutil.copytree(store, tmp_path / "b.zarr"))
-    assert "embeddings" not in shell(f"fsprep merge {store} {other} --out {tmp_path / 'bare.zarr'}").stdout
+    assert "embedding" not in shell(f"fsprep merge {store} {other} --out {tmp_path / 'bare.zarr'}").stdout
     embed(store)
     done = shell(f"fsprep merge {store} {other} --out {tmp_path / 'c.zarr'}")
     assert done.exit_code == 0
-    left = f"{store}: xclip/text, {store}: xclip/video"
-    assert f"embeddings are not merged, embed the new store instead: {left}" in done.stdout
-    record = json.loads(shell(f"fsprep merge {store} {other} --out {tmp_path / 'd.zarr'} --json").stdout)
-    assert record["embeddings_left"] == left.split(", ")
+    assert "embedding `xclip`: xclip, D = 16, 48 of 48 clips, 24 classes" in done.stdout
+    assert "not merged" not in done.stdout
+    keep_texts(open_store(other), "xclip", np.ones((24, 16), np.float32), about_text(weights="b" * 64))
+    done = shell(f"fsprep merge {store} {other} --out {tmp_path / 'd.zarr'}")
+    why = f"`xclip` of {store}, there, and of {other}, here: weights is aaaaaaaaaaaa... there and bbbbbbbbbbbb... here"
+    assert done.exit_code == 0
+    assert f"embedding `xclip` is not merged: {why}" in done.stdout
+    record = json.loads(shell(f"fsprep merge {store} {other} --out {tmp_path / 'e.zarr'} --json").stdout)
+    assert record["embeddings_left"]["xclip"].startswith(why)
     assert record["embeddings"] == []
 
 

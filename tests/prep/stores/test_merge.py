@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from stores import embed, info, write_clips
+from stores import info, write_clips
 
 from manifests.facts import dataset
 from prep.build import build
@@ -108,17 +108,6 @@ def test_clips_in_other_places_of_their_videos_are_not_alike(tmp_path: Path) -> 
     one = store(tmp_path / "a.zarr", ["a01_s01_e00_v01"], stop=[30])
     with pytest.raises(PrepError, match="clips of one name differ between the stores: a01_s01_e00_v01"):
         run([one, store(tmp_path / "b.zarr", ["a01_s01_e00_v01"], stop=[31])], tmp_path / "merged.zarr")
-
-
-def test_embeddings_are_not_merged(tmp_path: Path) -> None:
-    stores = [store(tmp_path / f"{name}.zarr", [f"a0{name}_s01_e00_v01"]) for name in (1, 2)]
-    run(stores, tmp_path / "bare.zarr")
-    for path in stores:
-        embed(path)
-    run(stores, tmp_path / "merged.zarr")
-    merged = open_store(tmp_path / "merged.zarr")
-    assert merged.mark == open_store(tmp_path / "bare.zarr").mark
-    assert merged.mark.embedded == {}
 
 
 def test_a_clip_that_two_hold_alike_is_kept_once(tmp_path: Path) -> None:

@@ -49,6 +49,11 @@ class Embedded:
         """(classes, D). Raises StoreError."""
         return self._read("text")
 
+    @property
+    def width(self) -> int:
+        """D, as the headers say it."""
+        return self.store.shape_of(f"{EMBEDDINGS}/{self.name}/{'video' if self.about_video else 'text'}")[-1]
+
     def _read(self, array: str) -> NDArray[Any]:
         about = self.about_text if array == "text" else self.about_video
         if about is None:
@@ -67,6 +72,16 @@ def read_array(store: Store, name: str, array: str) -> NDArray[Any]:
         unit = f"{name}/{'text' if array == 'text' else 'video'}"
         raise unfit(store, unit, f"has `{array}` of shape {shape}, and there are {rows} rows")
     return store.read(path)
+
+
+def arrays_of(unit: str) -> tuple[str, ...]:
+    """Where in a store the arrays of an embedding lie; none where such a unit cannot be.
+
+    >>> arrays_of("xclip/text"), arrays_of("xclip/joints")
+    (('embeddings/xclip/text',), ())
+    """
+    name, _, part = unit.partition("/")
+    return tuple(f"{EMBEDDINGS}/{name}/{array}" for array in PARTS.get(part, ()))
 
 
 def unfit(store: Store, unit: str, what: str) -> StoreError:

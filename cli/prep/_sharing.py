@@ -25,7 +25,9 @@ def jobs(command: CommandT) -> CommandT:
     return click.option("--jobs", default=4, show_default=True, type=click.IntRange(1, 64), help=text)(command)
 
 
-def show(bars: Meter, name: str, records: Iterator[Moved]) -> None:
-    """Draw bytes on their way, in kB."""
+def show(bars: Meter, name: str, records: Iterator[Moved]) -> bool:
+    """Draw bytes on their way, in kB. Returns whether there was anything to move."""
+    record = None
     for record in records:
         bars.show(f"{name}, kB", record.done // 1000, record.total // 1000)
+    return record is not None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -13,9 +12,6 @@ from cli.prep._sharing import ENVIRONMENT, jobs, show
 from cli.prep._store import summary, told
 from cli.progress import meter
 from cli.workspace import workspace
-
-if TYPE_CHECKING:
-    from prep.mark import Mark
 
 
 @click.command("pull", epilog=ENVIRONMENT)
@@ -35,19 +31,9 @@ def command(url: str, out: Path | None, jobs: int, whole_files: bool, json_: boo
     from prep.places.address import place_at as place
     from prep.sharing.share import pull
 
-    mark, info = described(place(url))
+    _, info = described(place(url))
     target = (out or workspace().store(info.dataset, info.subset, info.recipe)).absolute()
-    there = target.exists() and _holds(target, mark)
-    if not there:
-        with meter(json_) as bars:
-            show(bars, "fetching", pull(url, target, jobs, whole_files))
+    with meter(json_) as bars:
+        moved = show(bars, "fetching", pull(url, target, jobs, whole_files))
     facts = summary(target)
-    options.emit(json_, asdict(facts), ("Already fetched.\n" if there else "") + told(facts))
-
-
-def _holds(target: Path, mark: Mark) -> bool:
-    """Whether the store at `target` has the clips of a mark, and all of its embeddings."""
-    from prep.store import open_store
-
-    here = open_store(target).mark
-    return here.digest == mark.digest and mark.embedded.items() <= here.embedded.items()
+    options.emit(json_, asdict(facts), ("" if moved else "Already fetched.\n") + told(facts))

@@ -31,7 +31,11 @@ def local(store: Store) -> Path:
 
 def working(store: Store) -> Path:
     """The folder beside a store in which what belongs into it is made. Raises PrepError as `local` does."""
-    folder = local(store)
+    return beside(local(store))
+
+
+def beside(folder: Path) -> Path:
+    """As `working`, of the folder of a store."""
     return folder.with_name(f"{folder.name}.embedding")
 
 

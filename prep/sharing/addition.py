@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from prep.building.working import full_disk, locked
-from prep.embedded import PARTS
-from prep.embedding.keep import NAME, working
-from prep.mark import EMBEDDINGS, EmbeddingMark, FileMark, Mark, StoreError, mark_embedding
+from prep.embedded import arrays_of
+from prep.embedding.keep import NAME, beside
+from prep.mark import EMBEDDINGS, MARK, EmbeddingMark, FileMark, Mark, StoreError, mark_embedding
 from prep.places.place import Place
 from prep.sharing.card import CARD, card
 from prep.sharing.transfer import Moved, ShareError, Tell, check_room, fetch, side_by_side
@@ -23,11 +23,17 @@ def add_embeddings(place: Place, mark: Mark, out: Path, jobs: int, resume: bool)
 
     Raises ShareError where `out` is no store of the same clips, or holds another embedding of one name.
     """
-    beside = working(_same_clips(place, mark, out))
-    with locked(beside), full_disk(beside):
-        lacking = _lacking(place, mark, _same_clips(place, mark, out))
+    if not _lacking(place, mark, _same_clips(place, mark, out)):
+        return
+    if resume:
+        place.check_ranges(MARK)
+    aside = beside(out)
+    with locked(aside), full_disk(aside):
+        # Looked at again: before the lock somebody else may have written here.
+        here = _same_clips(place, mark, out)
+        lacking = _lacking(place, mark, here)
         files = {name: held for name, held in mark.files.items() if any(_belongs(name, unit) for unit in lacking)}
-        fetched = beside / FETCHED
+        fetched = aside / FETCHED
         fetched.mkdir(exist_ok=True)
         check_room(fetched, files)
 
@@ -35,10 +41,10 @@ def add_embeddings(place: Place, mark: Mark, out: Path, jobs: int, resume: bool)
             fetch(place, *item, fetched, tell, resume)
 
         yield from side_by_side(work, list(files.items()), jobs, sum(held.bytes for held in files.values()))
-        here = open_store(out).mark
+        marked = here.mark
         for unit, entry in lacking.items():
             _move(fetched, out, entry)
-            here = mark_embedding(out, here, unit, entry)
+            marked = mark_embedding(out, marked, unit, entry)
         (out / CARD).write_text(card(open_store(out)), encoding="utf-8")
         shutil.rmtree(fetched)
 
@@ -59,8 +65,7 @@ def _lacking(place: Place, mark: Mark, here: Store) -> dict[str, EmbeddingMark]:
     held = here.mark.embedded
     lacking = {unit: entry for unit, entry in mark.embedded.items() if held.get(unit) != entry}
     for unit, entry in lacking.items():
-        name, _, part = unit.partition("/")
-        arrays = {f"{EMBEDDINGS}/{name}/{array}" for array in PARTS.get(part, ())}
+        name, arrays = unit.partition("/")[0], set(arrays_of(unit))
         described = {*_groups(name), *(f"{array}/zarr.json" for array in arrays)}
         if not (arrays and NAME.fullmatch(name)) or set(entry.arrays) != arrays or not described <= mark.files.keys():
             raise StoreError(f"{place}: its embedding {unit!r} is none of a store. Do not trust this place.")
@@ -72,9 +77,7 @@ def _lacking(place: Place, mark: Mark, here: Store) -> dict[str, EmbeddingMark]:
 
 def _belongs(file: str, unit: str) -> bool:
     """Whether a file is one of an embedding's, or says of a folder above it that it is a group."""
-    name, _, part = unit.partition("/")
-    arrays = [f"{EMBEDDINGS}/{name}/{array}/" for array in PARTS[part]]
-    return file in _groups(name) or file.startswith(tuple(arrays))
+    return file in _groups(unit.partition("/")[0]) or file.startswith(tuple(f"{array}/" for array in arrays_of(unit)))
 
 
 def _groups(name: str) -> tuple[str, str]:

@@ -70,11 +70,11 @@ def pull(source: str, out: Path, jobs: int = JOBS, whole_files: bool = False) ->
     place = place_at(source)
     mark, _ = described(place)
     _check_names(place, mark)
-    if not whole_files:
-        place.check_ranges(MARK)
     if out.exists():
         yield from add_embeddings(place, mark, out, jobs, not whole_files)
         return
+    if not whole_files:
+        place.check_ranges(MARK)
     working = _made(out.with_name(out.name + ".pulling"))
     with locked(working), full_disk(working):
         folder = _made(working / "store")

@@ -73,14 +73,13 @@ def _embeddings(store: Store) -> Iterator[Vectors]:
         about = held.about_video or held.about_text
         if about is None:
             continue
-        part = "video" if held.about_video else "text"
         yield Vectors(
             name=name,
             encoder=about.key.encoder,
             weights=about.key.weights,
             named=about.named,
             random=about.random,
-            width=store.shape_of(f"{EMBEDDINGS}/{name}/{part}")[-1],
+            width=held.width,
             clips=int(held.done.sum()) if held.about_video else 0,
             classes=store.shape_of(f"{EMBEDDINGS}/{name}/text")[0] if held.about_text else 0,
             video=held.about_video.key if held.about_video else None,

@@ -16,7 +16,6 @@ from prep.clip import PrepError
 from prep.embedded import Embedded, embedded
 from prep.embedding.keep import keep_texts, keep_videos
 from prep.info import software
-from prep.mark import EMBEDDINGS
 from prep.store import Store
 
 Videos = Sequence[tuple[Embedded, AboutVideo]]
@@ -63,8 +62,8 @@ def _check(videos: Videos, texts: Texts) -> None:
     """Raise StaleError unless all could stand in one store under one name."""
     for held, about in videos[1:]:
         check_same(videos[0][1].key, about.key, _beside(held, videos[0][0]))
-        if _width(held) != _width(videos[0][0]):
-            raise StaleError(f"{_beside(held, videos[0][0])}: vectors of {_width(held)} and {_width(videos[0][0])}.")
+        if held.width != videos[0][0].width:
+            raise StaleError(f"{_beside(held, videos[0][0])}: vectors of {held.width} and {videos[0][0].width}.")
     for held, told in texts[1:]:
         check_same(texts[0][1].key, told.key, _beside(held, texts[0][0]))
     if videos and texts:
@@ -75,15 +74,11 @@ def _beside(held: Embedded, other: Embedded) -> str:
     return f"`{held.name}` of {other.store.path}, there, and of {held.store.path}, here"
 
 
-def _width(held: Embedded) -> int:
-    return int(held.store.shape_of(f"{EMBEDDINGS}/{held.name}/video")[1])
-
-
 def _keep(videos: Videos, merged: Store) -> Store:
     """The vectors of all stores into the merged one."""
     first, about = videos[0]
     row = {clip: number for number, clip in enumerate(merged.names)}
-    vectors = np.zeros((len(merged), _width(first)), first.video.dtype)
+    vectors = np.zeros((len(merged), first.width), first.video.dtype)
     done, frames = np.zeros(len(merged), np.bool_), np.full(len(merged), -1, np.int32)
     for held, _ in reversed(videos):  # the first has the last word
         rows, counted = np.array([row[clip] for clip in held.store.names]), held.frames >= 0

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from prep.embedded import PARTS, embedded, read_array, unfit
+from prep.embedded import PARTS, arrays_of, embedded, read_array, unfit
 from prep.mark import (
     AGAIN,
     EMBEDDINGS,
@@ -75,10 +75,9 @@ def _check_consistent(store: Store) -> None:
 def _embeddings(store: Store) -> Iterator[str]:
     """The name of each array of an embedding once it is checked."""
     for unit, entry in sorted(store.mark.embedded.items()):
-        name, _, part = unit.partition("/")
-        if not entry.arrays or set(entry.arrays) != {f"{EMBEDDINGS}/{name}/{array}" for array in PARTS.get(part, ())}:
+        if not entry.arrays or set(entry.arrays) != set(arrays_of(unit)):
             raise unfit(store, unit, "does not have the arrays of an embedding")
-        embedded(store, name)
+        embedded(store, unit.partition("/")[0])
         about = store.attributes(f"{EMBEDDINGS}/{unit}")
         if embedding_digest(about, entry.arrays, store.digest) != entry.digest:
             raise unfit(store, unit, "differs from its digest, or is of other clips")
@@ -88,8 +87,7 @@ def _embeddings(store: Store) -> Iterator[str]:
 def _arrays(store: Store, unit: str, entry: EmbeddingMark) -> Iterator[str]:
     name, _, part = unit.partition("/")
     held = {}
-    for array in PARTS[part]:
-        path = f"{EMBEDDINGS}/{name}/{array}"
+    for array, path in zip(PARTS[part], arrays_of(unit), strict=True):
         held[array] = read_array(store, name, array)
         _compare(store, path, array_digest(held[array]), entry.arrays[path])
         yield path

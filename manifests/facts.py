@@ -1,5 +1,5 @@
-"""Facts about the world as frozen records, one TOML file each: data sets, splits, layouts, encoders,
-prompts, published results.
+"""Facts about the world as frozen records, one TOML file each: data sets, splits, layouts, encoders, prompts, published
+results.
 
 The file's name is the record's name, so `name` stands in no file. Knows no array library.
 """

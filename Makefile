@@ -44,4 +44,4 @@ bench: $(BIN)/.installed
 
 # Writes the README's generated tables anew.
 tables: $(BIN)/.installed
-	$(BIN)/python tests/readme_tables.py
+	$(BIN)/python tests/helpers/readme_tables.py

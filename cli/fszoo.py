@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from cli import options
-from cli.progress import meter
+from cli.bars import meter
 from cli.workspace import WorkspaceError, find_store, workspace
 
 if TYPE_CHECKING:
     from manifests.split import Split
-    from zoo.recipe import Recipe
-    from zoo.run import Result
-    from zoo.setup import Setup
+    from zoo.experiment.prepare import Setup
+    from zoo.experiment.recipe import Recipe
+    from zoo.experiment.run import Result
 
 
 @click.group()
@@ -38,8 +38,8 @@ def train(
     recipe: str, data: str, store: str | None, settings: tuple[str, ...], device: str, out: Path | None, json_: bool
 ) -> None:
     """Train RECIPE and measure it on the test classes. A run that was stopped is continued by the same command."""
-    from zoo.recipe import resolve
-    from zoo.run import Run, execute, finish
+    from zoo.experiment.recipe import resolve
+    from zoo.experiment.run import Run, execute, finish
 
     resolved = resolve(recipe, data, settings)
     run = Run(out or workspace().runs / resolved.run_name)
@@ -67,10 +67,10 @@ def evaluate(
     run: Path, store: str | None, settings: tuple[str, ...], device: str, untrained: bool, json_: bool
 ) -> None:
     """Measure the trained RUN again: accuracy with its 95 % interval, episodes and seeds."""
-    from zoo.recipe import resolve
-    from zoo.run import Run
-    from zoo.run import evaluate as measure
-    from zoo.run import untrained as measure_untrained
+    from zoo.experiment.recipe import resolve
+    from zoo.experiment.run import Run
+    from zoo.experiment.run import evaluate as measure
+    from zoo.experiment.run import untrained as measure_untrained
 
     folder = Run(run)
     folder.recipe()
@@ -89,7 +89,7 @@ def list_(json_: bool) -> None:
     """The recipes, methods and backbones that ship, the splits they run on, and the runs of the workspace."""
     from manifests.facts import names
     from zoo import registry
-    from zoo.recipe import resolve, shipped
+    from zoo.experiment.recipe import resolve, shipped
 
     runs = sorted(str(path.parent) for path in workspace().runs.glob("*/recipe.toml"))
     known = {
@@ -111,7 +111,7 @@ def list_(json_: bool) -> None:
 @options.plain_errors
 def show(recipe: str, data: str, settings: tuple[str, ...], json_: bool) -> None:
     """Print a recipe with every choice resolved, as TOML that `fszoo train` takes."""
-    from zoo.recipe import resolve, to_toml
+    from zoo.experiment.recipe import resolve, to_toml
 
     resolved = resolve(recipe, data, settings)
     options.emit(json_, asdict(resolved), to_toml(resolved))
@@ -123,9 +123,9 @@ def show(recipe: str, data: str, settings: tuple[str, ...], json_: bool) -> None
 @options.plain_errors
 def compare(runs: tuple[Path, ...], json_: bool) -> None:
     """A table of finished RUNs beside the papers' numbers; runs that differ only in seed or class draw are averaged."""
-    from zoo.compare import Row
-    from zoo.compare import compare as rows_of
-    from zoo.run import Run, RunError
+    from zoo.experiment.compare import Row
+    from zoo.experiment.compare import compare as rows_of
+    from zoo.experiment.run import Run, RunError
 
     results = []
     for path in runs:
@@ -152,8 +152,8 @@ def compare(runs: tuple[Path, ...], json_: bool) -> None:
 def _setup(recipe: Recipe, store: str | None, device: str) -> Setup:
     from cli.device import choose
     from manifests.facts import split
-    from prep.store import open_store
-    from zoo.setup import prepare
+    from prep.store.read import open_store
+    from zoo.experiment.prepare import prepare
 
     path = store or _built(recipe, split(recipe.data.split))
     return prepare(recipe, open_store(path), choose(device))

@@ -21,7 +21,7 @@ SLICE = 65_536
 
 @runtime_checkable
 class StoreLike(Protocol):
-    """The part of a store that a pool reads; prep.store.Store has it."""
+    """The part of a store that a pool reads; prep.store.read.Store has it."""
 
     @property
     def info(self) -> Any:

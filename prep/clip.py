@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-from manifests.dataset import Dataset
-
-
-class PrepError(Exception):
-    """Something about raw data, recipes or stores that the user can mend; the text names file, rule and remedy."""
-
-
-class BadFile(PrepError):
-    """One raw file breaks its format. The build goes on with the others and lists this one."""
 
 
 @dataclass(frozen=True)
 class Recording:
     """One raw file as read: every body of every frame, in file order, nothing chosen and nothing guessed.
 
-    `bodies_per_frame` (L,) int64; the sightings of all frames end to end, R = bodies_per_frame.sum():
+    `bodies_per_frame` (L,) int64; the detections of all frames end to end, R = bodies_per_frame.sum():
     `body_id` (R,) int64 identifies a person across frames, `joints` (R, V, C) float32 in the unit of the layout
     (NaN where the file says NaN). A recording may have zero frames.
-    `picture` (R, 4) float32 are left, top, right and bottom of each sighting's joints in the picture, in parts of its
+    `picture` (R, 4) float32 are left, top, right and bottom of each detection's joints in the picture, in parts of its
     width and height (NaN where nothing is known), and None where the file says nothing of a picture.
     `label` is 0-based; subject, camera, setup, repetition are as the name says them, -1 where it does not.
     """
@@ -53,7 +41,8 @@ class Recording:
 class Clip:
     """One recording of one action after a recipe: `joints` float32 (L, M, V, C), `body_mask` bool (L, M).
 
-    An absent body is zeros and False in the mask. L may be zero. `quality` is a sum of the flags in prep.quality.
+    An absent body is zeros and False in the mask. L may be zero. `quality` is the sum of the clip's
+    flags (prep.preprocessing.quality).
     """
 
     joints: NDArray[np.float32]
@@ -78,28 +67,3 @@ class Source:
     stamp: str
     label: int = -1
     rows: tuple[int, int] = (0, 0)
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a form is asked to find: everything of `data` below `raw`, read by its own `options`.
-
-    `scratch` is a folder of the build's own, where a form that cannot be read piece by piece may be unpacked once.
-    """
-
-    raw: Path
-    data: Dataset
-    options: Any = None
-    scratch: Path | None = None
-
-
-@dataclass(frozen=True)
-class Found:
-    """The recordings there are, in the order of their names, and (name, reason) of what is announced and unusable.
-
-    `notes` are (name, remark) of oddities that the store shall remember though they leave nothing out.
-    """
-
-    sources: tuple[Source, ...]
-    bad: tuple[tuple[str, str], ...] = ()
-    notes: tuple[tuple[str, str], ...] = ()

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from manifests.facts import dataset, names, published, split
-from prep.forms import importers
+from prep.formats import importers
 from zoo import registry
-from zoo.recipe import resolve, shipped
+from zoo.experiment.recipe import resolve, shipped
 
 ROOT = Path(__file__).resolve().parents[1]
 FLOORS = ["manifests", "prep", "episodes", "zoo", "cli"]
@@ -85,7 +85,7 @@ def test_imports_go_down() -> None:
         if (found := climbs(path.relative_to(ROOT).parts[0], imported(tree(path))))
     }
     assert not wrong
-    assert climbs("prep", imported(ast.parse("from zoo.train import train"))) == ["zoo.train.train"]
+    assert climbs("prep", imported(ast.parse("from zoo.engine.train import train"))) == ["zoo.engine.train.train"]
 
 
 def cousins(folder: str, path: Path, modules: Iterator[str]) -> list[str]:
@@ -129,7 +129,7 @@ def test_only_the_two_files_of_the_store_know_zarr() -> None:
     users = {
         str(path.relative_to(ROOT)) for path in FILES if any(m.split(".")[0] == "zarr" for m in imported(tree(path)))
     }
-    assert users == {"prep/store.py", "prep/write.py"}
+    assert users == {"prep/store/read.py", "prep/store/write.py"}
 
 
 @pytest.mark.parametrize("module", ["cli.fsprep", "cli.fszoo"])
@@ -245,7 +245,7 @@ def test_every_recipe_resolves_on_every_split() -> None:
 
 
 def test_the_tables_of_the_readme_are_fresh() -> None:
-    from readme_tables import rewritten
+    from helpers.readme_tables import rewritten
 
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert text == rewritten(text), "run `make tables`"

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from prep.embedding.job import Model
-    from prep.encoder import Precision
-    from prep.store import Store
+    from prep.encoders._encoder import Precision
+    from prep.store.read import Store
 
 CommandT = TypeVar("CommandT", bound="Callable[..., Any]")
 
@@ -50,7 +50,7 @@ def options_of_encoders(command: CommandT) -> CommandT:
 
 def the_store(where: str | None) -> Store:
     """The store named, or the only one of the workspace. Raises WorkspaceError."""
-    from prep.store import open_store
+    from prep.store.read import open_store
 
     if where:
         return open_store(where)
@@ -64,7 +64,7 @@ def the_store(where: str | None) -> Store:
 def model(encoder: str, weights: str, device: str, precision: Precision) -> Model:
     """The encoder, loaded."""
     from prep.embedding.job import Model
-    from prep.encoder import encoder as kind_of
+    from prep.encoders._encoder import encoder as kind_of
 
     kind = kind_of(encoder)
     loaded = kind.load(weights, str(choose(device)), precision)

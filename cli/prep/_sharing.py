@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from cli.progress import Meter
+from cli.bars import Meter
 
 if TYPE_CHECKING:
     from prep.sharing.transfer import Moved

@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from prep.stores.summary import Summary, Vectors
+    from prep.curate.summary import Summary, Vectors
 
 RANDOM = ", RANDOM weights: its vectors mean nothing"
 
 
 def summary(path: Path | str) -> Summary:
     """Open and count."""
-    from prep.store import open_store
-    from prep.stores.summary import summarise
+    from prep.curate.summary import summarise
+    from prep.store.read import open_store
 
     return summarise(open_store(path))
 

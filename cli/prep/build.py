@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from cli import options
+from cli.bars import meter
 from cli.prep._store import summary, told
-from cli.progress import meter
 from cli.workers import executor
 from cli.workspace import Workspace, WorkspaceError, workspace
 from manifests.dataset import Dataset
@@ -19,7 +19,7 @@ from manifests.facts import dataset, is_own, layout_of, split
 from manifests.own import read_own
 
 if TYPE_CHECKING:
-    from prep.building.job import Job
+    from prep.build.job import Job
 
 
 @click.command("build")
@@ -59,13 +59,13 @@ def command(
     Exit status 3: some raw files are bad; all others are converted, and the store stays unfinished until they are
     mended (run again) or allowed (--allow-bad).
     """
-    from prep.building.job import Job
-    from prep.forms import IMPORTED, form
-    from prep.recipe import recipe as preparation
+    from prep.build.job import Job
+    from prep.formats import IMPORTED, format_named
+    from prep.preprocessing.pipeline import recipe as preparation
 
     data, place = _dataset(name, raw), workspace()
     chosen = split(subset) if subset else None
-    prepared = held is not None and form(held[0]).prepared
+    prepared = held is not None and format_named(held[0]).prepared
     recipe = preparation(recipe or (IMPORTED if prepared else data.recipe)).name
     job = Job(
         dataset=data,
@@ -101,7 +101,7 @@ def _raw(name: str, place: Workspace) -> Path:
 
 def run(job: Job, workers: int, scheduler: str, json_: bool) -> None:
     """Build with bars; bad files end the program with exit status 3."""
-    from prep.build import BadFiles, build
+    from prep.build.build import BadFiles, build
 
     try:
         with meter(json_) as bars, executor(workers, scheduler) as (pool, at_once):
@@ -116,7 +116,7 @@ def run(job: Job, workers: int, scheduler: str, json_: bool) -> None:
 
 
 def _check_same(job: Job) -> None:
-    from prep.store import open_store
+    from prep.store.read import open_store
 
     held = open_store(job.out).info
     wanted = (job.dataset.name, job.subset.name if job.subset else "", job.recipe, job.form or held.form)

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from cli import options
-from cli.progress import meter
+from cli.bars import meter
 
 
 @click.command("check")
@@ -24,7 +24,7 @@ def command(store: str, out: Path | None, strict: bool, json_: bool) -> None:
     from prep.check.folder import record, write_folder
     from prep.check.measures import Inspection
     from prep.check.report import report, told
-    from prep.store import open_store
+    from prep.store.read import open_store
 
     opened = open_store(store)
     with meter(json_) as bars:

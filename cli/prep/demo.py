@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from cli import options
-from cli.progress import meter
+from cli.bars import meter
 from cli.workspace import workspace
 
 

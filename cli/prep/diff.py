@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from cli import options
-from cli.progress import meter
+from cli.bars import meter
 
 if TYPE_CHECKING:
-    from prep.stores.diff import Difference
+    from prep.curate.diff import Difference
 
 DIFFER = 1  # as diff(1) has it
 ROWS = 5
@@ -27,8 +27,8 @@ def command(a: str, b: str, json_: bool) -> None:
 
     Exit status 0 when they hold the same, 1 when they differ, 2 when one cannot be read.
     """
-    from prep.store import open_store
-    from prep.stores.diff import Comparison
+    from prep.curate.diff import Comparison
+    from prep.store.read import open_store
 
     comparison = Comparison(open_store(a), open_store(b))
     with meter(json_) as bars:

@@ -14,7 +14,7 @@ from manifests.facts import prompts as prompts_of
 
 if TYPE_CHECKING:
     from prep.embedding.job import Stored
-    from prep.encoder import Precision
+    from prep.encoders._encoder import Precision
 
 
 @click.command("embed-text")

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 import click
 
 from cli import options
+from cli.bars import meter
 from cli.prep._embed import in_workspace, model, options_of_encoders, the_store
 from cli.prep._store import RANDOM
-from cli.progress import meter
 from cli.workers import sturdy_executor
 
 if TYPE_CHECKING:
     from prep.embedding.job import Stored, VideoJob
     from prep.embedding.videos import Result
-    from prep.encoder import Precision
+    from prep.encoders._encoder import Precision
     from prep.video.request import Crop, DecoderName
 
 SHOWN = 20
@@ -125,9 +125,9 @@ def told(result: Result, job: VideoJob, seconds: dict[str, float]) -> str:
     lines += _listed("no video", [(name, "") for name in result.missing])
     lines += _listed("bad", result.bad)
     lines += _listed("note", result.notes)
-    if result.unused or result.strangers:
+    if result.unused or result.unmatched:
         lines.append(
-            f"  {result.unused:,} videos belong to no clip of the store, {result.strangers:,} are named otherwise"
+            f"  {result.unused:,} videos belong to no clip of the store, {result.unmatched:,} are named otherwise"
         )
     return "\n".join(lines)
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from cli import options
-from cli.progress import meter
+from cli.bars import meter
 
 if TYPE_CHECKING:
-    from prep.stores.export import Form
+    from prep.curate.export import Format
 
 
 @click.command("export")
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 @click.option("--frames", default=0, type=click.IntRange(min=0), help="npz, npy: T [default: the longest clip's].")
 @options.as_json
 @options.plain_errors
-def command(store: str, form: Form, out: Path, frames: int, json_: bool) -> None:
+def command(store: str, form: Format, out: Path, frames: int, json_: bool) -> None:
     """Write STORE in a form that other code reads; `fsprep build --from` reads it back.
 
     hdf5: clips end to end with their own lengths. npz: x (N, T, M * V * C), y one-hot, names. npy: a folder with
     data (N, C, T, V, M), label, frame and names. The terms of the data set go along, and still hold.
     """
-    from prep.store import open_store
-    from prep.stores.export import export
+    from prep.curate.export import export
+    from prep.store.read import open_store
 
     opened, cut = open_store(store), 0
     with meter(json_) as bars:

@@ -14,8 +14,8 @@ from manifests.facts import dataset, names
 @options.plain_errors
 def command(json_: bool) -> None:
     """The data sets, forms, splits, recipes and encoders that are known, and the stores of the workspace."""
-    from prep.forms import importers, readers
-    from prep.recipe import recipes
+    from prep.formats import importers, readers
+    from prep.preprocessing.pipeline import recipes
 
     stores = sorted(str(path) for path in workspace().stores.glob("*.zarr"))
     unfinished = sorted(str(path) for path in workspace().stores.glob("*.building"))

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from cli import options
+from cli.bars import meter
 from cli.prep._store import summary, told
-from cli.progress import meter
 
 
 @click.command("merge")
@@ -23,9 +23,9 @@ def command(stores: tuple[str, ...], out: Path, json_: bool) -> None:
     Clips of one name must be alike in all, and are kept once. Built at once from the same files, the store would have
     the same digest. Embeddings go along where all were made in one way.
     """
-    from prep.store import open_store
-    from prep.stores.merge import merge
-    from prep.stores.united import left_out
+    from prep.curate.merge import merge
+    from prep.curate.merge_embeddings import left_out
+    from prep.store.read import open_store
 
     if len(stores) < 2:
         raise click.UsageError("Name two stores or more.")

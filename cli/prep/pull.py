@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 
 from cli import options
+from cli.bars import meter
 from cli.prep._sharing import ENVIRONMENT, jobs, show
 from cli.prep._store import summary, told
-from cli.progress import meter
 from cli.workspace import workspace
 
 
@@ -27,9 +27,9 @@ def command(url: str, out: Path | None, jobs: int, whole_files: bool, json_: boo
     A pull that was stopped is continued by the same command. Where the store is here already, only the embeddings that
     were added there since are fetched.
     """
-    from prep.info import described
-    from prep.places.address import place_at as place
     from prep.sharing.share import pull
+    from prep.storage.address import storage_at as place
+    from prep.store.info import described
 
     _, info = described(place(url))
     target = (out or workspace().store(info.dataset, info.subset, info.recipe)).absolute()

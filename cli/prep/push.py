@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from cli import options
+from cli.bars import meter
 from cli.prep._sharing import ENVIRONMENT, jobs, show
-from cli.progress import meter
 
 
 @click.command("push", epilog=ENVIRONMENT)
@@ -26,7 +26,7 @@ def command(store: str, url: str, jobs: int, replace: bool, have_right: bool, re
     """
     from prep.sharing.rebuild import push_recipe
     from prep.sharing.share import push
-    from prep.store import open_store
+    from prep.store.read import open_store
 
     opened = open_store(store)
     if recipe_only:

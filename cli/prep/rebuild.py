@@ -29,7 +29,7 @@ def command(url: str, raw: Path, out: Path | None, workers: int | None, schedule
     Exit status 2 when it is not: the differences are told, and the store is kept as <out>.differs for inspection.
     """
     from prep.sharing.rebuild import RebuildError, check_same, job_of, read_shared
-    from prep.store import open_store
+    from prep.store.read import open_store
 
     found = read_shared(url)
     info = found.info

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import click
 
 from cli import options
-from cli.progress import meter
+from cli.bars import meter
 from manifests.own import EXAMPLE
 
 if TYPE_CHECKING:
-    from prep.survey import Survey
+    from prep.build.survey import Survey
 
 
 @click.command("validate")
@@ -31,7 +31,7 @@ def command(manifest: Path | None, example: bool, json_: bool) -> None:
         return
     if manifest is None:
         raise click.UsageError("name the manifest, or take --example.")
-    from prep.survey import look, survey
+    from prep.build.survey import look, survey
 
     with meter(json_) as bars:
         found = survey(manifest, list(bars.track("reading", look(manifest))))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from cli import options
-from cli.progress import meter
+from cli.bars import meter
 
 
 @click.command("verify")
@@ -14,8 +14,8 @@ from cli.progress import meter
 @options.plain_errors
 def command(store: str, json_: bool) -> None:
     """Recompute every digest of a store; exit status 2 when anything differs from what the build wrote."""
-    from prep.store import open_store
-    from prep.stores.verify import verify
+    from prep.curate.verify import verify
+    from prep.store.read import open_store
 
     opened = open_store(store)
     with meter(json_) as bars:

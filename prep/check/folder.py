@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from prep import quality
 from prep.check.chart import draw_bones, draw_classes, draw_lengths
-from prep.check.marks import clip_sightings, find_marks
+from prep.check.flagged import clip_detections, find_marks
 from prep.check.measures import as_recorded
-from prep.check.picture import Strip, draw_strip
 from prep.check.report import Finding, Report, markdown
-from prep.clip import PrepError
-from prep.store import Store
+from prep.check.skeletons import Strip, draw_strip
+from prep.errors import PrepError
+from prep.preprocessing import quality
+from prep.store.read import Store
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def _strip(store: Store, finding: Finding) -> Picture:
         label = store.info.classes[int(store.label[clip])]
         title = f"{flag.name}: {finding.worst} ({label}), {where.stop - where.start} frames\n{flag.meaning}"
         joints, mask = store.read("joints", where), store.read("body_mask", where)
-        bodies = clip_sightings(joints, mask, store.info.layout)
+        bodies = clip_detections(joints, mask, store.info.layout)
         marks = find_marks(flag.bit, bodies, mask, as_recorded(store))
         draw_strip(Strip(title, joints, mask, store.info.layout, marks), path)
 

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from manifests import facts
 from manifests.dataset import Dataset
 from manifests.strict import FactError
-from prep import quality
-from prep.check.marks import clip_sightings, find_marks
-from prep.quality import Sightings
-from prep.recipe import recipe
-from prep.store import Store
-from prep.stores.runs import runs
+from prep.check.flagged import clip_detections, find_marks
+from prep.preprocessing import quality
+from prep.preprocessing.pipeline import recipe
+from prep.preprocessing.quality import Detections
+from prep.store.read import Store
+from prep.store.runs import runs
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Inspection:
             yield Measured(stop, len(store))
 
     def _clip(self, index: int, joints: NDArray[np.float32], mask: NDArray[np.bool_]) -> None:
-        bodies = clip_sightings(joints, mask, self.layout)
+        bodies = clip_detections(joints, mask, self.layout)
         self.flags[index] |= self._found_anew(index, bodies, mask)
         for flag in quality.FLAGS:
             if self.flags[index] & flag.bit:
@@ -94,7 +94,7 @@ class Inspection:
             self.same[hashlib.sha256(joints.tobytes()).digest()].append(index)
             self._add_bones(bodies)
 
-    def _found_anew(self, index: int, bodies: Sightings, mask: NDArray[np.bool_]) -> int:
+    def _found_anew(self, index: int, bodies: Detections, mask: NDArray[np.bool_]) -> int:
         found = quality.EMPTY * (not len(bodies.body))
         if self.data is not None:
             found |= quality.LABEL * quality.mislabelled(self.data, self.names[index], int(self.label[index]))
@@ -103,7 +103,7 @@ class Inspection:
             found |= quality.BODY_COUNT * bool(quality.count_changes(mask.sum(axis=1)).any())
         return found
 
-    def _add_bones(self, bodies: Sightings) -> None:
+    def _add_bones(self, bodies: Detections) -> None:
         lengths = bodies.bones.astype(np.float64)
         known = ~np.isnan(lengths)
         lengths[~known] = 0

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from prep import quality
 from prep.check.measures import Measures, as_recorded, known_dataset
-from prep.store import Store
+from prep.preprocessing import quality
+from prep.store.read import Store
 
 NAMED = 5  # clips that a line of text names
 BY_JOINTS = (quality.GHOST, quality.FROZEN, quality.ZERO, quality.BONE_JUMP, quality.BODY_COUNT)
@@ -27,7 +27,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Report:
-    """What a check found. `flags` are those of prep.quality that any clip has, `others` concern no flag.
+    """What a check found. `flags` are those of prep.preprocessing.quality that any clip has, `others` concern no flag.
 
     `lengths` are frames per clip, in the order of the clips; `bones` are (name, mean length, mean spread in parts of
     it) in the layout's order, NaN where never seen; `remarks` say what was not tried, and why.

@@ -14,12 +14,12 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from prep.clip import PrepError
 from prep.demo.actions import ACTIONS
-from prep.demo.clip import VERSION, Key, perform
+from prep.demo.perform import VERSION, Key, perform
 from prep.demo.text import skeleton_text
 from prep.demo.video import write_video
-from prep.extras import extra
+from prep.errors import PrepError
+from prep.video.extras import extra
 
 SKELETONS, VIDEOS, MARKER = "nturgb+d_skeletons", "nturgb+d_rgb", "demo.json"
 CLASSES = tuple(ACTIONS)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from prep.demo.clip import DemoClip
 from prep.demo.figure import JOINTS, Array
+from prep.demo.perform import DemoClip
 
 COLOUR_SIZE = (1920, 1080)
 _JOINT = "%.7g %.7g %.7g %.7g %.7g %.7g %.7g 0 0 0 0 %d\n"

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from prep.demo.clip import FPS, DemoClip, Key, stream
 from prep.demo.figure import ARMS, LEGS
+from prep.demo.perform import FPS, DemoClip, Key, stream
 from prep.demo.text import COLOUR_SIZE, colour_pixels
 
 WIDTH, HEIGHT = 320, 180

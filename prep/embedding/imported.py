@@ -12,16 +12,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prep.about import AboutText, AboutVideo, TextKey, VideoKey
-from prep.building.working import full_disk, locked
-from prep.clip import PrepError
-from prep.embedded import LARGEST_WIDTH
 from prep.embedding.job import Stored, stored
-from prep.embedding.keep import check_name, keep_texts, keep_videos, working
-from prep.info import software
-from prep.mark import file_digest
-from prep.outside.arrays import keys, npy, npz, whole
-from prep.store import Store, open_store
+from prep.errors import PrepError
+from prep.files import disk_errors, locked
+from prep.store.embedding_key import AboutText, AboutVideo, TextKey, VideoKey
+from prep.store.embeddings import LARGEST_WIDTH
+from prep.store.info import software
+from prep.store.keep_embedding import check_name, keep_texts, keep_videos, working
+from prep.store.manifest import file_digest
+from prep.store.read import Store, open_store
+from prep.untrusted.arrays import keys, npy, npz, whole
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def import_embeddings(job: ImportJob) -> Imported:
     """
     check_name(job.name)
     beside = working(job.store)
-    with locked(beside), full_disk(beside):
+    with locked(beside), disk_errors(beside):
         _check_free(job)
         with TemporaryDirectory(dir=beside) as scratch:
             arrays = _arrays(job, Path(scratch))
@@ -98,7 +98,7 @@ def _named(job: ImportJob) -> str:
 
 
 def _check_free(job: ImportJob) -> None:
-    taken = [unit for unit in job.store.mark.embedded if unit.startswith(f"{job.name}/")]
+    taken = [unit for unit in job.store.manifest.embedded if unit.startswith(f"{job.name}/")]
     if taken and not job.replace:
         raise PrepError(f"{job.store.path}: holds {' and '.join(taken)} already. Take another --name, or --replace.")
 

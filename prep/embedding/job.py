@@ -9,10 +9,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from prep.about import AboutText, AboutVideo, Rows, TextKey, VideoKey
-from prep.encoder import Encoder, EncoderError, Facts, Precision
-from prep.info import software
-from prep.store import Store
+from prep.encoders._encoder import Encoder, EncoderError, Facts, Precision
+from prep.store.embedding_key import AboutText, AboutVideo, Rows, TextKey, VideoKey
+from prep.store.info import software
+from prep.store.read import Store
 from prep.video.request import Wanted
 
 Stored = Literal["float32", "float16"]

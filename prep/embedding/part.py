@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prep.building.working import save
 from prep.embedding.job import VideoJob
-from prep.info import software
+from prep.files import atomic_write
+from prep.store.info import software
 from prep.video.request import ClipVideo
 
 CLIPS_PER_PART = 32  # at least; a part is whole batches
@@ -75,7 +75,9 @@ def write(part: Part, made: Gathered) -> None:
     """Keep a part that is complete."""
     bad, notes = (np.frombuffer(json.dumps(rows).encode(), np.uint8) for rows in (made.bad, made.notes))
     frames, done = made.frames, made.done
-    save(part.path, lambda file: np.savez(file, vectors=made.vectors, done=done, frames=frames, bad=bad, notes=notes))
+    atomic_write(
+        part.path, lambda file: np.savez(file, vectors=made.vectors, done=done, frames=frames, bad=bad, notes=notes)
+    )
 
 
 def read(part: Part) -> Gathered:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from prep.about import check_same, check_together
-from prep.building.working import full_disk, locked
-from prep.embedded import embedded
 from prep.embedding.job import TextJob, stored
-from prep.embedding.keep import check_name, keep_texts, working
-from prep.encoder import Encoder
+from prep.encoders._encoder import Encoder
+from prep.files import disk_errors, locked
+from prep.store.embedding_key import check_same, check_together
+from prep.store.embeddings import embedded
+from prep.store.keep_embedding import check_name, keep_texts, working
 
 
 @dataclass(frozen=True)
@@ -31,16 +31,16 @@ class TextResult:
 def embed_texts(job: TextJob) -> TextResult:
     """Embed every class name of the store, unless it has them already.
 
-    Raises StaleError when it has others under the name, or videos of another encoder; EncoderError.
+    Raises KeyMismatch when it has others under the name, or videos of another encoder; EncoderError.
     """
     check_name(job.name)
     beside, store = working(job.store), job.store
-    with locked(beside), full_disk(beside):
+    with locked(beside), disk_errors(beside):
         fresh = not _there(job)
         if fresh:
             vectors = averaged(job.model.encoder, store.info.classes, job.prompts)
             store = keep_texts(store, job.name, stored(vectors, job.stored), job.about())
-    digest = store.mark.embedded[f"{job.name}/text"].digest
+    digest = store.manifest.embedded[f"{job.name}/text"].digest
     return TextResult(store.path, job.name, digest, len(store.info.classes), job.prompts, fresh)
 
 
@@ -51,8 +51,8 @@ def averaged(encoder: Encoder, classes: Sequence[str], prompts: Sequence[str]) -
 
 
 def _there(job: TextJob) -> bool:
-    """Whether the store holds just this already. Raises StaleError where it holds something else."""
-    if not any(unit.startswith(f"{job.name}/") for unit in job.store.mark.embedded):
+    """Whether the store holds just this already. Raises KeyMismatch where it holds something else."""
+    if not any(unit.startswith(f"{job.name}/") for unit in job.store.manifest.embedded):
         return False
     held, where = embedded(job.store, job.name), f"{job.store.path}: class names of `{job.name}`"
     if held.about_video:

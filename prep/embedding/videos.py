@@ -17,17 +17,17 @@ from pathlib import Path
 
 import numpy as np
 
-from prep.about import AboutVideo, Rows, check_same, check_together
-from prep.building.working import full_disk, locked
-from prep.clip import PrepError
-from prep.embedded import Embedded, embedded
 from prep.embedding.job import VideoJob, stored
-from prep.embedding.keep import check_name, keep_videos, working
 from prep.embedding.part import Gathered, Part, empty, parts, read, write
-from prep.encoder import EncoderError
-from prep.video.clip import answer
+from prep.encoders._encoder import EncoderError
+from prep.errors import PrepError
+from prep.files import disk_errors, locked
+from prep.store.embedding_key import AboutVideo, Rows, check_same, check_together
+from prep.store.embeddings import Embedded, embedded
+from prep.store.keep_embedding import check_name, keep_videos, working
 from prep.video.pairing import Pairs, pair
 from prep.video.request import Answer, ClipVideo, Wanted
+from prep.video.worker import answer
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Result:
 
     `fresh` clips have a vector that they had not, `now` is how many this run worked on (the others of them were kept
     from one that was stopped); `missing` are the names of clips without a video; `unused` videos belong to no clip of
-    the store, `strangers` are named as no layout has it.
+    the store, `unmatched` are named as no layout has it.
     """
 
     store: str
@@ -69,19 +69,19 @@ class Result:
     bad: Rows
     notes: Rows
     unused: int
-    strangers: int
+    unmatched: int
 
 
 def embed_videos(job: VideoJob, workers: Workers) -> Iterator[Embedding | Result]:
     """Embed every clip that has a video and no vector yet; the last record is the Result.
 
-    What is wrong with single videos is in the Result, and the others are embedded. Raises StaleError when the store
+    What is wrong with single videos is in the Result, and the others are embedded. Raises KeyMismatch when the store
     holds other vectors under the name, PrepError when nothing can be embedded or the disk is full, EncoderError.
     """
     check_name(job.name)
     _check_frames(job)
     beside = working(job.store)
-    with locked(beside), full_disk(beside):
+    with locked(beside), disk_errors(beside):
         held = _held(job)
         pairs = pair(job.store, job.videos)
         whole = _begun(job, held)
@@ -104,8 +104,8 @@ def _check_frames(job: VideoJob) -> None:
 
 
 def _held(job: VideoJob) -> Embedded | None:
-    """What the store holds under the name already, checked to fit. Raises StaleError."""
-    if not any(unit.startswith(f"{job.name}/") for unit in job.store.mark.embedded):
+    """What the store holds under the name already, checked to fit. Raises KeyMismatch."""
+    if not any(unit.startswith(f"{job.name}/") for unit in job.store.manifest.embedded):
         return None
     held, where = embedded(job.store, job.name), f"{job.store.path}: videos of `{job.name}`"
     if job.replace:
@@ -229,7 +229,7 @@ def _finish(
     store = job.store
     if held is None or held.about_video is None or fresh or _said(held.about_video) != _said(about):
         store = keep_videos(store, job.name, whole.vectors, whole.done, whole.frames, about)
-    digest = store.mark.embedded[f"{job.name}/video"].digest
+    digest = store.manifest.embedded[f"{job.name}/video"].digest
     return Result(
         store.path,
         job.name,
@@ -242,7 +242,7 @@ def _finish(
         about.bad,
         about.notes,
         pairs.unused,
-        pairs.strangers,
+        pairs.unmatched,
     )
 
 

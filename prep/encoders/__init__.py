@@ -1,1 +1,1 @@
-"""One video and text encoder per file, behind the contract in prep/encoder.py."""
+"""One video and text encoder per file, behind the contract in prep/encoders/_encoder.py."""

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prep.encoder import EncoderError, Precision
 from prep.encoders._computing import computing
-from prep.encoders._pictures import checked, normalised
+from prep.encoders._encoder import EncoderError, Precision
+from prep.encoders._normalise import checked, normalised
 from prep.encoders._tokens import tokens
 from prep.encoders._torchvision import mend
 

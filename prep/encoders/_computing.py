@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
-    from prep.encoder import Precision
+    from prep.encoders._encoder import Precision
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from prep.encoder import EncoderError, Request
+from prep.encoders._encoder import EncoderError, Request
 
 CONFIG = "config.json"
 # The first is tried first; it cannot hold code.

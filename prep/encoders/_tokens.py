@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from prep.encoder import EncoderError
+from prep.encoders._encoder import EncoderError
 from prep.encoders._torchvision import mend
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prep.encoder import EncoderError
+from prep.encoders._encoder import EncoderError
 
 if TYPE_CHECKING:
     import torch

@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prep.encoder import EncoderError, Request, weights_digest
 from prep.encoders._clip_towers import Towers, built, library, plain, unit
 from prep.encoders._clip_weights import Shapes, check, content, shapes, state
 from prep.encoders._computing import computing, frozen
+from prep.encoders._encoder import EncoderError, Request, weights_digest
 from prep.encoders._tokens import END, PLACES
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ _OTHER_BACKBONES = {".net.": "temporal shift (tsm)", "visual.time_embedding": "j
 
 @dataclass(frozen=True)
 class ActionClip:
-    """A loaded model, see `prep.encoder.Encoder`. `head` is empty where frames are only averaged ("meanP")."""
+    """A loaded model, an `Encoder`. `head` is empty where frames are only averaged ("meanP")."""
 
     towers: Towers
     head: Mapping[str, torch.Tensor]

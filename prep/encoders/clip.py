@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from manifests.encoder import Encoder as Facts
 from manifests.strict import hint
-from prep.encoder import EncoderError, Request, weights_digest
 from prep.encoders._clip_towers import Colours, Towers, built, library, plain, unit
 from prep.encoders._clip_weights import check, content, shapes, state
 from prep.encoders._computing import frozen
+from prep.encoders._encoder import EncoderError, Request, weights_digest
 from prep.encoders._tokens import PLACES, tokens
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Pooled:
-    """A loaded model, see `prep.encoder.Encoder`."""
+    """A loaded model, see `prep.encoders._encoder.Encoder`."""
 
     towers: Towers
     size: int

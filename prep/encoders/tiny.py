@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from prep.encoder import EncoderError, Request, weights_digest
 from prep.encoders._computing import computing
-from prep.encoders._pictures import checked, normalised
+from prep.encoders._encoder import EncoderError, Request, weights_digest
+from prep.encoders._normalise import checked, normalised
 
 if TYPE_CHECKING:
     import torch
@@ -30,7 +30,7 @@ _PATCHES = 3 * (SIZE // PATCH) ** 2
 
 @dataclass(frozen=True)
 class Tiny:
-    """The tiny encoder; see prep.encoder.Encoder."""
+    """The tiny encoder; see prep.encoders._encoder.Encoder."""
 
     held: Mapping[str, torch.Tensor]
     weights: str

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prep.encoder import EncoderError, Precision, Request, weights_digest
 from prep.encoders._computing import computing, frozen
+from prep.encoders._encoder import EncoderError, Precision, Request, weights_digest
 from prep.encoders._hub import config_and_weights
-from prep.encoders._pictures import checked, normalised
+from prep.encoders._normalise import checked, normalised
 from prep.encoders._tokens import END, PLACES, tokens
 from prep.encoders._torchvision import mend
 from prep.encoders._weights import read_tensors
@@ -36,7 +36,7 @@ _UNKNOWN_END = 2
 
 @dataclass(frozen=True)
 class XClip:
-    """A loaded X-CLIP; see prep.encoder.Encoder."""
+    """A loaded X-CLIP; see prep.encoders._encoder.Encoder."""
 
     model: Any
     frames: int

@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 
 from manifests.dataset import Dataset
 from manifests.facts import layout_of
-from prep.clip import BadFile, Found, PrepError, Recording, Source
-from prep.outside.arrays import ArrayAt, from_npy, npy, rows, stored, to_npy
+from prep.clip import Recording, Source
+from prep.errors import BadFile, PrepError
+from prep.formats import Found
+from prep.untrusted.arrays import ArrayAt, from_npy, npy, rows, stored, to_npy
 
 # A larger coordinate could not be squared and summed in float32.
 LARGEST = 1e12

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manifests.dataset import Dataset
-from prep.clip import PrepError
+from prep.errors import PrepError
 
 Labels = tuple[NDArray[np.int64], dict[int, str]]
 

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from manifests.dataset import Dataset
-from prep.clip import Found, PrepError, Recording, Request, Source
+from prep.clip import Recording, Source
+from prep.errors import PrepError
+from prep.formats import Found, Request
 from prep.importers import _clips, _labels
 from prep.importers._clips import Rows, clean_name, found
-from prep.outside import pickles
-from prep.outside.arrays import npy, stamp
+from prep.untrusted import pickles
+from prep.untrusted.arrays import npy, stamp
 
 PARTS = ("train", "val", "test")
 

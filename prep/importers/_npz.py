@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from prep.clip import Found, PrepError, Request
+from prep.errors import PrepError
+from prep.formats import Found, Request
 from prep.importers import _labels
 from prep.importers._clips import Rows, clean_name, found, numbered
-from prep.outside.arrays import ArrayAt, keys, npz, stamp, whole
+from prep.untrusted.arrays import ArrayAt, keys, npz, stamp, whole
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ import numpy as np
 
 from manifests.dataset import Dataset
 from manifests.facts import layout_of
-from prep.clip import Found, Recording, Request, Source
+from prep.clip import Recording, Source
+from prep.formats import Found, Request
 from prep.importers import _clips, _npy_pkl
 
 FILES = "{train,val}_data_joint.npy with {train,val}_label.pkl"

@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import Literal
 
 from manifests.dataset import Dataset
-from prep.clip import BadFile, Found, PrepError, Recording, Request, Source
+from prep.clip import Recording, Source
+from prep.errors import BadFile, PrepError
+from prep.formats import Found, Request
 from prep.importers import _clips, _npz
 
 FILES = "NTU60_*.npz or NTU120_*.npz with x_train, y_train, x_test and y_test"

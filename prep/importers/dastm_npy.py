@@ -17,9 +17,11 @@ from pathlib import Path
 import numpy as np
 
 from manifests.dataset import Dataset
-from prep.clip import BadFile, Found, PrepError, Recording, Request, Source
+from prep.clip import Recording, Source
+from prep.errors import BadFile, PrepError
+from prep.formats import Found, Request
 from prep.importers import _clips, _labels
-from prep.outside.arrays import from_npy, npy, rows, stamp, to_npy, whole
+from prep.untrusted.arrays import from_npy, npy, rows, stamp, to_npy, whole
 
 FILES = "{train,val,test}_data.npy with _label.npy and _frame.npy"
 PREPARED = True

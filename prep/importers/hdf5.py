@@ -23,9 +23,11 @@ from numpy.typing import NDArray
 
 from manifests.dataset import Dataset
 from manifests.facts import layout_of
-from prep.clip import BadFile, Found, PrepError, Recording, Request, Source
+from prep.clip import Recording, Source
+from prep.errors import BadFile, PrepError
+from prep.formats import Found, Request
 from prep.importers import _clips, _labels
-from prep.outside.arrays import LARGEST_WHOLE, from_npy, stamp, to_npy
+from prep.untrusted.arrays import LARGEST_WHOLE, from_npy, stamp, to_npy
 
 FILES = "one .h5 with joints, offsets, label and names"
 PREPARED = True

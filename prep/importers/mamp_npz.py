@@ -9,7 +9,8 @@ turned and resized to 64 frames. Neither holds names. Read as well is what `fspr
 from __future__ import annotations
 
 from manifests.dataset import Dataset
-from prep.clip import Found, Recording, Request, Source
+from prep.clip import Recording, Source
+from prep.formats import Found, Request
 from prep.importers import _clips, _npz
 
 FILES = "PKUv1_*.npz with x_train and y_train, or an .npz with x and y"

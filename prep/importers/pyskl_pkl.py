@@ -29,10 +29,12 @@ from numpy.typing import NDArray
 
 from manifests.dataset import Dataset
 from manifests.facts import layout_of
-from prep.clip import BadFile, Found, PrepError, Recording, Request, Source
+from prep.clip import Recording, Source
+from prep.errors import BadFile, PrepError
+from prep.formats import Found, Request
 from prep.importers import _clips
-from prep.outside import pickles
-from prep.outside.arrays import from_npy, npy, rows, stamp, to_npy
+from prep.untrusted import pickles
+from prep.untrusted.arrays import from_npy, npy, rows, stamp, to_npy
 
 FILES = "one .pkl of annotations with frame_dir, label and keypoint"
 PREPARED = True

@@ -7,7 +7,8 @@ told apart, prepared as CTR-GCN prepares them; a single body is repeated in the 
 from __future__ import annotations
 
 from manifests.dataset import Dataset
-from prep.clip import Found, Recording, Request, Source
+from prep.clip import Recording, Source
+from prep.formats import Found, Request
 from prep.importers import _clips, _npz
 
 FILES = "*_1Shot.npz with x_aux, y_aux, name_aux, x_anchor and so on"

@@ -8,7 +8,8 @@ the two persons with the highest scores; the first of the 300 places is empty, s
 from __future__ import annotations
 
 from manifests.dataset import Dataset
-from prep.clip import Found, Recording, Request, Source
+from prep.clip import Recording, Source
+from prep.formats import Found, Request
 from prep.importers import _clips, _npy_pkl
 
 FILES = "{train,val}_data.npy with {train,val}_label.pkl"

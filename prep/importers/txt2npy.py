@@ -16,11 +16,13 @@ from numpy.typing import NDArray
 
 from manifests.dataset import Dataset
 from manifests.facts import layout_of
-from prep.clip import BadFile, Found, Recording, Request, Source
+from prep.clip import Recording, Source
+from prep.errors import BadFile
+from prep.formats import Found, Request
 from prep.importers import _clips
-from prep.outside import pickles
-from prep.outside.arrays import object_header
-from prep.outside.sources import find_sources
+from prep.untrusted import pickles
+from prep.untrusted.arrays import object_header
+from prep.untrusted.files import find_sources
 
 FILES = "SsssCcccPpppRrrrAaaa.skeleton.npy"
 PREPARED = True

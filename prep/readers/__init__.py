@@ -1,1 +1,1 @@
-"""One file per raw form of a data set; prep/forms.py says what each offers."""
+"""One file per raw form of a data set; prep/formats.py says what each offers."""

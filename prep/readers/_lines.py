@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from prep.clip import BadFile
+from prep.errors import BadFile
 from prep.readers._numbers import (
     FAR,
     FINE,

@@ -24,8 +24,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manifests.dataset import Dataset
-from prep.clip import BadFile, Found, Recording, Request, Source
-from prep.outside.sources import find_sources, load_bytes
+from prep.clip import Recording, Source
+from prep.errors import BadFile
+from prep.formats import Found, Request
+from prep.untrusted.files import find_sources, load_bytes
 
 FILES = "kinetics_train/<id>.json or kinetics_val/<id>.json"
 LABEL_FILES = ("kinetics_train_label", "kinetics_val_label")

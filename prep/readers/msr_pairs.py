@@ -24,9 +24,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manifests.dataset import Dataset
-from prep.clip import BadFile, Found, PrepError, Recording, Request, Source
-from prep.outside.sources import load_head, place, walk
-from prep.picture import sides_of
+from prep.clip import Recording, Source
+from prep.errors import BadFile, PrepError
+from prep.formats import Found, Request
+from prep.preprocessing.joints_box import sides_of
+from prep.untrusted.files import load_head, place, walk
 
 FILES = "aAA_sSS_eEE.txt or aAA_sSS_eEE_skeleton.txt"
 JOINTS = 20

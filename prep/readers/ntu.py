@@ -13,8 +13,10 @@ import re
 import numpy as np
 
 from manifests.dataset import Dataset
-from prep.clip import BadFile, Found, Recording, Request, Source
-from prep.outside.sources import find_sources
+from prep.clip import Recording, Source
+from prep.errors import BadFile
+from prep.formats import Found, Request
+from prep.untrusted.files import find_sources
 
 FILES = "SsssCcccPpppRrrrAaaa.skeleton"
 

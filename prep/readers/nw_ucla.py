@@ -14,9 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manifests.dataset import Dataset
-from prep.clip import BadFile, Found, Recording, Request, Source
-from prep.outside.sources import find_sources
+from prep.clip import Recording, Source
+from prep.errors import BadFile
+from prep.formats import Found, Request
 from prep.readers._nested import NotNumbers, Ragged, nested, numbers
+from prep.untrusted.files import find_sources
 
 JOINTS = 20
 # A larger coordinate could not be squared and summed in float32.

@@ -22,8 +22,10 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from manifests.dataset import Dataset
-from prep.clip import BadFile, Found, PrepError, Recording, Request, Source
-from prep.outside.sources import load_bytes, place, walk
+from prep.clip import Recording, Source
+from prep.errors import BadFile, PrepError
+from prep.formats import Found, Request
+from prep.untrusted.files import load_bytes, place, walk
 
 FILES = "view_V/aAA_sSS_eEE/frame_N_tc_TIME_skeletons.txt"
 JOINTS, NUMBERS = 20, 4

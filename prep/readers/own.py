@@ -24,11 +24,13 @@ from manifests.dataset import Dataset
 from manifests.facts import layout_of
 from manifests.own import OwnData, read_own
 from manifests.strict import hint
-from prep.clip import BadFile, Found, PrepError, Recording, Request, Source
-from prep.outside.arrays import from_npy
-from prep.outside.sources import LARGEST as MOST_BYTES
-from prep.outside.sources import find_sources, place
+from prep.clip import Recording, Source
+from prep.errors import BadFile, PrepError
+from prep.formats import Found, Request
 from prep.readers._nested import NotNumbers, Ragged, nested, numbers
+from prep.untrusted.arrays import from_npy
+from prep.untrusted.files import LARGEST as MOST_BYTES
+from prep.untrusted.files import find_sources, place
 
 FILES = ".npy, .npz or .json files, one per clip"
 SLOTS = True

@@ -27,8 +27,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manifests.dataset import Dataset
-from prep.clip import BadFile, Found, PrepError, Recording, Request, Source
-from prep.outside.sources import load_bytes, load_head, place, walk
+from prep.clip import Recording, Source
+from prep.errors import BadFile, PrepError
+from prep.formats import Found, Request
+from prep.untrusted.files import load_bytes, load_head, place, walk
 
 FILES = "skeletons and labels XXXX-V.txt or AaaNnn-V.txt"
 CAMERAS = {"L": 1, "M": 2, "R": 3}

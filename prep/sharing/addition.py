@@ -6,19 +6,19 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from prep.building.working import full_disk, locked
-from prep.embedded import arrays_of
-from prep.embedding.keep import NAME, beside
-from prep.mark import EMBEDDINGS, MARK, EmbeddingMark, FileMark, Mark, StoreError, mark_embedding
-from prep.places.place import Place
+from prep.files import disk_errors, locked
 from prep.sharing.card import CARD, card
 from prep.sharing.transfer import Moved, ShareError, Tell, check_room, fetch, side_by_side
-from prep.store import Store, open_store
+from prep.storage.storage import Storage
+from prep.store.embeddings import arrays_of
+from prep.store.keep_embedding import NAME, beside
+from prep.store.manifest import EMBEDDINGS, MANIFEST, EmbeddingEntry, FileEntry, Manifest, StoreError, enter_embedding
+from prep.store.read import Store, open_store
 
 FETCHED = ".pulled"  # no name of an embedding begins so
 
 
-def add_embeddings(place: Place, mark: Mark, out: Path, jobs: int, resume: bool) -> Iterator[Moved]:
+def add_embeddings(place: Storage, mark: Manifest, out: Path, jobs: int, resume: bool) -> Iterator[Moved]:
     """Fetch into the store `out` the embeddings that `mark`, that of `place`, has beyond it. The same call continues.
 
     Raises ShareError where `out` is no store of the same clips, or holds another embedding of one name.
@@ -26,9 +26,9 @@ def add_embeddings(place: Place, mark: Mark, out: Path, jobs: int, resume: bool)
     if not _lacking(place, mark, _same_clips(place, mark, out)):
         return
     if resume:
-        place.check_ranges(MARK)
+        place.check_ranges(MANIFEST)
     aside = beside(out)
-    with locked(aside), full_disk(aside):
+    with locked(aside), disk_errors(aside):
         # Looked at again: before the lock somebody else may have written here.
         here = _same_clips(place, mark, out)
         lacking = _lacking(place, mark, here)
@@ -37,19 +37,19 @@ def add_embeddings(place: Place, mark: Mark, out: Path, jobs: int, resume: bool)
         fetched.mkdir(exist_ok=True)
         check_room(fetched, files)
 
-        def work(item: tuple[str, FileMark], tell: Tell) -> None:
+        def work(item: tuple[str, FileEntry], tell: Tell) -> None:
             fetch(place, *item, fetched, tell, resume)
 
         yield from side_by_side(work, list(files.items()), jobs, sum(held.bytes for held in files.values()))
-        marked = here.mark
+        marked = here.manifest
         for unit, entry in lacking.items():
             _move(fetched, out, entry)
-            marked = mark_embedding(out, marked, unit, entry)
+            marked = enter_embedding(out, marked, unit, entry)
         (out / CARD).write_text(card(open_store(out)), encoding="utf-8")
         shutil.rmtree(fetched)
 
 
-def _same_clips(place: Place, mark: Mark, out: Path) -> Store:
+def _same_clips(place: Storage, mark: Manifest, out: Path) -> Store:
     """The store at `out`. Raises ShareError unless it is one of the clips at `place`."""
     try:
         here = open_store(out)
@@ -60,9 +60,9 @@ def _same_clips(place: Place, mark: Mark, out: Path) -> Store:
     return here
 
 
-def _lacking(place: Place, mark: Mark, here: Store) -> dict[str, EmbeddingMark]:
+def _lacking(place: Storage, mark: Manifest, here: Store) -> dict[str, EmbeddingEntry]:
     """The embeddings to fetch. Raises ShareError where one name would hold two, StoreError for one that is none."""
-    held = here.mark.embedded
+    held = here.manifest.embedded
     lacking = {unit: entry for unit, entry in mark.embedded.items() if held.get(unit) != entry}
     for unit, entry in lacking.items():
         name, arrays = unit.partition("/")[0], set(arrays_of(unit))
@@ -84,7 +84,7 @@ def _groups(name: str) -> tuple[str, str]:
     return f"{EMBEDDINGS}/zarr.json", f"{EMBEDDINGS}/{name}/zarr.json"
 
 
-def _move(fetched: Path, out: Path, entry: EmbeddingMark) -> None:
+def _move(fetched: Path, out: Path, entry: EmbeddingEntry) -> None:
     """The arrays of an embedding into the store, where the mark does not know them yet."""
     for array in entry.arrays:
         target = out / array

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from prep.mark import EMBEDDINGS
-from prep.store import Store
-from prep.stores.summary import Summary, Vectors, summarise
+from prep.curate.summary import Summary, Vectors, summarise
+from prep.store.manifest import EMBEDDINGS
+from prep.store.read import Store
 
 CARD = "card.md"
 

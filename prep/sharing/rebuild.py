@@ -27,19 +27,19 @@ import numpy as np
 from manifests.facts import dataset, layout_of, split
 from manifests.facts import names as known_names
 from manifests.strict import build as strict_build
-from prep.building.job import Job
-from prep.clip import PrepError
-from prep.forms import form
-from prep.info import StoreInfo
-from prep.mark import FORMAT, array_digest, store_digest
-from prep.places.address import is_remote, place_at
-from prep.places.remote import RECIPE
-from prep.recipe import recipe
+from prep.build.job import Job
+from prep.errors import PrepError
+from prep.formats import format_named
+from prep.preprocessing.pipeline import recipe
 from prep.sharing.card import CARD, card
 from prep.sharing.share import write_checked
 from prep.sharing.transfer import ShareError
-from prep.store import Store
-from prep.write import pack_text
+from prep.storage.address import is_remote, storage_at
+from prep.storage.remote import RECIPE
+from prep.store.info import StoreInfo
+from prep.store.manifest import FORMAT, array_digest, store_digest
+from prep.store.read import Store
+from prep.store.write import pack_text
 
 SHARE_FORMAT = 1
 LONGEST_NAME = 1024
@@ -87,9 +87,9 @@ def shared(store: Store) -> bytes:
 def push_recipe(store: Store, target: str, replace: bool = False) -> None:
     """Send recipe.json and a data card to a path or URL. Terms do not forbid it: no clip goes along.
 
-    Raises ShareError where the recipe of another store is there (unless `replace`), PlaceError.
+    Raises ShareError where the recipe of another store is there (unless `replace`), StorageError.
     """
-    place, text = place_at(target), shared(store)
+    place, text = storage_at(target), shared(store)
     if not replace and place.read_all([RECIPE]).get(RECIPE, text) != text:
         raise ShareError(f"{place}: holds the recipe of another store. Choose another URL, or --replace it.")
     place.write(CARD, card(store, recipe_only=True).encode())
@@ -101,7 +101,7 @@ def read_shared(where: str) -> Shared:
     path = Path(where)
     folder, name = (str(path.parent), path.name) if not is_remote(where) and path.is_file() else (where, RECIPE)
     try:
-        value = json.loads(place_at(folder).read(name))
+        value = json.loads(storage_at(folder).read(name))
         found = strict_build(Shared, value, f"{folder}/{name}")
         _check_whole(found)
     except FileNotFoundError:
@@ -145,7 +145,7 @@ def _check_version(info: StoreInfo) -> None:
         raise RebuildError(f"{info.dataset} is somebody's own data set. Ask for its manifest, and build with that.")
     if info.format != FORMAT:
         raise RebuildError(f"The store has format {info.format}, this version makes {FORMAT}. {made_by}.")
-    form(info.form)
+    format_named(info.form)
     version = recipe(info.recipe).version
     if version != info.recipe_version:
         rule = f"prepared by {info.recipe} version {info.recipe_version}, this version has {version}"

@@ -14,15 +14,15 @@ from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
-from prep.building.working import full_disk, locked
-from prep.info import StoreInfo, described
-from prep.mark import MARK, FileMark, Mark, StoreError
-from prep.places.address import is_remote, place_at
-from prep.places.place import Place, PlaceError
+from prep.files import disk_errors, locked
 from prep.sharing.addition import add_embeddings
 from prep.sharing.card import CARD, card
 from prep.sharing.transfer import Moved, ShareError, Tell, check_room, digest_at, fetch, send, side_by_side
-from prep.store import Store, open_store
+from prep.storage.address import is_remote, storage_at
+from prep.storage.storage import Storage, StorageError
+from prep.store.info import StoreInfo, described
+from prep.store.manifest import MANIFEST, FileEntry, Manifest, StoreError
+from prep.store.read import Store, open_store
 
 JOBS = 4
 REPLACED_BY = "replaced_by"
@@ -39,23 +39,23 @@ def push(
 
     Files that are there already are read back rather than sent again. Raises TermsError for a data set that may not be
     handed on (unless `have_right`), ShareError when another store is there (unless `replace`) or a file does not come
-    back as it was sent, PlaceError when the place fails. Files of a replaced store that the new one lacks stay there.
+    back as it was sent, StorageError when the place fails. Files of a replaced store that the new one lacks stay there.
     """
     check_terms(store.info, have_right)
-    folder, place = _local(store), place_at(target)
+    folder, place = _local(store), storage_at(target)
     if not is_remote(target) and Path(str(place)).resolve() == folder.resolve():
         raise ShareError(f"{target}: is the store itself. Choose another place.")
-    text = (folder / MARK).read_bytes()
+    text = (folder / MANIFEST).read_bytes()
     _make_way(place, store, text, replace)
     there = place.sizes(list(store.files))
     total = sum(held.bytes for held in store.files.values())
 
-    def work(item: tuple[str, FileMark], tell: Tell) -> None:
+    def work(item: tuple[str, FileEntry], tell: Tell) -> None:
         send(folder, *item, place, there.get(item[0]), tell)
 
     yield from side_by_side(work, list(store.files.items()), jobs, total)
     place.write(CARD, card(store).encode())
-    write_checked(place, MARK, text)
+    write_checked(place, MANIFEST, text)
 
 
 def pull(source: str, out: Path, jobs: int = JOBS, whole_files: bool = False) -> Iterator[Moved]:
@@ -64,24 +64,24 @@ def pull(source: str, out: Path, jobs: int = JOBS, whole_files: bool = False) ->
     Files gather in `<out>.pulling/`, broken ones are taken up where they broke, and the folder gets its name when all
     are right. `whole_files`: never ask for a piece of a file, for servers that ignore ranges; what broke begins anew.
     Where `out` is a store of the same clips, the embeddings that it lacks are added. Raises ShareError for a file that
-    is wrong at the place, a full disk or an `out` that is something else, PlaceError when the place fails, StoreError
+    is wrong at the place, a full disk or an `out` that is something else, StorageError when the place fails, StoreError
     when there is no store.
     """
-    place = place_at(source)
+    place = storage_at(source)
     mark, _ = described(place)
     _check_names(place, mark)
     if out.exists():
         yield from add_embeddings(place, mark, out, jobs, not whole_files)
         return
     if not whole_files:
-        place.check_ranges(MARK)
+        place.check_ranges(MANIFEST)
     working = _made(out.with_name(out.name + ".pulling"))
-    with locked(working), full_disk(working):
+    with locked(working), disk_errors(working):
         folder = _made(working / "store")
         check_room(folder, mark.files)
         total = sum(held.bytes for held in mark.files.values())
 
-        def work(item: tuple[str, FileMark], tell: Tell) -> None:
+        def work(item: tuple[str, FileEntry], tell: Tell) -> None:
             fetch(place, *item, folder, tell, not whole_files)
 
         yield from side_by_side(work, list(mark.files.items()), jobs, total)
@@ -100,8 +100,8 @@ def check_terms(info: StoreInfo, have_right: bool) -> None:
         )
 
 
-def write_checked(place: Place, name: str, content: bytes) -> None:
-    """Write a small file and read it back. Raises ShareError, PlaceError."""
+def write_checked(place: Storage, name: str, content: bytes) -> None:
+    """Write a small file and read it back. Raises ShareError, StorageError."""
     place.write(name, content)
     if digest_at(place, name) != sha256(content).hexdigest():
         raise ShareError(f"{place}: {name} comes back other than it was sent. Look at the server's disk and cache.")
@@ -114,10 +114,10 @@ def _local(store: Store) -> Path:
     return folder
 
 
-def _make_way(place: Place, store: Store, text: bytes, replace: bool) -> None:
+def _make_way(place: Storage, store: Store, text: bytes, replace: bool) -> None:
     """Refuse to write over another store; take the mark of what is going to be changed away before it is."""
     try:
-        there = place.read(MARK)
+        there = place.read(MANIFEST)
     except FileNotFoundError:
         return
     if there == text:
@@ -131,27 +131,29 @@ def _make_way(place: Place, store: Store, text: bytes, replace: bool) -> None:
         what = f"a store of digest {digest}" if digest else "a manifest.json of something else"
         raise ShareError(f"{place}: holds {what}. Choose another URL, or --replace it.")
     # Old marks over new files would pass for a store wherever sizes agree.
-    place.write(MARK, json.dumps({REPLACED_BY: store.digest}).encode())
+    place.write(MANIFEST, json.dumps({REPLACED_BY: store.digest}).encode())
 
 
-def _check_names(place: Place, mark: Mark) -> None:
+def _check_names(place: Storage, mark: Manifest) -> None:
     """Names from afar must be those of plain files in plain folders, none of them inside another."""
     names = set(mark.files)
     for name, held in mark.files.items():
         folders = {str(folder) for folder in PurePosixPath(name).parents}
-        plain = re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)*", name) and name not in (MARK, CARD)
+        plain = re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)*", name) and name not in (MANIFEST, CARD)
         if not plain or folders & names or held.bytes < 0:
-            raise StoreError(f"{place}: {MARK} names {name!r}, which is no file of a store. Do not trust this place.")
+            raise StoreError(
+                f"{place}: {MANIFEST} names {name!r}, which is no file of a store. Do not trust this place."
+            )
 
 
-def _finish(place: Place, mark: Mark, folder: Path) -> None:
+def _finish(place: Storage, mark: Manifest, folder: Path) -> None:
     for file in [file for file in folder.rglob("*") if file.is_file()]:
         if file.relative_to(folder).as_posix() not in mark.files:  # of a store that was there in an earlier attempt
             file.unlink()
-    (folder / MARK).write_bytes(place.read(MARK))
+    (folder / MANIFEST).write_bytes(place.read(MANIFEST))
     store = open_store(folder)
-    if store.mark != mark:
-        (folder / MARK).unlink()
+    if store.manifest != mark:
+        (folder / MANIFEST).unlink()
         raise ShareError(f"{place}: was replaced by another store meanwhile. Run the same command.")
     (folder / CARD).write_text(card(store), encoding="utf-8")
     os.sync()
@@ -161,5 +163,5 @@ def _made(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise PlaceError(f"{folder}: cannot be written ({error.strerror}). Choose another --out.") from error
+        raise StorageError(f"{folder}: cannot be written ({error.strerror}). Choose another --out.") from error
     return folder

@@ -13,9 +13,9 @@ from queue import SimpleQueue
 from threading import Event
 from typing import TypeVar
 
-from prep.clip import PrepError
-from prep.mark import FileMark, file_digest
-from prep.places.place import LineCut, Place
+from prep.errors import PrepError
+from prep.storage.storage import ConnectionLost, Storage
+from prep.store.manifest import FileEntry, file_digest
 
 PARTIAL = ".partial"
 ItemT = TypeVar("ItemT")
@@ -76,7 +76,7 @@ def side_by_side(work: Callable[[ItemT, Tell], None], items: Sequence[ItemT], jo
             pool.shutdown(cancel_futures=True)
 
 
-def check_room(folder: Path, files: Mapping[str, FileMark]) -> None:
+def check_room(folder: Path, files: Mapping[str, FileEntry]) -> None:
     """Raise ShareError unless what these files have beyond what is in `folder` fits on its disk."""
     there = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     needed = sum(held.bytes for held in files.values()) - there
@@ -85,11 +85,11 @@ def check_room(folder: Path, files: Mapping[str, FileMark]) -> None:
         raise ShareError(f"{folder}: {needed / 1e9:,.2f} GB are needed and {free / 1e9:,.2f} GB free. Make room.")
 
 
-def fetch(place: Place, name: str, held: FileMark, folder: Path, tell: Tell, resume: bool = True) -> None:
+def fetch(place: Storage, name: str, held: FileEntry, folder: Path, tell: Tell, resume: bool = True) -> None:
     """One file to `folder`, beside its name until its sha256 is right. What is there already is checked and kept.
 
     A file that arrives wrong is fetched once more, from its beginning. Raises ShareError when it is wrong again,
-    PlaceError when the place fails.
+    StorageError when the place fails.
     """
     target = folder / name
     if target.is_file() and file_digest(target) == held.sha256:
@@ -110,7 +110,7 @@ def fetch(place: Place, name: str, held: FileMark, folder: Path, tell: Tell, res
     raise ShareError(f"{place}: {name}: {rule}. It is damaged there: push it again, with the same command as before.")
 
 
-def _complete(place: Place, name: str, size: int, partial: Path, tell: Tell, resume: bool) -> int:
+def _complete(place: Storage, name: str, size: int, partial: Path, tell: Tell, resume: bool) -> int:
     """Append what a partial file lacks; the bytes it then has, a few more than `size` where the place gives too many.
 
     As long as a broken connection brings bytes, it is taken up again.
@@ -128,7 +128,7 @@ def _complete(place: Place, name: str, size: int, partial: Path, tell: Tell, res
                     tell(len(piece))
                     if file.tell() > size:
                         break
-            except LineCut:
+            except ConnectionLost:
                 broken = file.tell() < size
                 if file.tell() == begun or not resume:
                     raise
@@ -139,11 +139,11 @@ def _complete(place: Place, name: str, size: int, partial: Path, tell: Tell, res
         return file.tell()
 
 
-def send(folder: Path, name: str, held: FileMark, place: Place, there: int | None, tell: Tell) -> None:
+def send(folder: Path, name: str, held: FileEntry, place: Storage, there: int | None, tell: Tell) -> None:
     """One file to the place, unless what is there under its name (`there` bytes) is it already.
 
     Always read back: neither HTTP nor S3 says a sha256 of what it stored (an ETag of parts is none), and what a later
-    pull will be given is all that counts. Sent once more where that is wrong. Raises ShareError, PlaceError.
+    pull will be given is all that counts. Sent once more where that is wrong. Raises ShareError, StorageError.
     """
     if there == held.bytes and digest_at(place, name) == held.sha256:
         tell(held.bytes)
@@ -159,8 +159,8 @@ def send(folder: Path, name: str, held: FileMark, place: Place, there: int | Non
     raise ShareError(f"{place}: {name} comes back other than it was sent, twice. Look at the server's disk and cache.")
 
 
-def digest_at(place: Place, name: str) -> str:
-    """sha256 of a file as the place gives it, taken up where the connection breaks; "" of none. Raises PlaceError."""
+def digest_at(place: Storage, name: str) -> str:
+    """sha256 of a file as the place gives it, taken up where the connection breaks; "" of none. Raises StorageError."""
     digest, count = hashlib.sha256(), 0
     while True:
         begun = count
@@ -171,6 +171,6 @@ def digest_at(place: Place, name: str) -> str:
             return digest.hexdigest()
         except FileNotFoundError:
             return ""
-        except LineCut:
+        except ConnectionLost:
             if count == begun:
                 raise

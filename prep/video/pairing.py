@@ -15,10 +15,11 @@ from pathlib import Path, PurePosixPath
 
 from manifests.dataset import ANY_VIDEO, VideoLayout
 from manifests.facts import dataset, names
-from prep.clip import PrepError, Source
-from prep.outside.sources import place, walk
-from prep.picture import Box
-from prep.store import Store
+from prep.clip import Source
+from prep.errors import PrepError
+from prep.preprocessing.joints_box import Box
+from prep.store.read import Store
+from prep.untrusted.files import place, walk
 from prep.video.request import BadVideo, ClipVideo, Video
 
 VIDEOS = (".avi", ".mp4", ".mkv", ".webm", ".mov", ".m4v", ".mpg", ".mpeg", ".wmv", ".flv")
@@ -32,14 +33,14 @@ class Pairs:
     """Clips with their videos, in the order of the store.
 
     `missing` are the names of clips without a video, `bad` (name, reason) of those whose video cannot be told. `unused`
-    is how many videos fit a layout and belong to no clip of the store, `strangers` how many fit none.
+    is how many videos fit a layout and belong to no clip of the store, `unmatched` how many fit none.
     """
 
     clips: tuple[ClipVideo, ...]
     missing: tuple[str, ...]
     bad: tuple[tuple[str, str], ...]
     unused: int
-    strangers: int
+    unmatched: int
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class _Seen:
 
     videos: dict[str, dict[str, list[tuple[_Fit, Source]]]] = field(default_factory=dict)
     unused: set[str] = field(default_factory=set)
-    strangers: int = 0
+    unmatched: int = 0
 
 
 def pair(store: Store, videos: Path) -> Pairs:
@@ -92,7 +93,7 @@ def pair(store: Store, videos: Path) -> Pairs:
         tuple(name for clip, name in enumerate(store.names) if clip not in clips and clip not in bad),
         tuple((store.names[clip], bad[clip]) for clip in sorted(bad)),
         len(seen.unused),
-        seen.strangers,
+        seen.unmatched,
     )
 
 
@@ -124,7 +125,7 @@ def _sorted_out(videos: Path, layouts: Sequence[VideoLayout], clips_of: Mapping[
         elif fits:
             seen.unused.add(_where(fits[0], source))
         elif path.endswith(VIDEOS):
-            seen.strangers += 1
+            seen.unmatched += 1
     return seen
 
 

@@ -8,8 +8,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from prep.clip import PrepError, Source
-from prep.picture import Box
+from prep.clip import Source
+from prep.errors import PrepError
+from prep.preprocessing.joints_box import Box
 
 Crop = Literal["joints", "whole"]
 DecoderName = Literal["auto", "pyav", "decord"]

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from prep.extras import extra
-from prep.picture import Box
-from prep.video.decoder import Picture, Window
+from prep.preprocessing.joints_box import Box
+from prep.video.decoders._decoder import Picture, Window
+from prep.video.extras import extra
 
 MARGIN = 0.15  # of the box's width and height, on each side (method card D5)
 

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
+from helpers import plain_dastm as plain
 
-from tests.zoo import plain_dastm as plain
 from zoo.parts.activation import AlignedActivation, PairwiseActivation
 from zoo.parts.soft_dtw import soft_dtw
 

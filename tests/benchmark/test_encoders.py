@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from manifests.facts import encoder as facts_of
-from prep.encoder import Request
+from prep.encoders._encoder import Request
 
 
 @pytest.fixture(scope="module")

@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Iterator
 from itertools import islice
-from pathlib import Path
 
 import jaxtyping
 import numpy as np
 import pytest
 import torch
+from helpers.fakes import FakeStore, even_store
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from episodes.draw import Classes, Task
+from episodes.loader import Server, View, Viewer
 from episodes.pool import Pool
 from episodes.protocol import Episodic
 from episodes.resample import Sampling
-from episodes.serve import Server, View, Viewer
 from manifests.facts import layout
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "episodes"))
-from fakes import FakeStore, even_store
 
 TASK, FRAMES, EPISODES, ROUNDS = Task(way=5, shot=1, queries_per_class=10), 30, 80, 20
 

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from invented_video import invent
-from stores import make_store
+from helpers.stores import make_store
+from helpers.synthetic_video import invent
 
 from cli.workers import sturdy_executor
 from manifests.facts import encoder
 from prep.embedding.job import Model, VideoJob
 from prep.embedding.videos import Result, Workers, embed_videos
-from prep.store import open_store
+from prep.store.read import open_store
 from prep.video.request import Wanted
 
 CLIPS, BATCH = 72, 4

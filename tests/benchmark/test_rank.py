@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from helpers import plain_dastm as plain
 from torch import Tensor
 
-from tests.zoo import plain_dastm as plain
 from zoo.parts.rank import batch_nuclear_surrogate, nuclear_norm
 
 ROUNDS = 9

@@ -11,12 +11,12 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from invented_ntu import person, source, text
-from plain_ntu import plain_ctrgcn, plain_read
+from helpers.plain_ntu import plain_ctrgcn, plain_read
+from helpers.synthetic_ntu import person, source, text
 
 from manifests.facts import dataset
+from prep.preprocessing.pipeline import apply, recipe
 from prep.readers.ntu import read
-from prep.recipe import apply, recipe
 
 FILES, FRAMES = 12, 100
 

@@ -16,20 +16,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import invented_forms
-import invented_kinect
-import invented_own
-import invented_pku
 import numpy as np
-import plain_kinetics
 import pytest
+from helpers import plain_kinetics
+from helpers import synthetic_forms as invented_forms
+from helpers import synthetic_kinect as invented_kinect
+from helpers import synthetic_own as invented_own
+from helpers import synthetic_pku as invented_pku
+from helpers.shared import SHARED
 
 from manifests.dataset import Dataset
 from manifests.facts import dataset
 from manifests.own import read_own
-from prep.clip import Request
-from prep.forms import form
-from shared import SHARED
+from prep.formats import Request, format_named
 
 NTU60, NTU120, KINETICS, PKU, NW_UCLA, MSR = 56_880, 114_480, 246_534 + 19_906, 21_545, 1_484, 353
 TURNS, SECONDS = 3, 1.0
@@ -192,7 +191,7 @@ CASES = {
 @pytest.mark.benchmark
 @pytest.mark.parametrize("name", CASES)
 def test_throughput(name: str, tmp_path: Path, record_property: pytest.RecordProperty) -> None:
-    case, held = CASES[name], form(name.split()[0])
+    case, held = CASES[name], format_named(name.split()[0])
     (tmp_path / "raw").mkdir()
     raw, is_real = case.write(tmp_path / "raw")
     data: Dataset = dataset(case.data) if case.data else read_own(raw).data

@@ -16,11 +16,11 @@ import av
 import cv2
 import numpy as np
 import pytest
-from invented_video import KINDS, encode, invent, plain, video_of
+from helpers.shared import shared
+from helpers.synthetic_video import KINDS, encode, invent, plain, video_of
 from numpy.typing import NDArray
 
-from prep.video import decoder
-from shared import shared
+from prep.video.decoders import _decoder as decoder
 
 FRAMES, ROUNDS, SLOWER = 103, 9, 1.05
 # Levels of brightness.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from shell import Shell
+from helpers.shell import Shell
 
 
 @pytest.fixture

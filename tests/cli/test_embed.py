@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from prep.embedded import embedded, vision_language
-from prep.store import open_store
+from prep.store.embeddings import embedded, vision_language
+from prep.store.read import open_store
 
 CLIPS = 48
 STORE = "stores/demo-agcn.zarr"
@@ -24,7 +24,7 @@ STORE = "stores/demo-agcn.zarr"
 @pytest.fixture(scope="session")
 def filmed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace with a small demo, its videos and its store."""
-    from shell import Shell
+    from helpers.shell import Shell
 
     home = tmp_path_factory.mktemp("filmed") / "home"
     with pytest.MonkeyPatch.context() as patch:
@@ -57,9 +57,9 @@ def test_videos_and_names_to_their_sum(shell, mine: Path) -> None:
     assert there.all()
     np.testing.assert_array_equal(both, held.video + held.text[held.store.label])
     readme = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
-    code = readme.split("```python\nfrom prep.embedded")[1].split("```")[0].replace("demo-home", str(mine))
+    code = readme.split("```python\nfrom prep.store.embeddings")[1].split("```")[0].replace("demo-home", str(mine))
     names: dict[str, np.ndarray] = {}
-    exec(compile("from prep.embedded" + code, "README.md", "exec"), names)
+    exec(compile("from prep.store.embeddings" + code, "README.md", "exec"), names)
     np.testing.assert_array_equal(names["vectors"], both)
     told = shell(f"fsprep info {mine / STORE}").stdout
     assert "tiny" in told
@@ -110,7 +110,7 @@ def test_what_is_wrong_is_said_without_a_traceback(
     assert done.stderr.startswith("Error: ")
     assert words in done.stderr
     assert "Traceback" not in done.output
-    assert not open_store(filmed / STORE).mark.embedded
+    assert not open_store(filmed / STORE).manifest.embedded
 
 
 def test_the_store_is_named_where_there_are_several(shell, mine: Path) -> None:
@@ -149,7 +149,7 @@ def test_killed_in_the_middle_with_a_broken_video_it_ends_as_if_nothing_had_been
         time.sleep(0.01)
     os.killpg(running.pid, signal.SIGKILL)
     running.wait()
-    assert not open_store(mine / STORE).mark.embedded, "it was too quick to be killed"
+    assert not open_store(mine / STORE).manifest.embedded, "it was too quick to be killed"
     resumed = json.loads(shell([*command, str(mine / STORE)]).stdout)
     assert resumed["digest"] == whole["digest"]
     assert resumed["bad"] == whole["bad"]

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from shell import Shell
-from stores import about_text, about_video, embed, make_store
+from helpers.shell import Shell
+from helpers.stores import about_text, about_video, embed, make_store
 
-from prep.embedding.keep import keep_texts, keep_videos
-from prep.store import open_store
+from prep.store.keep_embedding import keep_texts, keep_videos
+from prep.store.read import open_store
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def test_info_lists_them(shell: Shell, store: Path) -> None:
     assert (words["clips"], words["classes"], words["video"], words["random"]) == (0, 24, None, True)
     assert (xclip["clips"], xclip["width"], xclip["weights"], xclip["named"]) == (47, 16, "a" * 64, "microsoft/xclip")
     assert (xclip["video"]["frames"], xclip["video"]["crop"], xclip["text"]["prompts"]) == (8, "joints", ["{name}"])
-    assert xclip["digests"]["xclip/video"] == held.mark.embedded["xclip/video"].digest
+    assert xclip["digests"]["xclip/video"] == held.manifest.embedded["xclip/video"].digest
 
 
 def test_verify_checks_them(shell: Shell, store: Path) -> None:
@@ -73,7 +73,7 @@ def test_merge_takes_them_along_or_says_why_not(shell: Shell, store: Path, tmp_p
 
 def test_diff_lists_them_and_the_content_is_the_same(shell: Shell, store: Path, tmp_path: Path) -> None:
     other = Path(shutil.copytree(store, tmp_path / "b.zarr"))
-    digest = embed(store).mark.embedded["xclip/video"].digest[:12]
+    digest = embed(store).manifest.embedded["xclip/video"].digest[:12]
     done = shell(f"fsprep diff {store} {other}")
     assert done.exit_code == 0
     assert f"embedding xclip/video  (no difference in content)\n    A digest {digest}\n    B none" in done.stdout

@@ -7,9 +7,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+from helpers.shared import shared
 
-from prep.store import open_store
-from shared import shared
+from prep.store.read import open_store
 
 
 def test_demo_to_store_to_check(shell, in_demo: Path) -> None:

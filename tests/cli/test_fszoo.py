@@ -10,9 +10,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from shell import Shell
+from helpers.shell import Shell
 
-from zoo import checkpoint
+from zoo.engine import checkpoint
 
 QUICK = [
     word

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from invented_own import MANIFEST, SPLIT, clips, joints, write_own
+from helpers.synthetic_own import MANIFEST, SPLIT, clips, joints, write_own
 
-from prep.store import open_store
+from prep.store.read import open_store
 
 SMALL = (
     "--set task.way=2 --set task.shot=1 --set task.queries_per_class=2 --set data.frames=8 --set budget.episodes=4 "

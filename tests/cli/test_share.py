@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from servers import nginx
-from shell import Shell
-from stores import make_store
+from helpers.servers import nginx
+from helpers.shell import Shell
+from helpers.stores import make_store
 
-from prep.store import open_store
+from prep.store.read import open_store
 
 
 @pytest.fixture

@@ -10,10 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from shell import Shell
-from stores import info, make_store, write_clips
-
-from shared import shared
+from helpers.shared import shared
+from helpers.shell import Shell
+from helpers.stores import info, make_store, write_clips
 
 ROOT = Path(__file__).resolve().parents[2]
 

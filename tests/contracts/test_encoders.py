@@ -8,15 +8,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import invented_weights
 import numpy as np
 import pytest
 import torch
+from helpers import synthetic_weights as invented_weights
 
 import prep.encoders
 from manifests.facts import encoder as facts_of
 from manifests.facts import names
-from prep.encoder import Encoder, EncoderError, Precision, encoder
+from prep.encoders._encoder import Encoder, EncoderError, Precision, encoder
 
 ROOT = Path(__file__).resolve().parents[2]
 ENCODERS = sorted(path.stem for path in (ROOT / "prep/encoders").glob("[!_]*.py"))

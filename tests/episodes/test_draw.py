@@ -4,7 +4,7 @@ from functools import cache
 
 import pytest
 import torch
-from fakes import FakeStore, even_store
+from helpers.fakes import FakeStore, even_store
 from hypothesis import given
 from hypothesis import strategies as st
 

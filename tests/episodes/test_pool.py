@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from fakes import FakeStore, even_store
+from helpers.fakes import FakeStore, even_store
 
 import episodes.pool
 from episodes.episode import EpisodeError

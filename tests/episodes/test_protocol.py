@@ -4,7 +4,7 @@ from hashlib import sha256
 
 import pytest
 import torch
-from fakes import FakeStore, even_store
+from helpers.fakes import FakeStore, even_store
 
 from episodes.draw import Classes, Task, TooFewClasses, TooFewClips, draw
 from episodes.episode import EpisodeError

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from helpers.shared import shared
 
 from episodes.augment import rotation, transform
 from episodes.pool import Pool
 from episodes.resample import Sampling, sample, scramble
-from shared import shared
 
 LENGTHS = (103, 30, 20)
 

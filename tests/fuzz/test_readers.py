@@ -22,24 +22,26 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import invented_kinect
-import invented_ntu
-import invented_own
-import invented_pku
-import invented_video
 import numpy as np
-import plain_kinetics
 import pytest
+from helpers import plain_kinetics
+from helpers import synthetic_kinect as invented_kinect
+from helpers import synthetic_ntu as invented_ntu
+from helpers import synthetic_own as invented_own
+from helpers import synthetic_pku as invented_pku
+from helpers import synthetic_video as invented_video
+from helpers.mutations import VALUES, broken_bytes, broken_json
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mutations import VALUES, broken_bytes, broken_json
 
 from manifests.facts import dataset
 from manifests.own import read_own
-from prep.clip import BadFile, Found, PrepError, Recording, Request, Source
-from prep.outside.pickles import UnsafePickle, loads
+from prep.clip import Recording, Source
+from prep.errors import BadFile, PrepError
+from prep.formats import Found, Request
 from prep.readers import kinetics, msr_pairs, ntu, nw_ucla, nw_ucla_frames, own, pku_mmd
-from prep.video import decoder
+from prep.untrusted.pickles import UnsafePickle, loads
+from prep.video.decoders import _decoder as decoder
 from prep.video.request import BadVideo
 from prep.video.sampling import spread
 

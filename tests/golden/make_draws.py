@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from stores import make_store
+from helpers.stores import make_store
 
 from episodes.counter import Stream, fold, spread
 from episodes.draw import Classes, Task, draw
@@ -19,7 +19,7 @@ from episodes.pool import Pool
 from episodes.protocol import Exemplars
 from episodes.resample import Sampling, sample
 from manifests.facts import missing_names, split
-from prep.store import open_store
+from prep.store.read import open_store
 
 FILE = Path(__file__).with_name("draws.json")
 

@@ -9,11 +9,11 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from helpers.shared import shared
 
 import manifests.facts
 from manifests.facts import dataset, layout, missing_names, names, split
 from manifests.strict import FactError
-from shared import shared
 
 HERE = Path(manifests.facts.__file__).parent
 

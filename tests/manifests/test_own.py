@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from invented_own import MANIFEST, SPLIT
+from helpers.synthetic_own import MANIFEST, SPLIT
 
 from manifests.facts import layout, layout_of, names, split
 from manifests.own import EXAMPLE, PREPARED, read_own
 from manifests.strict import FactError
-from prep.recipe import ANY, recipe
+from prep.preprocessing.pipeline import ANY, recipe
 
 
 def write(folder: Path, text: str, name: str = "gestures.toml") -> Path:

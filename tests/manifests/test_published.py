@@ -6,10 +6,10 @@ import re
 from collections import Counter
 
 import pytest
+from helpers.shared import shared
 
 from manifests.facts import names, published
 from manifests.tables import Published
-from shared import shared
 
 DASTM, PAINET, CROSS = "DASTM (Ma et al., ECCV 2022)", "PAINet (Liu et al., ICCV 2023)", "Cross-modal (Lu et al.)"
 # Rows times columns of each table as printed, less the three dashes of Table I.

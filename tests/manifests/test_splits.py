@@ -6,9 +6,9 @@ import re
 from itertools import combinations, pairwise
 
 import pytest
+from helpers.shared import shared
 
 from manifests.facts import dataset, missing_names, names, split
-from shared import shared
 
 SIZES = (20, 40, 60, 80)
 OFFICIAL = [name for name in names("splits") if split(name).exemplars]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from parity.fill import authors, check_backbone, golden, prefixed
-from parity.layouts import skeleton
+from helpers.fill import authors, check_backbone, golden, prefixed
+from helpers.golden_layouts import skeleton
 from torch import Tensor
 
 from zoo.backbones.agcn import Model, Options

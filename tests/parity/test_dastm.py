@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from parity.fill import draw, error, golden, prefixed
+from helpers.fill import draw, error, golden, prefixed
 from torch import Tensor, nn
 
 from episodes.episode import Episode

@@ -7,15 +7,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from real_ntu import digest, golden, stats
+from helpers.real_ntu import digest, golden, stats
+from helpers.shared import shared
 
 from manifests.facts import dataset
-from prep import bodies, clean
-from prep.clip import Recording, Request
-from prep.outside.sources import load_bytes
+from prep.clip import Recording
+from prep.formats import Request
+from prep.preprocessing import bodies, steps
+from prep.preprocessing.pipeline import apply, recipe
 from prep.readers.kinetics import find, read
-from prep.recipe import apply, recipe
-from shared import shared
+from prep.untrusted.files import load_bytes
 
 FACTS = dataset("kinetics")
 ROWS = 300
@@ -34,7 +35,7 @@ def in_float64(recording: Recording, name: str) -> np.ndarray:
     first, *rest = recipe(name).steps("openpose18")
     joints: np.ndarray = getattr(bodies, first.step)(replace(recording, joints=exact), **first.options)
     for step in rest:
-        joints = getattr(clean, step.step)(joints, **step.options)
+        joints = getattr(steps, step.step)(joints, **step.options)
     return joints
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from real_ntu import golden, invented_cases, real_cases, stats
+from helpers.real_ntu import golden, invented_cases, real_cases, stats
 
-from prep import clean
-from prep.bodies import agcn_slots
 from prep.clip import Recording
-from prep.recipe import recipe
+from prep.preprocessing import steps
+from prep.preprocessing.bodies import agcn_slots
+from prep.preprocessing.pipeline import recipe
 
 ATOL = 1e-5
 PADDED = 300  # the authors pad before they normalise; a clip of ours keeps its length
@@ -27,7 +27,7 @@ def normalised(recording: Recording) -> np.ndarray:
     joints = np.zeros((PADDED, *chosen.shape[1:]), np.float32)
     joints[: len(chosen)] = chosen
     for step in recipe("agcn").steps("ntu25")[1:]:
-        joints = getattr(clean, step.step)(joints, **step.options)
+        joints = getattr(steps, step.step)(joints, **step.options)
     return as_theirs(joints)
 
 
@@ -59,9 +59,9 @@ def test_invented_files_with_every_trouble() -> None:
 
 @pytest.mark.parametrize("frames", [1, 40])
 def test_padding_changes_nothing_but_the_tail(frames: int) -> None:
-    from invented_ntu import person, recording
+    from helpers.synthetic_ntu import person, recording
 
-    from prep.recipe import apply
+    from prep.preprocessing.pipeline import apply
 
     made = recording([[(1, joints)] for joints in person(5, frames)])
     ours = as_theirs(apply(recipe("agcn"), made, "ntu25").joints)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from real_ntu import digest, golden, invented_cases, real_cases, stats
+from helpers.real_ntu import digest, golden, invented_cases, real_cases, stats
 
-from prep.bodies import ctrgcn_actors
 from prep.clip import Recording
-from prep.recipe import apply, recipe
+from prep.preprocessing.bodies import ctrgcn_actors
+from prep.preprocessing.pipeline import apply, recipe
 
 ATOL = 1e-6
 

@@ -6,9 +6,8 @@ import hashlib
 import json
 
 import numpy as np
-from real_ntu import real_files
-
-from shared import shared
+from helpers.real_ntu import real_files
+from helpers.shared import shared
 
 
 def test_real_files_hold_what_an_independent_parser_found() -> None:

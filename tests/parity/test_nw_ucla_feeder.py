@@ -6,15 +6,15 @@ import hashlib
 
 import numpy as np
 import orjson
-from real_ntu import golden, stats
+from helpers.real_ntu import golden, stats
+from helpers.shared import shared
 
 from manifests.facts import dataset, layout
-from prep import clean
-from prep.clip import Request
-from prep.outside.sources import load_bytes
+from prep.formats import Request
+from prep.preprocessing import steps
+from prep.preprocessing.pipeline import apply, recipe
 from prep.readers.nw_ucla import find, read
-from prep.recipe import apply, recipe
-from shared import shared
+from prep.untrusted.files import load_bytes
 
 FACTS = dataset("nw_ucla")
 FRAMES = 52
@@ -42,7 +42,7 @@ def test_ten_clips_in_float64_and_through_the_recipe() -> None:
 
         exact = np.array(orjson.loads(data)["skeletons"])[:, None]
         for step in recipe("ctrgcn").steps("kinect20")[1:]:
-            exact = getattr(clean, step.step)(exact, **step.options)
+            exact = getattr(steps, step.step)(exact, **step.options)
         clip = apply(recipe("ctrgcn"), recording, "kinect20").joints
         np.testing.assert_allclose(
             streams(exact)["joint"][:, 0, :, 0], arrays[f"{name}|joint_frame0"], rtol=0, atol=1e-9

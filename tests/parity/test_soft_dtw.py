@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from parity.fill import error, golden
+from helpers.fill import error, golden
 
 from zoo.parts.frame_distance import frame_distance
 from zoo.parts.soft_dtw import divergence, soft_dtw

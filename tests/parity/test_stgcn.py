@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from parity.fill import authors, check_backbone, error, golden, prefixed
-from parity.layouts import skeleton
+from helpers.fill import authors, check_backbone, error, golden, prefixed
+from helpers.golden_layouts import skeleton
+from helpers.shared import shared
 
-from shared import shared
 from zoo.backbones.stgcn import Model, Options
 
 

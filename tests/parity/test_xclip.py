@@ -7,12 +7,12 @@ import re
 import numpy as np
 import pytest
 import torch
-from invented_weights import save_xclip
-from parity.fill import authors, error, golden
+from helpers.fill import authors, error, golden
+from helpers.synthetic_weights import save_xclip
 from torch import Tensor
 
 from manifests.facts import encoder as facts_of
-from prep.encoder import Request
+from prep.encoders._encoder import Request
 from prep.encoders.xclip import XClip, load
 
 BLOCK = {

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from dask_cluster import Cluster
+from helpers.dask_cluster import Cluster
 
 
 @pytest.fixture

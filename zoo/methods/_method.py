@@ -23,7 +23,7 @@ class Losses:
 
 
 class Method(nn.Module):
-    """A backbone and a way to compare its feature maps. A subclass writes `score` and, if it likes, `penalties`.
+    """A backbone and a way to compare its feature maps. A subclass writes `score` and, if it likes, `auxiliary_losses`.
 
     Maps are (T', V, D): what the backbone makes of one clip. Row n of `support` is class n throughout.
     """
@@ -37,7 +37,9 @@ class Method(nn.Module):
         """How well every query fits every class, from their maps."""
         raise TypeError(f"{type(self).__module__} is a method without `score`; write that method.")
 
-    def penalties(self, support: Float[Tensor, "B N K T V D"], query: Float[Tensor, "B Q T V D"]) -> dict[str, Tensor]:
+    def auxiliary_losses(
+        self, support: Float[Tensor, "B N K T V D"], query: Float[Tensor, "B Q T V D"]
+    ) -> dict[str, Tensor]:
         """Further terms of the loss by name, each a scalar with its weight in it. None unless a subclass says so."""
         return {}
 
@@ -57,9 +59,9 @@ class Method(nn.Module):
         return self.score(*self.maps(episode))
 
     def losses(self, episode: Episode) -> Losses:
-        """Cross entropy of the scores, and the penalties."""
+        """Cross entropy of the scores, and the auxiliary_losses."""
         support, query = self.maps(episode)
         scores = self.score(support, query)
         match = F.cross_entropy(scores.flatten(0, 1), episode.answer.flatten().long())
-        parts = {"match": match} | self.penalties(support, query)
+        parts = {"match": match} | self.auxiliary_losses(support, query)
         return Losses(total=torch.stack(list(parts.values())).sum(), parts=parts, scores=scores)

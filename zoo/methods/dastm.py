@@ -82,7 +82,9 @@ class Model(Method):
             distance = soft_dtw(self.activation(query, prototypes, options.distance), options.gamma)
         return -distance / options.temperature
 
-    def penalties(self, support: Float[Tensor, "B N K T V D"], query: Float[Tensor, "B Q T V D"]) -> dict[str, Tensor]:
+    def auxiliary_losses(
+        self, support: Float[Tensor, "B N K T V D"], query: Float[Tensor, "B Q T V D"]
+    ) -> dict[str, Tensor]:
         """Minus the mean rank measure of all frames before activation (eq. 3), times its weight."""
         if self.options.regulariser == "none":
             return {}

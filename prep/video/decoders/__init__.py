@@ -1,1 +1,1 @@
-"""One decoder per file, behind the interface in prep/video/decoder.py."""
+"""One decoder per file, behind the interface in prep/video/decoders/_decoder.py."""

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
-from prep.clip import BadFile
-from prep.extras import extra
-from prep.outside.sources import load_bytes, load_head, place
-from prep.video.decoders._asked import FRAMES, PIXELS, check_size
+from prep.errors import BadFile
+from prep.untrusted.files import load_bytes, load_head, place
+from prep.video.decoders._limits import FRAMES, PIXELS, check_size
+from prep.video.extras import extra
 from prep.video.request import BadVideo, Video
 
 # Playlists and the like would open other files, or the network.

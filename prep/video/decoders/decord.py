@@ -11,14 +11,14 @@ from io import BytesIO
 
 import numpy as np
 
-from prep.clip import BadFile
-from prep.extras import extra
-from prep.outside.sources import load_bytes, place
-from prep.video.decoder import Look, Picture, Window
-from prep.video.decoders._asked import check_asked
+from prep.errors import BadFile
+from prep.untrusted.files import load_bytes, place
 from prep.video.decoders._container import opened
-from prep.video.decoders._look import look
+from prep.video.decoders._decoder import Look, Picture, Window
+from prep.video.decoders._limits import check_asked
 from prep.video.decoders._order import order
+from prep.video.decoders._probe import look
+from prep.video.extras import extra
 from prep.video.request import BadVideo, Video
 
 __all__ = ["frames", "look"]

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-from prep.extras import extra
-from prep.video.decoder import Look, Picture, Window
-from prep.video.decoders._asked import check_asked
 from prep.video.decoders._container import Opened, opened, packets
-from prep.video.decoders._cut import cut
-from prep.video.decoders._look import look
+from prep.video.decoders._crop import cut
+from prep.video.decoders._decoder import Look, Picture, Window
+from prep.video.decoders._limits import check_asked
 from prep.video.decoders._order import Order, mark_of, order
+from prep.video.decoders._probe import look
+from prep.video.extras import extra
 from prep.video.request import BadVideo, Video
 
 __all__ = ["frames", "look"]

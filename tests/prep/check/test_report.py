@@ -7,15 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from stores import clip_name, info, write_clips
+from helpers.stores import clip_name, info, write_clips
 
-from prep import quality
 from prep.check import chart
 from prep.check.folder import write_folder
 from prep.check.measures import Inspection
 from prep.check.report import Report, markdown, report, told
-from prep.clip import PrepError
-from prep.store import open_store
+from prep.errors import PrepError
+from prep.preprocessing import quality
+from prep.store.read import open_store
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

@@ -6,13 +6,13 @@ import shutil
 from pathlib import Path
 
 import pytest
-from built import built
-from embedding_runs import CLIPS, Make
+from helpers.built import built
+from helpers.embedding_runs import CLIPS, Make
 
 from prep.demo.generate import generate
 from prep.embedding.job import Model, VideoJob
-from prep.encoder import encoder
-from prep.store import open_store
+from prep.encoders._encoder import encoder
+from prep.store.read import open_store
 from prep.video.request import Wanted
 
 

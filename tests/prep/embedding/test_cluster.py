@@ -6,11 +6,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-from dask_cluster import Cluster, until
-from shell import Shell
+from helpers.dask_cluster import Cluster, until
+from helpers.shell import Shell
 
 from prep.demo.generate import generate
-from prep.store import open_store
+from prep.store.read import open_store
 
 CLIPS = 300
 
@@ -35,4 +35,4 @@ def test_a_worker_killed_half_way_changes_nothing(cluster: Cluster, tmp_path: Pa
     assert embedding.returncode == 0, stderr
     assert f"{CLIPS} of {CLIPS} clips have a vector" in stdout
     assert stderr == ""
-    assert open_store(there).mark.embedded == open_store(here).mark.embedded
+    assert open_store(there).manifest.embedded == open_store(here).manifest.embedded

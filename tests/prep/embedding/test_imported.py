@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from stores import make_store
+from helpers.stores import make_store
 
-from prep.clip import PrepError
-from prep.embedded import embedded, vision_language
 from prep.embedding.imported import Imported, ImportJob, import_embeddings
-from prep.store import Store, open_store
+from prep.errors import PrepError
+from prep.store.embeddings import embedded, vision_language
+from prep.store.read import Store, open_store
 
 CLASSES = 24
 
@@ -80,7 +80,7 @@ BAD = {
     "no names": ({"video": vectors(2)}, "holds video; `video` with `names`, `text`, or all three"),
     "nothing": ({"features": vectors(2)}, "holds features; `video` with `names`"),
     "twice": ({"video": vectors(2), "names": np.array(["a", "a"])}, "`a` stands twice in `names`"),
-    "strangers": ({"video": vectors(2), "names": np.array(["a", "b"])}, "none of its names .a, .... is a clip of"),
+    "unmatched": ({"video": vectors(2), "names": np.array(["a", "b"])}, "none of its names .a, .... is a clip of"),
     "too few names": (
         {"video": vectors(2), "names": np.array(["a"])},
         "names for 2 rows of `video`. One name",
@@ -98,7 +98,7 @@ def test_what_does_not_fit_is_refused_by_name(store: Store, tmp_path: Path, case
     arrays, words = BAD[case]
     with pytest.raises(PrepError, match=words):
         take(store, tmp_path / "f.npz", **arrays)
-    assert not open_store(store.path).mark.embedded
+    assert not open_store(store.path).manifest.embedded
 
 
 def test_no_pickle_is_opened(store: Store, tmp_path: Path) -> None:

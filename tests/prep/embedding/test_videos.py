@@ -10,21 +10,21 @@ from typing import Any
 
 import numpy as np
 import pytest
-from embedding_runs import CLIPS, Make, run, stop, video
+from helpers.embedding_runs import CLIPS, Make, run, stop, video
 
 import prep.embedding.part
-from prep.about import StaleError
-from prep.clip import PrepError
-from prep.embedded import embedded
+from prep.curate.verify import verify
 from prep.embedding.job import TextJob
 from prep.embedding.texts import averaged, embed_texts
 from prep.embedding.videos import Workers, embed_videos
-from prep.encoder import EncoderError
-from prep.store import open_store
-from prep.stores.verify import verify
-from prep.video.clip import answer
+from prep.encoders._encoder import EncoderError
+from prep.errors import PrepError
+from prep.store.embedding_key import KeyMismatch
+from prep.store.embeddings import embedded
+from prep.store.read import open_store
 from prep.video.pairing import pair
 from prep.video.request import Wanted
+from prep.video.worker import answer
 
 
 def rows(job: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -64,7 +64,7 @@ def test_a_stopped_run_is_continued_to_the_same_bits(job: Make, stop_after: int)
     whole = run(job("whole"))
     stop(job("cut"), stop_after)
     cut = job("cut")
-    assert not cut.store.mark.embedded
+    assert not cut.store.manifest.embedded
     result = run(cut)
     assert result.digest == whole.digest
     np.testing.assert_array_equal(rows(cut)[0], rows(job("whole"))[0])
@@ -110,26 +110,26 @@ def test_a_broken_video_is_named_and_costs_nobody_else_a_bit(job: Make) -> None:
 
 def test_vectors_made_otherwise_are_refused_by_what_differs(job: Make) -> None:
     run(job())
-    with pytest.raises(StaleError, match="frames is 4 there and 6 here. Keep both under another --name, or --replace"):
+    with pytest.raises(KeyMismatch, match="frames is 4 there and 6 here. Keep both under another --name, or --replace"):
         run(job(wanted=Wanted(6, 32)))
-    with pytest.raises(StaleError, match="crop is joints there and whole here"):
+    with pytest.raises(KeyMismatch, match="crop is joints there and whole here"):
         run(job(wanted=Wanted(4, 32, crop="whole")))
     run(job(wanted=Wanted(6, 32), name="tiny-6"))
     replaced = run(job(wanted=Wanted(6, 32), replace=True))
     assert replaced.fresh == CLIPS
     store = open_store(job().store.path)
     np.testing.assert_array_equal(embedded(store, "tiny").video, embedded(store, "tiny-6").video)
-    assert set(store.mark.embedded) == {"tiny/video", "tiny-6/video"}
+    assert set(store.manifest.embedded) == {"tiny/video", "tiny-6/video"}
 
 
 def test_videos_and_names_of_two_encoders_are_not_mixed(job: Make) -> None:
     made = job()
     strange = replace(made.model, facts=replace(made.model.facts, name="other"))
     embed_texts(TextJob(made.store, strange, ("{}",), "tiny"))
-    with pytest.raises(StaleError, match="videos are of tiny .*, texts of other"):
+    with pytest.raises(KeyMismatch, match="videos are of tiny .*, texts of other"):
         run(job())
     run(job(name="mine"))
-    with pytest.raises(StaleError, match="videos are of tiny .*, texts of other"):
+    with pytest.raises(KeyMismatch, match="videos are of tiny .*, texts of other"):
         embed_texts(TextJob(job().store, strange, ("{}",), "mine"))
 
 
@@ -144,7 +144,7 @@ def test_class_names_are_averaged_over_their_sentences(job: Make) -> None:
     by_hand = made.model.encoder.texts([name]) + made.model.encoder.texts([f"a video of a person {name}"])
     np.testing.assert_allclose(held.text[3], by_hand[0] / 2, rtol=1e-5, atol=1e-6)
     np.testing.assert_array_equal(held.text, averaged(made.model.encoder, made.store.info.classes, prompts))
-    with pytest.raises(StaleError, match="prompts is"):
+    with pytest.raises(KeyMismatch, match="prompts is"):
         embed_texts(TextJob(open_store(made.store.path), made.model, ("{}",), "tiny"))
 
 

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from invented_weights import checkpoint_actionclip, invented_head, open_clip_here
+from helpers.synthetic_weights import checkpoint_actionclip, invented_head, open_clip_here
 
 from manifests.facts import encoder as facts_of
-from prep.encoder import EncoderError, Request, encoder
+from prep.encoders._encoder import EncoderError, Request, encoder
 from prep.encoders.actionclip import POSITIONS, ActionClip, transf
 
 SENTENCES = ["drink water", "The man is drink water"]

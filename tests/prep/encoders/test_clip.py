@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from invented_weights import checkpoint_clip, open_clip_here
+from helpers.synthetic_weights import checkpoint_clip, open_clip_here
 from safetensors.torch import load_file, save_file
 
 from manifests.facts import encoder as facts_of
-from prep.encoder import EncoderError, Request, encoder
+from prep.encoders._encoder import EncoderError, Request, encoder
 from prep.encoders.clip import Pooled
 
 SENTENCES = ["drink water", "a photo of a person who eats", "x"]

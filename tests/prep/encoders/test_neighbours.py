@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 import torch
 
-from prep.encoder import EncoderError
 from prep.encoders import _torchvision
 from prep.encoders._computing import computing
-from prep.encoders._pictures import checked, normalised
+from prep.encoders._encoder import EncoderError
+from prep.encoders._normalise import checked, normalised
 from prep.encoders._tokens import END, PLACES, START, tokens
 from prep.encoders._weights import read_tensors
 

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from manifests.facts import encoder as facts_of
-from prep.encoder import EncoderError, Request, encoder
+from prep.encoders._encoder import EncoderError, Request, encoder
 from prep.encoders.tiny import HIDDEN, PATCH, Tiny, load
 
 SCRIPT = """
 import numpy as np
-from prep.encoder import encoder
+from prep.encoders._encoder import encoder
 tiny = encoder("tiny").load("", "cpu", "float32")
 clip = np.arange(8 * 32 * 32 * 3, dtype=np.uint8).reshape(1, 8, 32, 32, 3)
 print(tiny.weights, tiny.videos(clip).tobytes().hex(), tiny.texts(["drink water"]).tobytes().hex())

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from invented_weights import XCLIP_FRAMES, XCLIP_SIZE, XCLIP_WIDTH, save_xclip, xclip_config, xclip_model
+from helpers.synthetic_weights import XCLIP_FRAMES, XCLIP_SIZE, XCLIP_WIDTH, save_xclip, xclip_config, xclip_model
 
 from manifests.facts import encoder as facts_of
-from prep.encoder import EncoderError, Precision, Request
 from prep.encoders._computing import computing
+from prep.encoders._encoder import EncoderError, Precision, Request
 from prep.encoders._tokens import END, tokens
 from prep.encoders.xclip import AT_ONCE, XClip, load
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from invented_forms import assert_holds, channels_first, clips, find, imported, npy_pkl
+from helpers.synthetic_forms import assert_holds, channels_first, clips, find, imported, npy_pkl
 
 from manifests.facts import dataset
-from prep.clip import PrepError
-from prep.outside.pickles import UnsafePickle
+from prep.errors import PrepError
+from prep.untrusted.pickles import UnsafePickle
 
 
 @pytest.mark.parametrize("protocol", range(6))

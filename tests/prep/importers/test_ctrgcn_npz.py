@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from invented_forms import Made, assert_holds, clips, ctrgcn, find, flat, imported, one_hot
+from helpers.shared import shared
+from helpers.synthetic_forms import Made, assert_holds, clips, ctrgcn, find, flat, imported, one_hot
 
 from manifests.facts import dataset
-from prep.build import BadFiles
-from prep.clip import PrepError
-from prep.quality import NAN
-from shared import shared
+from prep.build.build import BadFiles
+from prep.errors import PrepError
+from prep.preprocessing.quality import NAN
 
 NAMES = [
     "S001C001P001R001A007",

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from invented_forms import Made, assert_holds, channels_first, clips, find, imported
+from helpers.synthetic_forms import Made, assert_holds, channels_first, clips, find, imported
 
-from prep.build import BadFiles
-from prep.clip import PrepError
+from prep.build.build import BadFiles
+from prep.errors import PrepError
 
 
 def write(folder: Path, parts: dict[str, list[Made]]) -> Path:

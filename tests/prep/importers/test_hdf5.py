@@ -8,12 +8,12 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from invented_forms import find, imported
-from stores import make_store
+from helpers.stores import make_store
+from helpers.synthetic_forms import find, imported
 
-from prep.clip import PrepError
-from prep.store import open_store
-from prep.stores.export import export
+from prep.curate.export import export
+from prep.errors import PrepError
+from prep.store.read import open_store
 
 
 @pytest.fixture

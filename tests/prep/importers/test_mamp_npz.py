@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from invented_forms import Made, assert_holds, channels_first, clips, find, flat, imported, one_hot
+from helpers.synthetic_forms import Made, assert_holds, channels_first, clips, find, flat, imported, one_hot
 
 from manifests.facts import dataset
-from prep.clip import PrepError
+from prep.errors import PrepError
 
 CLASSES = len(dataset("pku_mmd").classes)
 

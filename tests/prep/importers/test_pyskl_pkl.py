@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from invented_forms import Made, annotation, assert_holds, clips, find, imported
+from helpers.synthetic_forms import Made, annotation, assert_holds, clips, find, imported
 
-from prep.clip import PrepError
-from prep.outside.pickles import UnsafePickle
+from prep.errors import PrepError
+from prep.untrusted.pickles import UnsafePickle
 
 
 def write(path: Path, annotations: list[Any], protocol: int = 4, split: bool = True) -> Path:
@@ -75,7 +75,7 @@ def test_it_is_unpacked_once_and_again_when_it_changes(tmp_path: Path, monkeypat
     path, scratch = write(tmp_path / "a.pkl", [annotation(made) for made in clips(3)]), tmp_path / "scratch"
     first = find("pyskl_pkl", path, "ntu120", scratch)
     with monkeypatch.context() as patch:
-        patch.setattr("prep.outside.pickles.load", lambda path: pytest.fail("read again"))
+        patch.setattr("prep.untrusted.pickles.load", lambda path: pytest.fail("read again"))
         assert find("pyskl_pkl", path, "ntu120", scratch) == first
     write(path, [annotation(made) for made in clips(4)])
     assert len(find("pyskl_pkl", path, "ntu120", scratch).sources) == 4

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from invented_forms import Made, assert_holds, clips, find, flat, imported, one_hot
+from helpers.synthetic_forms import Made, assert_holds, clips, find, flat, imported, one_hot
 
-from prep.clip import PrepError
+from prep.errors import PrepError
 
 
 def parts(kind: str) -> tuple[list[Made], dict[str, np.ndarray]]:

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from invented_forms import Made, assert_holds, clips, imported
+from helpers.synthetic_forms import Made, assert_holds, clips, imported
 
-from prep.build import BadFiles
+from prep.build.build import BadFiles
 
 
 def write(folder: Path, made: Made, **more: Any) -> None:

@@ -14,18 +14,20 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mutations import broken_bytes
-from plain_kinetics import clip, person, plain_link, pose, text
-from refusals import refused
-from shell import Shell
+from helpers.mutations import broken_bytes
+from helpers.plain_kinetics import clip, person, plain_link, pose, text
+from helpers.refusals import refused
+from helpers.shared import shared
+from helpers.shell import Shell
 
 from manifests.facts import dataset, layout
-from prep.clip import BadFile, Found, PrepError, Recording, Request, Source
-from prep.forms import find as find_form
-from prep.outside.sources import load_bytes
+from prep.clip import Recording, Source
+from prep.errors import BadFile, PrepError
+from prep.formats import Found, Request
+from prep.formats import find as find_form
 from prep.readers import kinetics
 from prep.readers.kinetics import LABEL_FILES, MOST_BYTES, MOST_FRAMES, MOST_PEOPLE, find, read
-from shared import shared
+from prep.untrusted.files import load_bytes
 
 NAMES = ["--07WQ2iBlw", "-abc_DEF-12", "_0000000000", "__u6odV5hrI", "a0000000000"]
 FACTS = dataset("kinetics")

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from helpers.plain_kinetics import Pose, numpy_link, plain_link, pose, recording
+from helpers.shared import shared
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from plain_kinetics import Pose, numpy_link, plain_link, pose, recording
 
 from manifests.facts import dataset
-from prep.bodies import longest_tracks
-from prep.clip import Request
-from prep.outside.sources import load_bytes
+from prep.formats import Request
+from prep.preprocessing.bodies import longest_tracks
 from prep.readers._link import GAP, REACH, link
 from prep.readers.kinetics import find, read
-from shared import shared
+from prep.untrusted.files import load_bytes
 
 
 def follow(frames: list[list[Pose]]) -> list[list[int]]:

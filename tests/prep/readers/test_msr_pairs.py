@@ -6,18 +6,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from built import built, clips_of
+from helpers.built import built, clips_of
+from helpers.refusals import refused
+from helpers.shared import shared
+from helpers.synthetic_kinect import bare, counted, marked, people
+from helpers.synthetic_pku import write
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from invented_kinect import bare, counted, marked, people
-from invented_pku import write
-from refusals import refused
 
 from manifests.facts import dataset
-from prep.clip import BadFile, Found, PrepError, Recording, Request, Source
-from prep.outside.sources import load_bytes
+from prep.clip import Recording, Source
+from prep.errors import BadFile, PrepError
+from prep.formats import Found, Request
 from prep.readers.msr_pairs import MSR3D, Options, find, read, sniff
-from shared import shared
+from prep.untrusted.files import load_bytes
 
 FACTS, NAME = dataset("msr_pairs"), "a12_s03_e02"
 ONE = people(7)

@@ -8,15 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.plain_ntu import plain_read
+from helpers.refusals import refused
+from helpers.synthetic_ntu import NAME, person, source, text
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from invented_ntu import NAME, person, source, text
-from plain_ntu import plain_read
-from refusals import refused
 
 from manifests.facts import dataset
-from prep.clip import BadFile, PrepError, Recording, Request
-from prep.forms import find as find_form
+from prep.clip import Recording
+from prep.errors import BadFile, PrepError
+from prep.formats import Request
+from prep.formats import find as find_form
 from prep.readers.ntu import find, read
 
 TWO_IDS = (72057594037944738, 72057594037944734)  # equal as float64

@@ -9,14 +9,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from refusals import refused
+from helpers.refusals import refused
+from helpers.shared import shared
 
 from manifests.facts import dataset
-from prep.clip import BadFile, PrepError, Recording, Request, Source
-from prep.forms import find as find_form
-from prep.outside.sources import load_bytes
+from prep.clip import Recording, Source
+from prep.errors import BadFile, PrepError
+from prep.formats import Request
+from prep.formats import find as find_form
 from prep.readers.nw_ucla import find, read
-from shared import shared
+from prep.untrusted.files import load_bytes
 
 NAME = "a08_s03_e01_v02"  # the seventh action that exists
 

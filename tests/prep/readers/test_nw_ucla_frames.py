@@ -7,15 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from built import built, clips_of
+from helpers.built import built, clips_of
+from helpers.synthetic_kinect import frame_name, frame_text, list_text, people, sequence
+from helpers.synthetic_pku import write
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from invented_kinect import frame_name, frame_text, list_text, people, sequence
-from invented_pku import write
 
 from manifests.facts import dataset
-from prep.clip import BadFile, Found, PrepError, Recording, Request, Source
-from prep.forms import find as find_form
+from prep.clip import Recording, Source
+from prep.errors import BadFile, PrepError
+from prep.formats import Found, Request
+from prep.formats import find as find_form
 from prep.readers.nw_ucla_frames import find, load, read
 
 FACTS = dataset("nw_ucla")

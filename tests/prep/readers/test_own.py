@@ -11,14 +11,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from invented_own import clips, joints, write_own
+from helpers.synthetic_own import clips, joints, write_own
 
 from manifests.facts import dataset
 from manifests.own import read_own
-from prep.clip import BadFile, Found, PrepError, Request, Source
-from prep.forms import form
-from prep.outside.sources import load_bytes
+from prep.clip import Source
+from prep.errors import BadFile, PrepError
+from prep.formats import Found, Request, format_named
 from prep.readers.own import find, read
+from prep.untrusted.files import load_bytes
 
 NAME = "a02_s3_e0"
 
@@ -265,7 +266,7 @@ def test_clips_without_a_class_are_bad_and_zips_are_read(tmp_path: Path) -> None
 
 
 def test_it_is_a_form() -> None:
-    assert form("own").files.startswith(".npy, .npz or .json")
-    assert not form("own").prepared
+    assert format_named("own").files.startswith(".npy, .npz or .json")
+    assert not format_named("own").prepared
     with pytest.raises(PrepError, match="`labels` is not an option of the form own. It has none"):
-        form("own").options({"labels": "x"})
+        format_named("own").options({"labels": "x"})

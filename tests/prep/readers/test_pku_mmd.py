@@ -6,18 +6,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from built import built, clips_of
+from helpers.built import built, clips_of
+from helpers.shared import shared
+from helpers.synthetic_pku import label_text, recording, skeleton_text, write
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from invented_pku import label_text, recording, skeleton_text, write
 
 from manifests.facts import dataset
-from prep.build import BadFiles
-from prep.clip import BadFile, Found, PrepError, Recording, Request, Source
-from prep.forms import find as find_form
+from prep.build.build import BadFiles
+from prep.clip import Recording, Source
+from prep.errors import BadFile, PrepError
+from prep.formats import Found, Request
+from prep.formats import find as find_form
 from prep.readers import pku_mmd
 from prep.readers.pku_mmd import Options, find, load, read
-from shared import shared
 
 ONE, TWO = dataset("pku_mmd"), dataset("pku_mmd_2")
 ROWS = [(7, 1, 10, 1), (51, 21, 40, 2), (1, 40, 60, 1)]

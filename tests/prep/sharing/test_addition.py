@@ -10,19 +10,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from stores import about_text, embed, make_store
+from helpers.stores import about_text, embed, make_store
 
-from prep.clip import PrepError
-from prep.embedded import embedded
-from prep.embedding.keep import keep_texts
-from prep.mark import MARK, StoreError
-from prep.places.folder import Folder
+from prep.curate.verify import verify
+from prep.errors import PrepError
 from prep.sharing import addition
 from prep.sharing.card import CARD, card
 from prep.sharing.share import pull
 from prep.sharing.transfer import ShareError
-from prep.store import open_store
-from prep.stores.verify import verify
+from prep.storage.folder import Folder
+from prep.store.embeddings import embedded
+from prep.store.keep_embedding import keep_texts
+from prep.store.manifest import MANIFEST, StoreError
+from prep.store.read import open_store
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_only_what_was_added_is_fetched(there: Path, here: Path, read: list[str]
     assert all(map(np.array_equal, mine, arrays(here, "mine")))
     found = open_store(here)
     list(verify(found))
-    assert found.mark.embedded.keys() == {"mine/video", "mine/text", "xclip/video", "xclip/text"}
+    assert found.manifest.embedded.keys() == {"mine/video", "mine/text", "xclip/video", "xclip/text"}
     assert (here / CARD).read_text() == card(found)
     assert not here.with_name("here.zarr.embedding").exists()
     read.clear()
@@ -87,7 +87,7 @@ def test_a_pull_that_was_stopped_goes_on(
     while len(read) < 4:
         next(run)
     run.close()  # type: ignore[attr-defined]
-    assert not open_store(here).mark.embedded
+    assert not open_store(here).manifest.embedded
     kept, move = set(read[:3]), addition._move
     read.clear()
 
@@ -99,7 +99,7 @@ def test_a_pull_that_was_stopped_goes_on(
     with pytest.raises(KeyboardInterrupt):
         list(pull(str(there), here))
     assert not kept & set(read)
-    assert not open_store(here).mark.embedded
+    assert not open_store(here).manifest.embedded
     monkeypatch.setattr(addition, "_move", move)
     list(pull(str(there), here))
     assert equal(here, there)
@@ -125,7 +125,7 @@ def test_what_is_here_is_not_overwritten(there: Path, here: Path, tmp_path: Path
     other = make_store(tmp_path / "other.zarr", clips_per_class=2, seed=1)
     with pytest.raises(ShareError, match="other.zarr: is there already, and is not the store of"):
         list(pull(str(there), other))
-    assert not open_store(other).mark.embedded
+    assert not open_store(other).manifest.embedded
 
 
 def outside(mark: dict[str, Any]) -> None:
@@ -149,13 +149,13 @@ def test_a_manifest_that_names_other_arrays_is_not_followed(
     there: Path, here: Path, change: Callable[[dict[str, Any]], None]
 ) -> None:
     embed(there)
-    mark = json.loads((there / MARK).read_text())
+    mark = json.loads((there / MANIFEST).read_text())
     change(mark)
-    (there / MARK).write_text(json.dumps(mark))
-    before = open_store(here).mark
+    (there / MANIFEST).write_text(json.dumps(mark))
+    before = open_store(here).manifest
     with pytest.raises(StoreError, match="is none of a store. Do not trust this place"):
         list(pull(str(there), here))
-    assert open_store(here).mark == before
+    assert open_store(here).manifest == before
     list(verify(open_store(here)))
 
 

@@ -6,11 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import stores
-from stores import make_store
+from helpers import stores
+from helpers.stores import make_store
 
 from prep.sharing.card import card
-from prep.store import open_store
+from prep.store.read import open_store
 
 
 def test_the_card_counts_and_cites(tmp_path: Path) -> None:

@@ -6,18 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from stores import about_text, about_video, embed, make_store
+from helpers.stores import about_text, about_video, embed, make_store
 
-from prep.embedded import embedded
-from prep.embedding.keep import keep_texts, keep_videos
-from prep.mark import MARK, StoreError
-from prep.places.folder import Folder
+from prep.curate.verify import verify
 from prep.sharing.card import CARD, card
 from prep.sharing.rebuild import push_recipe, read_shared
 from prep.sharing.share import pull, push
 from prep.sharing.transfer import ShareError
-from prep.store import open_store
-from prep.stores.verify import verify
+from prep.storage.folder import Folder
+from prep.store.embeddings import embedded
+from prep.store.keep_embedding import keep_texts, keep_videos
+from prep.store.manifest import MANIFEST, StoreError
+from prep.store.read import open_store
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_embeddings_go_along(here: Path, there: str, tmp_path: Path) -> None:
     sent(here, there)
     list(pull(there, tmp_path / "back.zarr"))
     back = open_store(tmp_path / "back.zarr")
-    assert back.mark == store.mark
+    assert back.manifest == store.manifest
     list(verify(back))
     ours, theirs = embedded(store, "xclip"), embedded(back, "xclip")
     for array in ("video", "done", "frames", "text"):
@@ -68,8 +68,8 @@ def test_an_embedding_added_later_follows_alone(here: Path, there: str, written:
     store = embed(here)
     sent(here, there)
     new = {file for file in store.files if file.startswith("embeddings/")}
-    assert set(written) == {*new, CARD, MARK}
-    assert open_store(there).mark == store.mark
+    assert set(written) == {*new, CARD, MANIFEST}
+    assert open_store(there).manifest == store.manifest
     list(verify(open_store(there)))
 
 
@@ -88,7 +88,7 @@ def test_a_push_of_an_addition_that_was_stopped_is_continued(here: Path, there: 
     sent(here, there)
     assert before
     assert not before & set(written)
-    assert open_store(there).mark == store.mark
+    assert open_store(there).manifest == store.manifest
 
 
 def test_a_fetched_store_is_embedded_and_sent_back(here: Path, there: str, tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_a_fetched_store_is_embedded_and_sent_back(here: Path, there: str, tmp_p
     assert CARD not in mine.files
     sent(tmp_path / "mine.zarr", there)
     list(pull(there, tmp_path / "again.zarr"))
-    assert set(open_store(tmp_path / "again.zarr").mark.embedded) == {"other/video", "other/text"}
+    assert set(open_store(tmp_path / "again.zarr").manifest.embedded) == {"other/video", "other/text"}
     assert "`other`: xclip" in (tmp_path / "again.zarr" / CARD).read_text()
 
 

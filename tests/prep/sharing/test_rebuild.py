@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from manifests.facts import dataset
-from prep.build import build
-from prep.building.job import Job
+from prep.build.build import build
+from prep.build.job import Job
 from prep.demo.generate import generate
 from prep.sharing.rebuild import RebuildError, Shared, check_same, job_of, push_recipe, read_shared, shared
 from prep.sharing.transfer import ShareError
-from prep.store import Store, open_store
+from prep.store.read import Store, open_store
 
 
 def built(job: Job) -> Store:

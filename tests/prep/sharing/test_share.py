@@ -10,18 +10,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from servers import cut, nginx, s3, without_ranges
-from stores import make_store
+from helpers.servers import cut, nginx, s3, without_ranges
+from helpers.stores import make_store
 
-import prep.places.remote
-from prep.clip import PrepError
-from prep.mark import MARK, StoreError
-from prep.places.folder import Folder
-from prep.places.place import LineCut, PlaceError
+import prep.storage.remote
+from prep.curate.verify import verify
+from prep.errors import PrepError
 from prep.sharing.share import TermsError, pull, push
 from prep.sharing.transfer import ShareError
-from prep.store import SMALL, open_store
-from prep.stores.verify import verify
+from prep.storage.folder import Folder
+from prep.storage.storage import ConnectionLost, StorageError
+from prep.store.manifest import MANIFEST, StoreError
+from prep.store.read import SMALL, open_store
 
 SHARD = "joints/c/0/0/0/0"
 
@@ -102,7 +102,7 @@ def test_s3_cut_three_times_each_way(whole: Path, tmp_path: Path, bucket: str, m
 def test_what_arrived_is_kept_where_one_request_may_not_be_repeated(
     web: tuple[str, Path], whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(prep.places.remote, "RETRIES", 0)
+    monkeypatch.setattr(prep.storage.remote, "RETRIES", 0)
     list(push(open_store(whole), f"{web[0]}/s.zarr"))
     out, size = tmp_path / "back.zarr", sum(held.bytes for held in open_store(whole).files.values())
     with cut(web[0], after=300_000) as (url, line):
@@ -219,7 +219,7 @@ def test_another_store_is_not_written_over(web: tuple[str, Path], whole: Path, o
         open_store(f"{web[0]}/s.zarr")
     list(push(open_store(whole), f"{web[0]}/s.zarr"))
     same(web[1] / "s.zarr", whole)
-    (web[1] / "s.zarr" / MARK).write_text("[]")
+    (web[1] / "s.zarr" / MANIFEST).write_text("[]")
     with pytest.raises(ShareError, match="holds a manifest.json of something else"):
         list(push(open_store(whole), f"{web[0]}/s.zarr"))
 
@@ -231,7 +231,7 @@ def test_a_file_altered_here_is_not_sent(whole: Path, tmp_path: Path) -> None:
     (copy / SHARD).write_bytes(content)
     with pytest.raises(ShareError, match=f"{SHARD} was altered after the build"):
         list(push(open_store(copy), str(tmp_path / "there.zarr")))
-    assert not (tmp_path / "there.zarr" / MARK).exists()
+    assert not (tmp_path / "there.zarr" / MANIFEST).exists()
 
 
 def test_a_place_that_loses_bytes_is_noticed(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -245,7 +245,7 @@ def test_a_place_that_loses_bytes_is_noticed(whole: Path, tmp_path: Path, monkey
     monkeypatch.setattr(Folder, "write", lossy)
     with pytest.raises(ShareError, match=f"{SHARD} comes back other than it was sent, twice"):
         list(push(open_store(whole), str(tmp_path / "there.zarr")))
-    assert not (tmp_path / "there.zarr" / MARK).exists()
+    assert not (tmp_path / "there.zarr" / MANIFEST).exists()
 
 
 def test_a_full_disk_is_told_by_its_name(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -253,16 +253,16 @@ def test_a_full_disk_is_told_by_its_name(whole: Path, tmp_path: Path, monkeypatc
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(PlaceError, match=r"cannot be written .* The disk is full: free some space"):
+    with pytest.raises(StorageError, match=r"cannot be written .* The disk is full: free some space"):
         list(push(open_store(whole), str(tmp_path / "there.zarr")))
     assert list((tmp_path / "there.zarr").rglob("*.writing")) == []
 
 
 def test_a_folder_that_may_not_be_written_is_told(whole: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
-    with pytest.raises(PlaceError, match="cannot be written .* Choose a place that you may write to"):
+    with pytest.raises(StorageError, match="cannot be written .* Choose a place that you may write to"):
         list(push(open_store(whole), str(tmp_path / "file" / "s.zarr")))
-    with pytest.raises(PlaceError, match="cannot be written .* Choose another --out"):
+    with pytest.raises(StorageError, match="cannot be written .* Choose another --out"):
         list(pull(str(whole), tmp_path / "file" / "s.zarr"))
 
 
@@ -288,9 +288,9 @@ def test_terms_that_forbid_it_are_told(tmp_path: Path) -> None:
 def test_a_server_without_ranges_needs_a_word(web: tuple[str, Path], whole: Path, tmp_path: Path) -> None:
     list(push(open_store(whole), f"{web[0]}/s.zarr"))
     with without_ranges(web[1]) as url:
-        with pytest.raises(PlaceError, match="the server ignores Range requests"):
+        with pytest.raises(StorageError, match="the server ignores Range requests"):
             list(pull(f"{url}/s.zarr", tmp_path / "back.zarr"))
-        with cut(url, after=300_000, times=1) as (bad, _), pytest.raises(PlaceError):
+        with cut(url, after=300_000, times=1) as (bad, _), pytest.raises(StorageError):
             list(pull(f"{bad}/s.zarr", tmp_path / "back.zarr", whole_files=True))
         list(pull(f"{url}/s.zarr", tmp_path / "back.zarr", whole_files=True))
     same(tmp_path / "back.zarr", whole)
@@ -300,21 +300,22 @@ def test_a_line_that_brings_nothing_ends_the_pull(
     web: tuple[str, Path], whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     list(push(open_store(whole), f"{web[0]}/s.zarr"))
-    monkeypatch.setattr(prep.places.remote, "RETRIES", 0)
+    monkeypatch.setattr(prep.storage.remote, "RETRIES", 0)
     monkeypatch.setattr("prep.sharing.share._check_names", lambda place, mark: line.__setattr__("after", 0))
-    with cut(web[0], after=10**9, times=10**6) as (url, line), pytest.raises(LineCut, match="it continues"):
+    with cut(web[0], after=10**9, times=10**6) as (url, line), pytest.raises(ConnectionLost, match="it continues"):
         list(pull(f"{url}/s.zarr", tmp_path / "back.zarr"))
     assert not (tmp_path / "back.zarr").exists()
 
 
 @pytest.mark.parametrize(
-    "name", ["../../escape", "/escape", "a/../../escape", ".hidden", MARK, "card.md", "zarr.json/below", "a b", "a\nb"]
+    "name",
+    ["../../escape", "/escape", "a/../../escape", ".hidden", MANIFEST, "card.md", "zarr.json/below", "a b", "a\nb"],
 )
 def test_a_manifest_with_strange_names_writes_nothing(whole: Path, tmp_path: Path, name: str) -> None:
     copy = Path(shutil.copytree(whole, tmp_path / "copy.zarr"))
-    mark = json.loads((copy / MARK).read_text())
+    mark = json.loads((copy / MANIFEST).read_text())
     mark["files"][name] = {"bytes": 3, "sha256": "0" * 64}
-    (copy / MARK).write_text(json.dumps(mark))
+    (copy / MANIFEST).write_text(json.dumps(mark))
     with pytest.raises(StoreError, match="which is no file of a store|names a file outside the store"):
         list(pull(str(copy), tmp_path / "sub" / "back.zarr"))
     assert not (tmp_path / "sub").exists()

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from prep.mark import FileMark, file_digest
-from prep.places.folder import Folder
 from prep.sharing.transfer import Moved, Tell, digest_at, fetch, side_by_side
+from prep.storage.folder import Folder
+from prep.store.manifest import FileEntry, file_digest
 
 
 @pytest.mark.parametrize("jobs", [1, 3, 20])
@@ -39,7 +39,7 @@ def test_the_first_error_stops_the_others() -> None:
 def test_a_finished_file_is_not_fetched_again(tmp_path: Path) -> None:
     (tmp_path / "here").mkdir()
     (tmp_path / "here" / "a").write_bytes(b"content")
-    held = FileMark(7, file_digest(tmp_path / "here" / "a"))
+    held = FileEntry(7, file_digest(tmp_path / "here" / "a"))
     told: list[int] = []
     fetch(Folder(tmp_path / "nowhere"), "a", held, tmp_path / "here", told.append)
     assert told == [7]

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from stores import info, write_clips
+from helpers.stores import info, write_clips
 
-from prep.clip import PrepError
-from prep.outside.sources import place
-from prep.store import Store, open_store
+from prep.errors import PrepError
+from prep.store.read import Store, open_store
+from prep.untrusted.files import place
 from prep.video.pairing import Pairs, pair
 from prep.video.request import ClipVideo
 
@@ -82,7 +82,7 @@ def test_a_video_finds_its_clip(tmp_path: Path, dataset: str, clip: str, file: s
     (one,) = pairs.clips
     assert (one.clip, one.start, one.stop, one.recorded, one.box) == (0, -1, -1, 40, None)
     assert not one.video.pictures
-    assert (pairs.missing, pairs.bad, pairs.unused, pairs.strangers) == ((), (), 0, 1)
+    assert (pairs.missing, pairs.bad, pairs.unused, pairs.unmatched) == ((), (), 0, 1)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_the_pictures_of_a_folder_are_a_video_in_the_order_of_their_numbers(
     (one,) = pairs.clips
     assert one.video.pictures
     assert [source.member or os.path.relpath(source.path, folder) for source in one.video.sources] == files
-    assert (pairs.missing, pairs.bad, pairs.unused, pairs.strangers) == ((), (), 0, 0)
+    assert (pairs.missing, pairs.bad, pairs.unused, pairs.unmatched) == ((), (), 0, 0)
 
 
 @pytest.mark.parametrize("inside", ["", "m", "m/view_1", "m/view_1/a01_s01_e00"])
@@ -186,7 +186,7 @@ def test_what_is_missing_unused_or_strange_is_counted(tmp_path: Path) -> None:
     pairs = pair(store, folder)
     assert [(clip.clip, clip.name) for clip in pairs.clips] == [(1, NTU[1])]
     assert pairs.missing == (NTU[0], NTU[2])
-    assert (pairs.unused, pairs.strangers) == (1, 2)
+    assert (pairs.unused, pairs.unmatched) == (1, 2)
 
 
 def test_clips_come_in_the_order_of_the_store_whatever_the_folders(tmp_path: Path) -> None:
@@ -266,7 +266,7 @@ def test_ones_own_videos_are_called_like_the_clips(tmp_path: Path) -> None:
         "walk 1": "deep/walk 1_rgb.avi",
         "x.y": "x.y.mkv",
     }
-    assert (pairs.unused, pairs.strangers) == (1, 0)
+    assert (pairs.unused, pairs.unmatched) == (1, 0)
     assert all(clip.together and clip.shape == (0, 0) for clip in pairs.clips)
 
 

@@ -6,9 +6,9 @@ from itertools import product
 
 import pytest
 import torch
+from helpers import plain_dastm as plain
 from torch import Tensor, nn
 
-from tests.zoo import plain_dastm as plain
 from zoo.methods.dastm import Model, Options
 
 PAPER = Options()
@@ -43,18 +43,18 @@ def test_scores_written_out(options: Options, literal) -> None:
 
 def test_penalties_written_out() -> None:
     support, query = maps()
-    term = model(Options(regulariser="nuclear", rank_weight=0.2)).penalties(support, query)["rank"]
+    term = model(Options(regulariser="nuclear", rank_weight=0.2)).auxiliary_losses(support, query)["rank"]
     torch.testing.assert_close(term, -0.2 * plain.nuclear(query[0]))
-    term = model(OFFICIAL).penalties(support, query)["rank"]
+    term = model(OFFICIAL).auxiliary_losses(support, query)["rank"]
     torch.testing.assert_close(term, -0.1 * (plain.surrogate(query[0]) + plain.surrogate(support[0].mean(1))))
-    assert model(Options(regulariser="none")).penalties(support, query) == {}
+    assert model(Options(regulariser="none")).auxiliary_losses(support, query) == {}
 
 
 def test_only_the_plain_nuclear_norm_rewards_larger_maps() -> None:
     support, query = maps()
     for name, grows in (("nuclear", True), ("nuclear_normalised", False)):
         method = model(Options(regulariser=name))
-        gain = method.penalties(support, query)["rank"] - method.penalties(support, 10 * query)["rank"]
+        gain = method.auxiliary_losses(support, query)["rank"] - method.auxiliary_losses(support, 10 * query)["rank"]
         assert (gain.item() > 1e-6) == grows
 
 
@@ -71,7 +71,7 @@ def test_only_the_plain_nuclear_norm_rewards_larger_maps() -> None:
 def test_every_combination_is_finite_and_differentiable(distance: str, activation: str, regulariser: str) -> None:
     support, query = (value.float().requires_grad_() for value in maps())
     method = model(Options(distance=distance, activation=activation, regulariser=regulariser)).float().train()
-    total = method.score(support, query).sum() + sum(method.penalties(support, query).values())
+    total = method.score(support, query).sum() + sum(method.auxiliary_losses(support, query).values())
     total.backward()
     for value in (support, query, *method.parameters()):
         assert torch.isfinite(value.grad).all()

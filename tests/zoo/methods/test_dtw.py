@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
+from helpers import plain_dastm as plain
 from torch import nn
 
-from tests.zoo import plain_dastm as plain
 from zoo.methods import protonet
 from zoo.methods.dtw import Model, Options
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
+from helpers import plain_dastm as plain
 from torch import Tensor, nn
 
-from tests.zoo import plain_dastm as plain
 from zoo.parts import activation
 from zoo.parts.activation import AlignedActivation, PairwiseActivation
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
+from helpers import plain_dastm as plain
 from torch import Tensor
 
-from tests.zoo import plain_dastm as plain
 from zoo.parts.rank import batch_nuclear_surrogate, normalised_nuclear_norm, nuclear_norm
 
 

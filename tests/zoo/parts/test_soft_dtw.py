@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
+from helpers import plain_dastm as plain
 
-from tests.zoo import plain_dastm as plain
 from zoo.parts.soft_dtw import alignment_distance, divergence, soft_dtw
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from invented_video import encode, invent, number_in, picture, video_of
+from helpers.synthetic_video import encode, invent, number_in, picture, video_of
 
 from prep.clip import Source
 from prep.video.decoders import pyav

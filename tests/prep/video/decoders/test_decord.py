@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from invented_video import KINDS, encode, invent, number_in, picture, plain, video_of
+from helpers.synthetic_video import KINDS, encode, invent, number_in, picture, plain, video_of
 
-from prep.outside.sources import find_sources
+from prep.untrusted.files import find_sources
 from prep.video.decoders import decord, pyav
 from prep.video.request import BadVideo, Video
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import av
 import pytest
-from invented_video import encode, picture
+from helpers.synthetic_video import encode, picture
 
 from prep.video.decoders._h264 import Reader, instant, size_of_lengths, units
 

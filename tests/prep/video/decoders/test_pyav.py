@@ -6,14 +6,14 @@ import av
 import cv2
 import numpy as np
 import pytest
-from invented_video import KINDS, encode, invent, number_in, picture, plain, video_of
+from helpers.shared import shared
+from helpers.synthetic_video import KINDS, encode, invent, number_in, picture, plain, video_of
 
-from prep.outside.sources import find_sources
+from prep.untrusted.files import find_sources
 from prep.video.decoders import decord, pyav
 from prep.video.decoders._container import opened
 from prep.video.decoders._order import Order, order
 from prep.video.request import BadVideo, Video
-from shared import shared
 
 COUNT = 40
 ASKED = [list(range(COUNT)), [0], [COUNT - 1], [0, 0, 13, 13, 14, 39], [3, 8, 13, 18, 23, 28, 33, 38], [25, 26], []]

@@ -1,0 +1,90 @@
+"""What a store holds, in numbers that a person asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from prep.store.embedding_key import TextKey, VideoKey
+from prep.store.embeddings import embedded
+from prep.store.manifest import EMBEDDINGS
+from prep.store.read import Store, StoreInfo
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """One embedding: `clips` have a vector, and so have `classes` (0: none was embedded); all of length `width`.
+
+    `random` where the weights are; `named` is what the user called them, `video` and `text` say how vectors were made
+    (None where there are none); `digests` are those of the parts.
+    """
+
+    name: str
+    encoder: str
+    weights: str
+    named: str
+    random: bool
+    width: int
+    clips: int
+    classes: int
+    video: VideoKey | None
+    text: TextKey | None
+    digests: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Counts over a store. `shape` is (M, V, C); `clips_per_class` leaves out classes without clips."""
+
+    path: str
+    digest: str
+    info: StoreInfo
+    clips: int
+    frames: int
+    shape: tuple[int, int, int]
+    bytes: int
+    clips_per_class: tuple[tuple[str, int], ...]
+    several_bodies: int
+    without_frames: int
+    embeddings: tuple[Vectors, ...] = ()
+
+
+def summarise(store: Store) -> Summary:
+    """Count. Raises StoreError, and KeyMismatch where an embedding's parts do not fit each other."""
+    counts = [(name, int((store.label == label).sum())) for label, name in enumerate(store.info.classes)]
+    return Summary(
+        path=store.path,
+        digest=store.digest,
+        info=store.info,
+        clips=len(store),
+        frames=store.frames,
+        shape=store.shape,
+        bytes=sum(file.bytes for file in store.files.values()),
+        clips_per_class=tuple((name, count) for name, count in counts if count),
+        several_bodies=int((store.bodies > 1).sum()),
+        without_frames=int((store.offsets[1:] == store.offsets[:-1]).sum()),
+        embeddings=tuple(_embeddings(store)),
+    )
+
+
+def _embeddings(store: Store) -> Iterator[Vectors]:
+    for name in sorted({unit.partition("/")[0] for unit in store.manifest.embedded}):
+        held = embedded(store, name)
+        about = held.about_video or held.about_text
+        if about is None:
+            continue
+        yield Vectors(
+            name=name,
+            encoder=about.key.encoder,
+            weights=about.key.weights,
+            named=about.named,
+            random=about.random,
+            width=held.width,
+            clips=int(held.done.sum()) if held.about_video else 0,
+            classes=store.shape_of(f"{EMBEDDINGS}/{name}/text")[0] if held.about_text else 0,
+            video=held.about_video.key if held.about_video else None,
+            text=held.about_text.key if held.about_text else None,
+            digests={
+                unit: mark.digest for unit, mark in store.manifest.embedded.items() if unit.startswith(f"{name}/")
+            },
+        )

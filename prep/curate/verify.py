@@ -1,0 +1,98 @@
+"""Is a store still what its build wrote, and what was embedded since? Every digest recomputed, block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from prep.store.embeddings import PARTS, arrays_of, embedded, read_array, unfit
+from prep.store.manifest import (
+    AGAIN,
+    EMBEDDINGS,
+    Block,
+    EmbeddingEntry,
+    StoreError,
+    array_digest,
+    embedding_digest,
+    long_digests,
+)
+from prep.store.read import BLOCK, SMALL, Store
+
+
+@dataclass(frozen=True)
+class Checked:
+    """One step of `verify`: an array, or a block of one, recomputed."""
+
+    done: int
+    total: int
+    what: str
+
+
+def verify(store: Store) -> Iterator[Checked]:
+    """Recompute every digest and check that the arrays fit together. Raises StoreError at the first that does not.
+
+    Embeddings are checked like clips; raises KeyMismatch where vectors of videos and of class names do not fit.
+    """
+    blocks = -(-store.frames // BLOCK)
+    added = sum(len(entry.arrays) for entry in store.manifest.embedded.values())
+    clips = len(SMALL) + blocks
+    total = clips + added
+    for done, name in enumerate(SMALL, 1):
+        _compare(store, name, array_digest(store.read(name)), store.array_digests.get(name))
+        yield Checked(done, total, name)
+    _check_consistent(store)
+    seen = []
+    for index in range(blocks):
+        where = slice(index * BLOCK, min((index + 1) * BLOCK, store.frames))
+        joints, mask = store.read("joints", where), store.read("body_mask", where)
+        if not np.isfinite(joints).all():
+            raise StoreError(
+                f"{store.path}: frames {where.start}-{where.stop} hold values that are not finite. {AGAIN}"
+            )
+        seen.append(Block(index, array_digest(joints), array_digest(mask)))
+        yield Checked(len(SMALL) + index + 1, total, f"block {index + 1}/{blocks}")
+    for name, digest in long_digests(seen).items():
+        _compare(store, name, digest, store.array_digests.get(name))
+    for done, name in enumerate(_embeddings(store), clips + 1):
+        yield Checked(done, total, name)
+
+
+def _compare(store: Store, name: str, digest: str, wanted: str | None) -> None:
+    if digest != wanted:
+        raise StoreError(f"{store.path}: array `{name}` differs from its digest. {AGAIN}")
+
+
+def _check_consistent(store: Store) -> None:
+    offsets, clips = store.offsets, len(store)
+    if len(offsets) != clips + 1 or offsets[0] != 0 or offsets[-1] != store.frames or (np.diff(offsets) < 0).any():
+        raise StoreError(f"{store.path}: `offsets` does not divide {store.frames} frames into {clips} clips. {AGAIN}")
+    if clips and not (store.label.min() >= 0 and store.label.max() < len(store.info.classes)):
+        raise StoreError(f"{store.path}: a label lies outside the {len(store.info.classes)} classes. {AGAIN}")
+
+
+def _embeddings(store: Store) -> Iterator[str]:
+    """The name of each array of an embedding once it is checked."""
+    for unit, entry in sorted(store.manifest.embedded.items()):
+        if not entry.arrays or set(entry.arrays) != set(arrays_of(unit)):
+            raise unfit(store, unit, "does not have the arrays of an embedding")
+        embedded(store, unit.partition("/")[0])
+        about = store.attributes(f"{EMBEDDINGS}/{unit}")
+        if embedding_digest(about, entry.arrays, store.digest) != entry.digest:
+            raise unfit(store, unit, "differs from its digest, or is of other clips")
+        yield from _arrays(store, unit, entry)
+
+
+def _arrays(store: Store, unit: str, entry: EmbeddingEntry) -> Iterator[str]:
+    name, _, part = unit.partition("/")
+    held = {}
+    for array, path in zip(PARTS[part], arrays_of(unit), strict=True):
+        held[array] = read_array(store, name, array)
+        _compare(store, path, array_digest(held[array]), entry.arrays[path])
+        yield path
+    done = held.get("done", np.ones(len(held[part]), bool))
+    if not np.isfinite(held[part][done]).all():
+        raise unfit(store, unit, "holds values that are not finite")
+    if held[part][~done].any():
+        raise unfit(store, unit, "has vectors of clips that it says have none")

@@ -1,0 +1,115 @@
+"""Writing files so that a kill, a full disk or a second writer leaves nothing half done.
+
+One atomic write, one lock, and one wording of what the operating system refuses. Every room that writes uses these.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+from uuid import uuid4
+
+from prep.errors import PrepError
+
+WRITING = ".writing"  # suffix of a file that is not yet whole
+LOCK = "lock"
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+REFUSED = (errno.EROFS, errno.EACCES, errno.EPERM)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Create `folder` if needed and hold its lock; an empty folder is removed again at the end.
+
+    The lock is released when its process ends, however it ends. What killed writers left behind is cleared.
+    Raises PrepError when another process holds it.
+    """
+    from filelock import FileLock, Timeout
+
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / LOCK, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise PrepError(f"{folder}: another command is writing here. Wait for it, or choose another --out.") from None
+    try:
+        for left in folder.rglob(f"*{WRITING}"):
+            remove(left)
+        yield
+    finally:
+        empty = [left.name for left in folder.iterdir() if left.name != LOCK] == []
+        if empty:
+            (folder / LOCK).unlink(missing_ok=True)
+        lock.release()
+        if empty:
+            (folder / LOCK).unlink(missing_ok=True)
+            folder.rmdir()
+
+
+@contextmanager
+def disk_errors(target: Path) -> Iterator[None]:
+    """Turn a full disk, a size limit and a refused permission into a PrepError; what was written so far stays."""
+    try:
+        yield
+    except OSError as error:
+        # numpy raises a short write without an error number.
+        short_write = error.errno is None and "requested and" in str(error)
+        if error.errno in FULL or short_write:
+            raise PrepError(
+                f"{target}: the disk is full, or a size limit was reached. "
+                "Free some space and run the same command; it continues."
+            ) from error
+        if error.errno in REFUSED:
+            where = error.filename or target
+            raise PrepError(
+                f"{where}: cannot be written ({os.strerror(error.errno)}). Choose another folder, or change its rights."
+            ) from error
+        raise
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path` for a file or folder; it takes the place of `path` when the block ends well.
+
+    Files are flushed to the disk before the rename, so after a kill `path` is the old one or the new one, whole. After
+    an error the temporary is removed. A folder cannot replace a folder that is not empty.
+    """
+    temporary = path.with_name(f"{path.name}.{uuid4().hex}{WRITING}")
+    try:
+        yield temporary
+        flush(temporary)
+        temporary.replace(path)
+    except BaseException:
+        remove(temporary)
+        raise
+
+
+def atomic_write(path: Path, content: bytes | str | Callable[[BinaryIO], None]) -> None:
+    """Write one file whole or not at all: its bytes, its text (UTF-8), or what a function writes into it."""
+    with writing(path) as temporary:
+        if callable(content):
+            with temporary.open("wb") as file:
+                content(file)
+        else:
+            temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def flush(path: Path) -> None:
+    """Flush a file, or every file below a folder, to the disk."""
+    for file in path.rglob("*") if path.is_dir() else [path]:
+        if file.is_file():
+            with file.open("rb+") as opened:
+                os.fsync(opened.fileno())
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

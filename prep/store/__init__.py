@@ -1,0 +1,1 @@
+"""The store format: the only room that imports zarr."""

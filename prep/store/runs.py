@@ -1,0 +1,42 @@
+"""Runs of whole clips that fit in memory, for whoever reads a store from end to end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prep.store.read import BLOCK, Store
+
+
+def runs(offsets: NDArray[np.int64], frames: int = BLOCK) -> Iterator[tuple[int, int]]:
+    """(first, last but one) clip of each run: whole clips of together at most `frames` frames, but at least one.
+
+    >>> list(runs(np.array([0, 4, 8, 20, 22]), frames=10))
+    [(0, 2), (2, 3), (3, 4)]
+    """
+    start, clips = 0, len(offsets) - 1
+    while start < clips:
+        stop = int(np.searchsorted(offsets, offsets[start] + frames, side="right")) - 1
+        stop = min(max(stop, start + 1), clips)
+        yield start, stop
+        start = stop
+
+
+def read_clips(store: Store, clips: Sequence[int]) -> Iterator[tuple[int, NDArray[np.float32], NDArray[np.bool_]]]:
+    """(clip, joints (L, M, V, C), body_mask (L, M)) of some clips, in the store's order.
+
+    Clips that lie near each other are read together, at most a block at a time. Raises StoreError.
+    """
+    offsets, waiting = store.offsets, sorted(clips)
+    while waiting:
+        first = int(offsets[waiting[0]])
+        count = int(np.searchsorted(offsets[np.array(waiting) + 1], first + BLOCK, side="right"))
+        near, waiting = waiting[: max(count, 1)], waiting[max(count, 1) :]
+        stop = int(offsets[near[-1] + 1])
+        joints, mask = store.joints(first, stop), store.read("body_mask", slice(first, stop))
+        for clip in near:
+            where = slice(int(offsets[clip]) - first, int(offsets[clip + 1]) - first)
+            # Copies, since a view of one clip would keep all that was read with it.
+            yield clip, joints[where].copy(), mask[where].copy()

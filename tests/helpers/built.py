@@ -1,0 +1,27 @@
+"""A store built from a folder of raw files in this process, for tests of the whole way."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from manifests.facts import dataset
+from prep.build.build import build
+from prep.build.job import Job
+from prep.store.read import Store, open_store
+
+
+def built(name: str, raw: Path, allow_bad: bool = False, recipe: str = "raw", **options: str) -> Store:
+    """The store of a data set, beside its raw folder. Raises as the build does."""
+    out = raw.with_name(f"{raw.name}-{recipe}.zarr")
+    with ThreadPoolExecutor(1) as pool:
+        for _ in build(Job(dataset(name), recipe, raw, out, options=options, allow_bad=allow_bad), pool, window=2):
+            pass
+    return open_store(out)
+
+
+def clips_of(store: Store) -> dict[str, np.ndarray]:
+    """Name to joints (L, M, V, C)."""
+    return {name: store.joints(*store.offsets[i : i + 2]) for i, name in enumerate(store.names)}

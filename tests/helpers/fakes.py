@@ -1,0 +1,42 @@
+"""A store in memory: as much of prep.store.read.Store as the episodes floor reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class FakeInfo:
+    """The part of StoreInfo that a pool reads."""
+
+    classes: tuple[str, ...]
+
+
+class FakeStore:
+    """Clips of random joints; the first number of a frame tells where it comes from: clip + frame / 1000."""
+
+    def __init__(self, lengths: Sequence[int], labels: Sequence[int], shape: tuple[int, int, int] = (2, 25, 3)) -> None:
+        self.info = FakeInfo(tuple(f"action {i}" for i in range(max(labels, default=0) + 1)))
+        self.offsets: NDArray[np.int64] = np.concatenate([[0], np.cumsum(np.asarray(lengths, dtype=np.int64))])
+        self.label: NDArray[np.int32] = np.asarray(labels, dtype=np.int32)
+        self.names = tuple(f"clip{i:04d}" for i in range(len(lengths)))
+        self.reads: list[tuple[int, int]] = []
+        self._joints = np.random.default_rng(0).standard_normal((int(self.offsets[-1]), *shape), dtype=np.float32)
+        for clip, (start, stop) in enumerate(zip(self.offsets[:-1], self.offsets[1:], strict=True)):
+            self._joints[start:stop, 0, 0, 0] = clip + np.arange(stop - start) / 1000
+
+    def joints(self, start: int = 0, stop: int | None = None) -> NDArray[np.float32]:
+        """Frames start : stop; every read is noted in `reads`."""
+        part = self._joints[start:stop]
+        self.reads.append((start, len(part)))
+        return part
+
+
+def even_store(classes: int, clips: int, shortest: int = 5, longest: int = 40) -> FakeStore:
+    """`clips` clips of each of `classes` classes, of random lengths, classes taking turns."""
+    lengths = np.random.default_rng(1).integers(shortest, longest + 1, classes * clips)
+    return FakeStore(lengths.tolist(), [i % classes for i in range(classes * clips)])

@@ -1,0 +1,114 @@
+"""A survey of one's own data: what it counts and measures, and each likely slip in words that help."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers.synthetic_own import clips, write_own
+
+from prep.build.survey import Survey, look, survey
+
+
+def surveyed(manifest: Path) -> Survey:
+    looks = list(look(manifest))
+    assert [each.done for each in looks] == list(range(1, len(looks) + 1))
+    assert all(each.total == len(looks) for each in looks)
+    return survey(manifest, looks)
+
+
+def test_it_counts_and_measures(tmp_path: Path) -> None:
+    arrays = clips() | {"x": np.zeros((2, 7, 3))}
+    first = arrays["a01_s0_e0"] = arrays["a01_s0_e0"].copy()
+    first[0, 3] = np.nan
+    first[1, :, 2] = np.nan
+    found = surveyed(write_own(tmp_path, arrays=arrays))
+    assert (found.clips, found.frames, found.bodies, found.missing) == (20, (20, 22, 23), 1, 1)
+    assert found.clips_per_class == tuple((name, 4) for name in found.data.classes)
+    assert [name for name, _ in found.bad] == ["x"]
+    every = np.concatenate(list(clips().values()))
+    np.testing.assert_allclose(found.low, every.min((0, 1)), atol=0.02)
+    np.testing.assert_allclose(found.high, every.max((0, 1)), atol=0.02)
+    assert 1.5 < found.size < 1.9
+    assert found.up == (("+y", 20),)
+    assert found.warnings == ()
+
+
+def changed(change: Any) -> dict[str, Any]:
+    return {name: change(array) for name, array in clips().items()}
+
+
+def one(array: Any, name: str = "a01_s0_e0") -> dict[str, Any]:
+    return clips() | {name: array}
+
+
+CLIP = clips()["a01_s0_e0"]
+TWO = np.stack([CLIP, CLIP], axis=1)
+NTU = 'layout = "ntu25"\n[other]'
+SLIPS: dict[str, tuple[str, str, Any, str]] = {
+    "a class without clips": (
+        '"clap"]',
+        '"clap", "bow"]',
+        clips(),
+        "class `bow` has no clip. Add some, or take it out",
+    ),
+    "a class with one": (
+        '"clap"]',
+        '"clap", "bow"]',
+        one(CLIP + 1, "a06_s0_e0"),
+        "class `bow` has one clip; a few-shot",
+    ),
+    "more bodies": (
+        "",
+        "",
+        one(TWO),
+        "clips show up to 2 bodies, but bodies = 1, and more are left out. Raise `bodies`.",
+    ),
+    "fewer bodies": ("bodies = 1", "bodies = 2", clips(), "bodies = 2, but no clip shows more than 1. Lower `bodies`"),
+    "millimetres": ("", "", changed(lambda a: 1000 * a), "The numbers look like millimetres. Convert them."),
+    "centimetres": ("", "", changed(lambda a: 100 * a), "The numbers look like centimetres. Convert them."),
+    "metres": ('"metre"', '"millimetre"', clips(), "in millimetres. The numbers look like metres. Convert them."),
+    "giants": ("", "", changed(lambda a: 1e6 * a), "no size of a person in metres. Look at the numbers."),
+    "pixels": ('"metre"', '"image"', changed(lambda a: 400 + 100 * a), "Divide x by the width and y by the height."),
+    "copies": (
+        "",
+        "",
+        one(CLIP, "a02_s0_e0"),
+        "1 clips are copies of others, `a02_s0_e0` of `a01_s0_e0`. Take them out.",
+    ),
+    "nobody": ("", "", one(0 * CLIP), "1 clips show nobody, for example `a01_s0_e0`. Look at them"),
+    "no motion": ("", "", one(CLIP[:1].repeat(9, 0)), "1 clips show no motion: every frame is the first, for example"),
+    "one frame": ("", "", one(CLIP[:1]), "1 clips have one frame, for example `a01_s0_e0`"),
+}
+
+
+@pytest.mark.parametrize("slip", SLIPS)
+def test_a_likely_slip_is_a_warning_and_the_only_one(tmp_path: Path, slip: str) -> None:
+    old, new, arrays, words = SLIPS[slip]
+    found = surveyed(write_own(tmp_path, old, new, arrays))
+    assert found.bad == ()
+    assert len(found.warnings) == 1, found.warnings
+    assert words in found.warnings[0]
+
+
+@pytest.mark.parametrize("turn", [np.diag([1, -1, 1]), np.eye(3)[[0, 2, 1]]], ids=["y down", "z up"])
+def test_an_axis_the_wrong_way_is_said_for_layouts_that_have_one(tmp_path: Path, turn: Any) -> None:
+    manifest = write_own(tmp_path, arrays=changed(lambda a: np.repeat(a @ turn, 3, axis=1)[:, :20]))
+    assert surveyed(write_own(tmp_path / "own", arrays=changed(lambda a: a @ turn))).warnings == ()
+    text = manifest.read_text()
+    manifest.write_text(text[: text.index("[own_layout]")] + 'layout = "kinect20"\n')
+    upright = {name: np.random.default_rng(1).normal(0, 0.2, (9, 20, 3)) for name in clips()}
+    for index, (name, array) in enumerate(upright.items()):
+        array[:, 3] += [0, 1, index / 100]  # kinect20's head
+        np.save(tmp_path / "clips" / f"{name}.npy", array @ turn)
+    found = surveyed(manifest)
+    assert len(found.warnings) == 1
+    where = found.up[0][0]
+    assert f"the head lies towards {where} in 20 of 20 clips, and kinect20 has y up." in found.warnings[0]
+
+
+def test_nothing_at_all_is_no_crash(tmp_path: Path) -> None:
+    found = surveyed(write_own(tmp_path, arrays={"x": CLIP}))
+    assert (found.clips, found.frames, found.low, len(found.bad)) == (0, (0, 0, 0), (), 1)

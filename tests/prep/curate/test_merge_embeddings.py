@@ -1,0 +1,119 @@
+"""Embeddings of merged stores: each clip keeps its vector, and what does not fit together is left out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers.stores import about_text, about_video, embed, info, write_clips
+
+from prep.curate import merge_embeddings as united
+from prep.curate.merge import merge
+from prep.curate.merge_embeddings import left_out
+from prep.curate.verify import verify
+from prep.store.embeddings import embedded
+from prep.store.keep_embedding import keep_texts, keep_videos
+from prep.store.read import Store, open_store
+
+
+def store(path: Path, names: list[str]) -> Store:
+    """A store of these clips, each of one frame that depends on its name alone."""
+    clips = [np.full((1, 1, 20, 3), sum(name.encode()), np.float32) for name in names]
+    return open_store(write_clips(path, info("nw_ucla"), names, [0] * len(names), clips))
+
+
+def merged(stores: list[Store], out: Path) -> Store:
+    list(merge([open_store(each.path) for each in stores], out))
+    found = open_store(out)
+    list(verify(found))
+    return found
+
+
+@pytest.fixture
+def three(tmp_path: Path) -> list[Store]:
+    names = [["a01_d", "a01_b"], ["a01_c", "a01_b"], ["a01_a", "a01_e"]]
+    return [store(tmp_path / f"{number}.zarr", mine) for number, mine in enumerate(names)]
+
+
+def test_a_vector_goes_with_its_clip(three: list[Store], tmp_path: Path) -> None:
+    for number, each in enumerate(three[:2]):
+        embed(Path(each.path), seed=number, missing=(0,) if number else ())
+    whole = merged(three, tmp_path / "m.zarr")
+    held = embedded(whole, "xclip")
+    first, second = (embedded(open_store(each.path), "xclip") for each in three[:2])
+    assert whole.names == ("a01_a", "a01_b", "a01_c", "a01_d", "a01_e")
+    assert held.done.tolist() == [False, True, False, True, False]
+    assert held.frames.tolist() == [-1, 30, -1, 30, -1]
+    np.testing.assert_array_equal(held.video[[3, 1]], first.video)
+    assert not held.video[[0, 2, 4]].any()
+    assert not np.array_equal(first.video[1], second.video[1])  # of a clip that two have, the first's is kept
+    np.testing.assert_array_equal(held.text, first.text)
+
+
+def test_a_clip_that_one_could_not_embed_has_the_vector_of_the_other(three: list[Store], tmp_path: Path) -> None:
+    for number, (each, done) in enumerate(zip(three, ([True, False], [True, True], [False, True]), strict=True)):
+        reasons = tuple((name, "no good") for name, there in zip(each.names, done, strict=True) if not there)
+        about = replace(about_video(), bad=reasons, notes=((each.names[0], f"note {number}"),))
+        vectors = np.full((2, 4), number + 1, np.float32) * np.array(done)[:, None]
+        keep_videos(each, "xclip", vectors, np.array(done), np.array([9, 9], np.int32), about)
+    held = embedded(merged(three, tmp_path / "m.zarr"), "xclip")
+    assert held.video[:, 0].tolist() == [0, 2, 2, 1, 3]
+    assert held.frames.tolist() == [9] * 5
+    assert held.about_video is not None
+    assert held.about_video.bad == (("a01_a", "no good"),)
+    assert held.about_video.notes == (("a01_a", "note 2"), ("a01_c", "note 1"), ("a01_d", "note 0"))
+    assert held.about_video.key == about_video().key
+
+
+def test_the_order_of_stores_that_share_no_clip_does_not_matter(three: list[Store], tmp_path: Path) -> None:
+    for number in (0, 2):
+        about = replace(about_video(), bad=())
+        keep_videos(three[number], "x", np.ones((2, 4), "f4"), np.ones(2, bool), np.full(2, 9, np.int32), about)
+    there, back = (merged(order, tmp_path / f"m{at}.zarr") for at, order in enumerate((three, three[::-1])))
+    assert there.manifest.embedded == back.manifest.embedded
+    assert there.digest == back.digest
+
+
+@pytest.mark.parametrize("unlike", ["frames", "weights", "text", "width"])
+def test_what_was_made_in_two_ways_is_left_out(three: list[Store], tmp_path: Path, unlike: str) -> None:
+    embed(Path(three[0].path))
+    embed(Path(three[0].path), name="both")
+    embed(Path(three[1].path), name="both")
+    other, count = open_store(three[1].path), np.full(2, 9, np.int32)
+    if unlike == "text":
+        keep_texts(other, "xclip", np.ones((10, 16), "f4"), about_text(weights="b" * 64))
+    else:
+        about = about_video(weights=("b" if unlike == "weights" else "a") * 64, frames=16 if unlike == "frames" else 8)
+        keep_videos(other, "xclip", np.ones((2, 8), "f4"), np.ones(2, bool), count, about)
+    words = {"frames": "frames is 8 there and 16 here", "width": "vectors of 8 and 16"}
+    stores = [open_store(each.path) for each in three]
+    assert list(left_out(stores)) == ["xclip"]
+    assert words.get(unlike, "weights is aaaaaaaaaaaa... there and bbbbbbbbbbbb... here") in left_out(stores)["xclip"]
+    assert merged(three, tmp_path / "m.zarr").manifest.embedded.keys() == {"both/video", "both/text"}
+
+
+def test_names_and_videos_of_two_encoders_are_left_out(three: list[Store], tmp_path: Path) -> None:
+    keep_videos(three[0], "x", np.ones((2, 4), "f4"), np.ones(2, bool), np.full(2, 9, np.int32), about_video())
+    keep_texts(three[1], "x", np.ones((10, 4), "f4"), about_text(weights="b" * 64))
+    whole = merged(three, tmp_path / "m.zarr")
+    assert whole.manifest.embedded == {}
+    assert "One space needs one encoder" in left_out([open_store(each.path) for each in three])["x"]
+
+
+def test_a_merge_that_is_stopped_leaves_nothing_half(
+    three: list[Store], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embed(Path(three[0].path))
+    keep = united.keep_videos
+
+    def killed(*_: object) -> Store:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(united, "keep_videos", killed)
+    with pytest.raises(KeyboardInterrupt):
+        merged(three, tmp_path / "m.zarr")
+    assert not (tmp_path / "m.zarr").exists()
+    monkeypatch.setattr(united, "keep_videos", keep)
+    assert "xclip/video" in merged(three, tmp_path / "m.zarr").manifest.embedded

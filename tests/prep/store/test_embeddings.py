@@ -1,0 +1,380 @@
+"""Embeddings in a store: kept whole or not at all, read back and summed, checked, refused where they do not fit."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers.stores import about_text, about_video, embed, make_store
+
+from prep.curate.verify import PARTS, verify
+from prep.errors import PrepError
+from prep.store import keep_embedding as keep
+from prep.store import manifest as marking
+from prep.store.embedding_key import KeyMismatch
+from prep.store.embeddings import Embedded, embedded, unit, vision_language
+from prep.store.keep_embedding import check_name, embedding_digest, keep_texts, keep_videos
+from prep.store.manifest import MANIFEST, EmbeddingEntry, StoreError, array_digest
+from prep.store.read import SMALL, Store, open_store
+from prep.store.write import write_array
+
+CLIPS, CLASSES = 48, 24
+VIDEO = "embeddings/xclip/video"
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_store(tmp_path_factory.mktemp("stores") / "whole.zarr", clips_per_class=2)
+
+
+@pytest.fixture
+def bare(whole: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(whole, tmp_path / "bare.zarr"))
+
+
+@pytest.fixture(scope="module")
+def made(whole: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    copy = Path(shutil.copytree(whole, tmp_path_factory.mktemp("stores") / "made.zarr"))
+    embed(copy, missing=(3, 7))
+    return copy
+
+
+@pytest.fixture
+def full(made: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(made, tmp_path / "full.zarr"))
+
+
+def vectors(rows: int = CLIPS, width: int = 4, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).standard_normal((rows, width)).astype(np.float32)
+
+
+def videos(store: Store, values: np.ndarray, name: str = "xclip", **about: Any) -> Store:
+    done, frames = np.ones(len(values), bool), np.full(len(values), 30, np.int32)
+    return keep_videos(store, name, values, done, frames, about_video(**about))
+
+
+def check(path: Path) -> list[str]:
+    return [step.what for step in verify(open_store(path))]
+
+
+def test_what_is_kept_comes_back(bare: Path) -> None:
+    store, values, texts = open_store(bare), vectors().astype(np.float16), vectors(CLASSES, seed=1)
+    done, frames = np.arange(CLIPS) != 5, np.arange(CLIPS, dtype=np.int32)
+    values[5] = 0
+    after = keep_texts(keep_videos(store, "x-1", values, done, frames, about_video()), "x-1", texts, about_text())
+    held = embedded(open_store(bare), "x-1")
+    for array, wanted in ((held.video, values), (held.done, done), (held.frames, frames), (held.text, texts)):
+        np.testing.assert_array_equal(array, wanted)
+        assert array.dtype == wanted.dtype
+    assert (held.about_video, held.about_text) == (about_video(), about_text())
+    assert set(after.manifest.embedded) == {"x-1/video", "x-1/text"}
+    assert after.digest == store.digest
+    assert after.array_digests == store.array_digests
+
+
+def test_the_clips_are_as_they_were(whole: Path, full: Path) -> None:
+    before, after = open_store(whole), open_store(full)
+    assert before.manifest.files.items() <= after.manifest.files.items()
+    added = after.manifest.files.keys() - before.manifest.files.keys()
+    assert added == {file.relative_to(full).as_posix() for file in (full / "embeddings").rglob("*") if file.is_file()}
+    steps = list(verify(after))
+    assert [step.done for step in steps] == list(range(1, len(SMALL) + 1 + 4 + 1))
+    assert steps[-1].done == steps[-1].total
+    assert {step.what for step in steps} >= {f"embeddings/xclip/{array}" for array in ("video", "done", "frames")}
+
+
+def test_the_digest_is_of_vectors_origin_and_clips(bare: Path, tmp_path: Path) -> None:
+    other = make_store(tmp_path / "other.zarr", clips_per_class=2, seed=1)
+    twin = Path(shutil.copytree(bare, tmp_path / "twin.zarr"))
+
+    def digest(path: Path, values: np.ndarray, **about: Any) -> str:
+        return videos(open_store(path), values, **about).manifest.embedded["xclip/video"].digest
+
+    first = digest(bare, vectors())
+    assert digest(twin, vectors()) == first
+    assert (
+        len({first, digest(twin, vectors(seed=1)), digest(twin, vectors(), frames=16), digest(other, vectors())}) == 4
+    )
+
+
+def test_software_is_no_part_of_the_digest() -> None:
+    one = embedding_digest({"key": 1, "software": "a 1"}, {"x": "0"}, "clips")
+    assert one == embedding_digest({"software": "b 2", "key": 1}, {"x": "0"}, "clips")
+    assert one != embedding_digest({"key": 2, "software": "a 1"}, {"x": "0"}, "clips")
+
+
+def test_an_embedding_takes_the_place_of_another(full: Path) -> None:
+    before = open_store(full)
+    after = videos(before, vectors(width=9), frames=16)
+    held = embedded(after, "xclip")
+    assert held.video.shape == (CLIPS, 9)
+    assert held.done.all()
+    assert held.about_video is not None
+    assert held.about_video.key.frames == 16
+    assert after.manifest.embedded["xclip/text"] == before.manifest.embedded["xclip/text"]
+    assert len(check(full)) == len(SMALL) + 1 + 4
+
+
+class Killed(Exception):
+    """As a kill would end it."""
+
+
+def steps_of(store: Path, patch: pytest.MonkeyPatch, stop: int) -> int:
+    """Keep `videos` in the store, killed before the write number `stop`. Returns how many writes there were.
+
+    Writes are those of `keep` and of the mark, and the renames by which zarr and the mark put a file in its place.
+    """
+    count, lock = 0, threading.Lock()
+
+    def counted(work: Callable[..., Any]) -> Callable[..., Any]:
+        def one(*args: Any, **kwargs: Any) -> Any:
+            nonlocal count
+            with lock:
+                if count == stop:
+                    raise Killed
+                count += 1
+            return work(*args, **kwargs)
+
+        return one
+
+    with patch.context() as each:
+        each.setattr(keep, "write_array", counted(write_array))
+        each.setattr(keep, "enter_embedding", counted(keep.enter_embedding))
+        each.setattr(keep.shutil, "rmtree", counted(shutil.rmtree))
+        each.setattr(marking.os, "sync", counted(marking.os.sync))
+        each.setattr(Path, "replace", counted(Path.replace))
+        videos(open_store(store), vectors(seed=5))
+    return count
+
+
+@pytest.mark.parametrize("start", ["bare", "full"])
+def test_a_kill_anywhere_leaves_a_store(start: str, whole: Path, made: Path, tmp_path: Path) -> None:
+    source = whole if start == "bare" else made
+    patch = pytest.MonkeyPatch()
+    count = steps_of(Path(shutil.copytree(source, tmp_path / "count.zarr")), patch, -1)
+    # Three arrays, and three steps of the mark; where one is there already, as many of another, and three removals.
+    assert count >= (3 + 3 if start == "bare" else 3 + 3 + 3 + 3)
+    wanted = open_store(tmp_path / "count.zarr").manifest
+    for stop in range(count):
+        path = Path(shutil.copytree(source, tmp_path / f"{stop}.zarr"))
+        with pytest.raises(Killed):
+            steps_of(path, patch, stop)
+        left = open_store(path)
+        assert left.digest == wanted.digest
+        check(path)
+        whole_before = start == "full" and "xclip/video" in left.manifest.embedded
+        assert whole_before == (start == "full" and stop < 3)
+        assert ("xclip/text" in left.manifest.embedded) == (start == "full")
+        assert videos(left, vectors(seed=5)).manifest == wanted
+        check(path)
+
+
+def test_a_writer_killed_in_the_middle_of_an_array(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    half = bare / VIDEO / "c" / "0"
+    half.mkdir(parents=True)
+    (half / "0.partial").write_bytes(b"half")
+    (bare / "embeddings" / "left.partial").write_bytes(b"half")
+    check(bare)
+    after = videos(open_store(bare), vectors())
+    assert not any("partial" in file for file in after.manifest.files)
+    check(bare)
+
+
+def flip(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 0x10
+    file.write_bytes(content)
+
+
+def test_a_flipped_byte_anywhere_is_noticed(full: Path, tmp_path: Path) -> None:
+    files = sorted(file for file in (full / "embeddings").rglob("*") if file.is_file())
+    assert len(files) == 2 + 4 * 2
+    for number, file in enumerate(files):
+        copy = Path(shutil.copytree(full, tmp_path / f"{number}.zarr"))
+        flip(copy / file.relative_to(full))
+        with pytest.raises(StoreError):
+            check(copy)
+
+
+def test_an_absent_file_is_noticed(full: Path) -> None:
+    (full / VIDEO / "c/0/0").unlink()
+    with pytest.raises(StoreError, match="embeddings/xclip/video/c/0/0 is missing or not"):
+        open_store(full)
+
+
+def alter(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Change the entry of xclip/video in the mark."""
+    mark = json.loads((path / MANIFEST).read_text())
+    change(mark["embedded"])
+    (path / MANIFEST).write_text(json.dumps(mark))
+
+
+def forged(path: Path, array: str, value: np.ndarray) -> None:
+    """Another array in the place of one, entered in the mark as its writer would."""
+    store = open_store(path)
+    about = store.attributes(VIDEO)
+    shutil.rmtree(path / f"embeddings/xclip/{array}")
+    write_array(path, f"embeddings/xclip/{array}", value, about if array == "video" else None)
+    arrays = {**store.manifest.embedded["xclip/video"].arrays, f"embeddings/xclip/{array}": array_digest(value)}
+    entry = EmbeddingEntry(embedding_digest(about, arrays, store.digest), arrays)
+    marking.enter_embedding(path, store.manifest, "xclip/video", entry)
+
+
+def endless() -> np.ndarray:
+    values = vectors(width=16)
+    values[[3, 7]] = 0
+    values[11, 2] = np.inf
+    return values
+
+
+FORGED = {
+    "endless": ("video", endless(), "`xclip/video` holds values that are not finite"),
+    "of clips without": ("video", vectors(width=16), "has vectors of clips that it says have none"),
+    "too few": ("video", vectors(rows=47), r"has `video` of shape \(47, 4\), and there are 48 rows"),
+    "flat": ("video", vectors()[:, 0], r"has `video` of shape \(48,\), and there are 48 rows"),
+    "a short mask": ("done", np.ones(47, bool), r"has `done` of shape \(47,\)"),
+    "a wide count": ("frames", np.ones((48, 2), np.int32), r"has `frames` of shape \(48, 2\)"),
+}
+
+
+@pytest.mark.parametrize("fault", FORGED)
+def test_arrays_that_do_not_fit_fail_the_check(full: Path, fault: str) -> None:
+    array, value, words = FORGED[fault]
+    forged(full, array, value)
+    with pytest.raises(StoreError, match=words):
+        check(full)
+
+
+def test_other_vectors_under_the_old_entry_fail_the_check(full: Path) -> None:
+    store = open_store(full)
+    about, values = store.attributes(VIDEO), vectors(width=16, seed=1)
+    values[[3, 7]] = 0
+    shutil.rmtree(full / VIDEO)
+    write_array(full, VIDEO, values, about)
+    marking.enter_embedding(full, store.manifest, "xclip/video", store.manifest.embedded["xclip/video"])
+    with pytest.raises(StoreError, match="array `embeddings/xclip/video` differs from its digest"):
+        check(full)
+
+
+ALTERED: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
+    "digest": (lambda held: held["xclip/video"].update(digest="0" * 64), "differs from its digest, or is of other cl"),
+    "array": (
+        lambda held: held["xclip/text"]["arrays"].update({"embeddings/xclip/text": "0" * 64}),
+        "the embedding `xclip/text` diff",
+    ),
+    "no mask": (lambda held: held["xclip/video"]["arrays"].pop("embeddings/xclip/done"), "does not have the arrays of"),
+    "elsewhere": (lambda held: held["xclip/text"].update(arrays={"joints": "0"}), "does not have the arrays of"),
+    "outside": (
+        lambda held: held.update(
+            {"../video": {"digest": "", "arrays": {f"embeddings/../{a}": "" for a in PARTS["video"]}}}
+        ),
+        "has no array|no embedding",
+    ),
+    "strange": (lambda held: held.update({"xclip/sound": {"digest": "", "arrays": {}}}), "does not have the arrays"),
+}
+
+
+@pytest.mark.parametrize("fault", ALTERED)
+def test_an_altered_entry_fails_the_check(full: Path, fault: str) -> None:
+    change, words = ALTERED[fault]
+    alter(full, change)
+    with pytest.raises(StoreError, match=words):
+        check(full)
+
+
+def test_an_embedding_of_other_clips_fails_the_check(full: Path, tmp_path: Path) -> None:
+    other = make_store(tmp_path / "other.zarr", clips_per_class=2, seed=1)
+    shutil.copytree(full / "embeddings", other / "embeddings")
+    mark = open_store(other).manifest
+    for name, entry in open_store(full).manifest.embedded.items():
+        mark = marking.enter_embedding(other, mark, name, entry)
+    with pytest.raises(StoreError, match="`xclip/text` differs from its digest, or is of other clips"):
+        check(other)
+
+
+def test_altered_words_about_it_are_noticed_on_opening(full: Path) -> None:
+    header = full / VIDEO / "zarr.json"
+    header.write_text(header.read_text().replace('"random": false', '"random": true '))
+    with pytest.raises(StoreError, match="video/zarr.json"):
+        open_store(full)
+
+
+def test_mixed_weights_are_refused(bare: Path) -> None:
+    store = keep_texts(videos(open_store(bare), vectors()), "xclip", vectors(CLASSES), about_text(weights="b" * 64))
+    words = "videos are of xclip a{12}, texts of xclip b{12}. One space needs one encoder"
+    for use in (lambda: embedded(store, "xclip"), lambda: check(bare)):
+        with pytest.raises(KeyMismatch, match=words):
+            use()
+    keep_texts(store, "xclip", vectors(CLASSES), about_text(encoder="clip"))
+    with pytest.raises(KeyMismatch, match="texts of clip"):
+        embedded(open_store(bare), "xclip")
+
+
+def test_an_unknown_name_says_which_there_are(full: Path, bare: Path) -> None:
+    with pytest.raises(StoreError, match="has no embedding `xclp`. Did you mean `xclip`?"):
+        embedded(open_store(full), "xclp")
+    with pytest.raises(StoreError, match="It has none; `fsprep embed-videos` makes them"):
+        embedded(open_store(bare), "xclip")
+
+
+def test_a_half_says_how_to_get_the_other(bare: Path) -> None:
+    held = embedded(videos(open_store(bare), vectors()), "xclip")
+    with pytest.raises(StoreError, match="`xclip` has no vectors of class names. Run `fsprep embed-text --name xclip`"):
+        vision_language(held)
+    other = embedded(keep_texts(open_store(bare), "other", vectors(CLASSES), about_text()), "other")
+    for array in ("video", "done", "frames"):
+        with pytest.raises(StoreError, match="no vectors of videos. Run `fsprep embed-videos --name other`"):
+            getattr(other, array)
+
+
+@pytest.mark.parametrize("name", ["", "X", "a b", "../up", "a/b", "-a", "_a", "a" * 65, "é", "a\n"])
+def test_names_that_are_no_folder_are_refused(name: str, bare: Path) -> None:
+    with pytest.raises(PrepError, match="is not 1 to 64 of a-z"):
+        videos(open_store(bare), vectors(), name=name)
+    assert not (bare / "embeddings").exists()
+
+
+def test_names_that_are_fine() -> None:
+    for name in ("x", "xclip-b16_8", "0", "a" * 64):
+        check_name(name)
+
+
+def held_of(full: Path) -> Embedded:
+    return embedded(open_store(full), "xclip")
+
+
+def test_the_sum_of_a_clip_and_its_class(full: Path) -> None:
+    held = held_of(full)
+    found, done = vision_language(held)
+    assert (found.dtype, found.shape) == (np.float32, (CLIPS, 16))
+    assert np.flatnonzero(~done).tolist() == [3, 7]
+    assert not found[[3, 7]].any()
+    for clip in (0, 11, 47):
+        np.testing.assert_array_equal(found[clip], held.video[clip] + held.text[clip // 2])
+
+
+@pytest.mark.parametrize(("video_unit", "text_unit"), [(True, False), (False, True), (True, True)])
+def test_each_part_may_have_length_one(full: Path, video_unit: bool, text_unit: bool) -> None:
+    held = held_of(full)
+    found, _ = vision_language(held, video_unit, text_unit)
+    video = held.video[9] / (np.linalg.norm(held.video[9]) if video_unit else 1)
+    text = held.text[4] / (np.linalg.norm(held.text[4]) if text_unit else 1)
+    np.testing.assert_allclose(found[9], video + text, atol=1e-6)
+    assert not found[3].any()
+
+
+def test_half_numbers_are_summed_as_whole_ones(bare: Path) -> None:
+    values, texts = vectors().astype(np.float16), vectors(CLASSES, seed=2).astype(np.float16)
+    store = keep_texts(videos(open_store(bare), values), "xclip", texts, about_text())
+    found, _ = vision_language(embedded(store, "xclip"))
+    np.testing.assert_array_equal(found[2], values[2].astype(np.float32) + texts[1].astype(np.float32))
+
+
+def test_a_row_of_zeros_has_no_length() -> None:
+    np.testing.assert_allclose(unit(np.array([[3, 4], [0, 0]], np.float32)), [[0.6, 0.8], [0, 0]])

@@ -1,0 +1,155 @@
+"""The store contract: what is refused, what is noticed, what comes back as it went in."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers.stores import info, make_store
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from prep.curate.verify import verify
+from prep.store.manifest import FORMAT, MANIFEST, StoreError
+from prep.store.read import BLOCK, PER_CLIP, open_store
+from prep.store.write import create, finalise, pack_text, write_block
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_store(tmp_path_factory.mktemp("stores") / "whole.zarr", clips_per_class=3)
+
+
+@pytest.fixture
+def store(whole: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(whole, tmp_path / "copy.zarr"))
+
+
+def check(path: Path) -> None:
+    for _ in verify(open_store(path)):
+        continue
+
+
+def test_what_went_in_comes_out(store: Path) -> None:
+    opened = open_store(store)
+    assert opened.shape == (1, 25, 3)
+    assert len(opened) == 72 == len(opened.names)
+    assert opened.offsets[-1] == opened.frames == len(opened.joints()) == len(opened.body_mask)
+    assert opened.info.classes[int(opened.label[0])] == "wave right hand"
+    np.testing.assert_array_equal(opened.joints(5, 9), opened.joints()[5:9])
+    check(store)
+
+
+@settings(max_examples=15, deadline=None)
+@given(data=st.data())
+def test_round_trip_is_exact_across_blocks(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = tmp_path_factory.mktemp("round") / "s.zarr"
+    lengths = data.draw(st.lists(st.sampled_from([0, 1, 7, 1024, 40_000, BLOCK]), min_size=1, max_size=4))
+    rng = np.random.default_rng(sum(lengths))
+    joints = rng.standard_normal((sum(lengths), 1, 25, 3)).astype(np.float32)
+    mask = rng.random((len(joints), 1)) > 0.5
+    create(path, info(), len(joints), (1, 25, 3))
+    blocks = [
+        write_block(path, i, joints[i * BLOCK : (i + 1) * BLOCK], mask[i * BLOCK : (i + 1) * BLOCK])
+        for i in range(-(-len(joints) // BLOCK))
+    ]
+    small = {name: np.zeros(len(lengths), dtype) for name, dtype in PER_CLIP.items()}
+    names = [f"clip-é-{i}" for i in range(len(lengths))]
+    small |= {
+        "offsets": np.cumsum([0, *lengths]),
+        "names": pack_text(names),
+        "source": np.zeros((len(lengths), 32), "u1"),
+    }
+    finalise(path, small, blocks[::-1])
+    opened = open_store(path)
+    np.testing.assert_array_equal(opened.joints(), joints)
+    np.testing.assert_array_equal(opened.body_mask, mask)
+    assert opened.names == tuple(names)
+    check(path)
+
+
+def test_the_digest_is_of_the_content(whole: Path, tmp_path: Path) -> None:
+    again = make_store(tmp_path / "again.zarr", clips_per_class=3)
+    other = make_store(tmp_path / "other.zarr", clips_per_class=3, seed=1)
+    assert open_store(again).digest == open_store(whole).digest != open_store(other).digest
+
+
+def test_an_unfinished_store_is_refused(store: Path) -> None:
+    (store / MANIFEST).unlink()
+    with pytest.raises(StoreError, match=r"has no manifest\.json, so it is unfinished or no store"):
+        open_store(store)
+    store.rename(store.with_name("copy.zarr.building"))
+    with pytest.raises(StoreError, match="the build is not finished. Run the same `fsprep build` again"):
+        open_store(store)
+
+
+def test_an_absent_store_says_what_makes_one(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="no store there. `fsprep list` shows the stores; `fsprep build` makes one"):
+        open_store(tmp_path / "none.zarr")
+
+
+def test_a_newer_store_is_refused(store: Path) -> None:
+    mark = json.loads((store / MANIFEST).read_text())
+    (store / MANIFEST).write_text(json.dumps({**mark, "format": FORMAT + 1}))
+    with pytest.raises(
+        StoreError, match=f"has format {FORMAT + 1}, this version reads {FORMAT}. Upgrade fewshot-skeleton"
+    ):
+        open_store(store)
+
+
+def test_an_older_store_is_built_again(store: Path) -> None:
+    mark = json.loads((store / MANIFEST).read_text())
+    (store / MANIFEST).write_text(json.dumps({**mark, "format": FORMAT - 1}))
+    with pytest.raises(StoreError, match=f"has format {FORMAT - 1}, this version reads {FORMAT}. Build or fetch"):
+        open_store(store)
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", '{"format": 3}', '{"format": 3, "arrays": 3, "files": 4, "digest": 5}']
+)
+def test_a_damaged_mark_is_refused(store: Path, content: str) -> None:
+    (store / MANIFEST).write_text(content)
+    with pytest.raises(StoreError, match=r"manifest\.json.* is damaged"):
+        open_store(store)
+
+
+def test_a_flipped_byte_anywhere_is_noticed(whole: Path, tmp_path: Path) -> None:
+    files = [file for file in sorted(whole.rglob("*")) if file.is_file()]
+    assert len(files) > 20
+    for number, file in enumerate(files):
+        copy = Path(shutil.copytree(whole, tmp_path / f"{number}.zarr"))
+        target = copy / file.relative_to(whole)
+        content = bytearray(target.read_bytes())
+        content[len(content) // 2] ^= 0x10
+        target.write_bytes(content)
+        with pytest.raises(StoreError):
+            check(copy)
+
+
+def test_a_missing_shard_is_not_read_as_zeros(store: Path) -> None:
+    shard = next(file for file in (store / "joints" / "c").rglob("*") if file.is_file())
+    shard.unlink()
+    with pytest.raises(StoreError, match="is missing or not"):
+        open_store(store)
+
+
+def test_a_mark_that_points_outside_is_refused(store: Path) -> None:
+    mark = json.loads((store / MANIFEST).read_text())
+    mark["files"]["../../etc/hostname"] = {"bytes": 3, "sha256": ""}
+    (store / MANIFEST).write_text(json.dumps(mark))
+    with pytest.raises(StoreError, match="names a file outside the store"):
+        open_store(store)
+
+
+def test_values_that_are_not_finite_fail_the_check(tmp_path: Path) -> None:
+    path = tmp_path / "nan.zarr"
+    create(path, info(), 2, (1, 25, 3))
+    block = write_block(path, 0, np.full((2, 1, 25, 3), np.nan, np.float32), np.ones((2, 1), bool))
+    small = {name: np.zeros(1, dtype) for name, dtype in PER_CLIP.items()}
+    small |= {"offsets": np.array([0, 2]), "names": pack_text(["a"]), "source": np.zeros((1, 32), "u1")}
+    finalise(path, small, [block])
+    with pytest.raises(StoreError, match="not finite"):
+        check(path)

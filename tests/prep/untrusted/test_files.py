@@ -1,0 +1,138 @@
+"""Finding raw files in folders and zips, and reading them whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from prep.errors import BadFile, PrepError
+from prep.untrusted.files import LARGEST, find_sources, load_bytes, load_head, walk
+
+
+def find(raw: Path) -> list[str]:
+    return [source.name for source in find_sources(raw, ".txt")]
+
+
+def pack(path: Path, **members: bytes) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(f"inside/{name}.txt", data)
+    return path
+
+
+def test_folders_and_zips_mix_and_come_sorted(tmp_path: Path) -> None:
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    (tmp_path / "deep" / "er" / "c.txt").write_bytes(b"C")
+    (tmp_path / "a.txt").write_bytes(b"A")
+    (tmp_path / "notes.md").write_bytes(b"no")
+    pack(tmp_path / "one.zip", d=b"D")
+    pack(tmp_path / "deep" / "two.zip", b=b"B")
+    found = find_sources(tmp_path, ".txt")
+    assert "".join(source.name for source in found) == "abcd"
+    assert b"".join(load_bytes(source) for source in found) == b"ABCD"
+
+
+def test_raw_may_be_a_zip(tmp_path: Path) -> None:
+    (source,) = find_sources(pack(tmp_path / "all.zip", a=b"text"), ".txt")
+    assert (source.name, source.member, load_bytes(source)) == ("a", "inside/a.txt", b"text")
+
+
+def test_shadow_files_of_other_systems_are_no_data(tmp_path: Path) -> None:
+    (tmp_path / "._a.txt").write_bytes(b"")
+    with zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
+        archive.writestr("__MACOSX/._b.txt", b"")
+        archive.writestr("b.txt", b"")
+    assert find(tmp_path) == ["b"]
+
+
+def test_links_are_followed_and_circles_end(tmp_path: Path) -> None:
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "far").mkdir()
+    (tmp_path / "far" / "a.txt").write_bytes(b"")
+    (tmp_path / "raw" / "near").symlink_to(tmp_path / "far")
+    (tmp_path / "raw" / "circle").symlink_to(tmp_path / "raw")
+    assert find(tmp_path / "raw") == ["a"]
+
+
+def test_a_link_to_nothing_is_one_bad_file(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "b.txt").write_bytes(b"b")
+    absent, there = find_sources(tmp_path, ".txt")
+    assert (absent.name, absent.size, absent.stamp) == ("a", 0, "absent")
+    with pytest.raises(BadFile, match=r"a.txt: cannot be read \(.*No such file"):
+        load_bytes(absent)
+    assert load_bytes(there) == b"b"
+
+
+def test_one_name_twice_is_an_error_that_names_both(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"")
+    pack(tmp_path / "one.zip", a=b"")
+    with pytest.raises(PrepError, match=r"a\.txt and .*one\.zip: inside/a\.txt have the same name\. Move one"):
+        find(tmp_path)
+
+
+def test_absent_empty_and_broken_places_say_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(PrepError, match=r"gone: there is no such folder or zip\."):
+        find(tmp_path / "gone")
+    assert find(tmp_path) == []
+    (tmp_path / "half.zip").write_bytes(b"PK\3\4half")
+    with pytest.raises(PrepError, match=r"half\.zip: is not a readable zip .*Fetch it again, or move it away"):
+        find(tmp_path)
+
+
+def test_the_stamp_changes_with_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"1")
+    (before,) = find_sources(tmp_path, ".txt")
+    os.utime(path, ns=(1, 1))
+    (after,) = find_sources(tmp_path, ".txt")
+    assert before.stamp != after.stamp == "1-1"
+    first = find_sources(pack(tmp_path / "1.zip", b=b"x"), ".txt")[0].stamp
+    assert first != find_sources(pack(tmp_path / "2.zip", b=b"y"), ".txt")[0].stamp
+
+
+def test_a_file_that_changed_since_it_was_listed_is_bad(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"1234")
+    (source,) = find_sources(tmp_path, ".txt")
+    for text in (b"12345", b"123"):
+        (tmp_path / "a.txt").write_bytes(text)
+        with pytest.raises(BadFile, match=r"a\.txt: was 4 bytes when listed and is not now\. Run again"):
+            load_bytes(source)
+    (tmp_path / "a.txt").unlink()
+    with pytest.raises(BadFile, match=r"cannot be read .*Fetch it again"):
+        load_bytes(source)
+
+
+def test_no_announced_size_is_believed(tmp_path: Path) -> None:
+    (source,) = find_sources(pack(tmp_path / "1.zip", a=b"0" * 1000), ".txt")
+    with pytest.raises(BadFile, match=f"a raw file has at most {LARGEST}"):
+        load_bytes(replace(source, size=LARGEST + 1))
+    with pytest.raises(BadFile, match="was 10 bytes when listed"):
+        load_bytes(replace(source, size=10))
+
+
+def test_a_damaged_member_is_bad_and_its_neighbours_are_not(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "1.zip", "w") as archive:  # stored, so the text can be found and altered
+        archive.writestr("a.txt", b"hello")
+        archive.writestr("b.txt", b"world")
+    packed = (tmp_path / "1.zip").read_bytes()
+    (tmp_path / "1.zip").write_bytes(packed.replace(b"hello", b"hallo"))
+    first, second = find_sources(tmp_path, ".txt")
+    with pytest.raises(BadFile, match=r"1\.zip: a\.txt: cannot be read \(Bad CRC"):
+        load_bytes(first)
+    assert load_bytes(second) == b"world"
+
+
+def test_several_of_one_name_are_walked_and_their_heads_read(tmp_path: Path) -> None:
+    for folder in ("b", "a"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "c.txt").write_bytes(folder.encode() * 9)
+    pack(tmp_path / "z.zip", c=b"z" * 9)
+    assert sorted(load_head(source, 3) for source in walk(tmp_path, ".txt")) == [b"aaa", b"bbb", b"zzz"]
+    (gone,) = [replace(source, path=source.path + ".gone") for source in walk(tmp_path / "a", ".txt")]
+    with pytest.raises(BadFile, match="cannot be read"):
+        load_head(gone, 3)

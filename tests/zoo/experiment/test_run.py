@@ -1,0 +1,237 @@
+"""Training on disk: learns, is resumed to the same numbers, and refuses what does not belong to it."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from helpers.stores import make_store
+from safetensors.torch import load_file
+
+from episodes.episode import EpisodeError
+from prep.store.read import open_store
+from zoo.engine import checkpoint
+from zoo.engine import train as training
+from zoo.engine.checkpoint import CheckpointError
+from zoo.engine.train import Diverged
+from zoo.experiment.prepare import Setup, SetupError, prepare
+from zoo.experiment.recipe import Recipe, resolve
+from zoo.experiment.run import Result, Run, RunError, evaluate, execute, finish, untrained
+
+SMALL = (
+    "data.frames=8",
+    "budget.episodes=24",
+    "budget.epoch=12",
+    "budget.validation=4",
+    "budget.checkpoint=6",
+    "budget.test=10",
+    "task.queries_per_class=2",
+)
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_store(tmp_path_factory.mktemp("stores") / "toy.zarr", clips_per_class=6, separable=0.2)
+
+
+def small(name: str = "protonet", settings: Sequence[str] = ()) -> Recipe:
+    return resolve(name, "demo", [*SMALL, *settings])
+
+
+def setup(store: Path, settings: Sequence[str] = (), name: str = "protonet") -> Setup:
+    return prepare(small(name, settings), open_store(store), CPU)
+
+
+def whole(store: Path, run: Run, settings: Sequence[str] = (), name: str = "protonet") -> Result:
+    ready = setup(store, settings, name)
+    for _ in execute(ready, run):
+        continue
+    return finish(ready, run)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    run = Run(tmp_path_factory.mktemp("runs") / "undisturbed")
+    whole(store, run)
+    return run
+
+
+def weights(run: Run) -> dict[str, torch.Tensor]:
+    return load_file(run.checkpoint)
+
+
+def same(one: Run, other: Run) -> bool:
+    mine, theirs = weights(one), weights(other)
+    return mine.keys() == theirs.keys() and all(torch.equal(mine[key], theirs[key]) for key in mine)
+
+
+def test_a_run_learns_and_says_how_it_was_made(store: Path, undisturbed: Run) -> None:
+    result = undisturbed.result()
+    assert result is not None
+    assert result.accuracy > 60
+    assert untrained(setup(store)).trained == 0
+    assert (result.trained, result.episodes, result.queries) == (24, 10, 100)
+    assert result.recipe_digest == small().digest
+    assert undisturbed.recipe() == small()
+    steps = [json.loads(line)["step"] for line in (undisturbed.path / "log.jsonl").read_text().splitlines()]
+    assert steps == sorted(set(steps))
+    assert steps[-1] == 24
+
+
+@pytest.mark.parametrize("stop", [1, 2, 3])
+def test_a_stopped_run_is_resumed_to_the_same_weights(store: Path, undisturbed: Run, tmp_path: Path, stop: int) -> None:
+    run = Run(tmp_path / "run")
+    for number, _ in enumerate(execute(setup(store), run), 1):
+        if number == stop:
+            break
+    with (run.path / "log.jsonl").open("a") as log:
+        log.write('{"step": 999}\n{"step": 10')  # what a killed run may leave
+    result = whole(store, run)
+    assert same(run, undisturbed)
+    assert result == undisturbed.result()
+    assert (run.path / "log.jsonl").read_text() == (undisturbed.path / "log.jsonl").read_text()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ["optimiser.schedule=plateau", "optimiser.patience=0"],
+        ["optimiser.schedule=cosine", "optimiser.name=sgd"],
+        ["budget.batch=2", "optimiser.clip_norm=1.0"],
+        ["method.name=dastm", "precision=bfloat16"],
+    ],
+)
+def test_every_schedule_resumes(store: Path, tmp_path: Path, settings: list[str]) -> None:
+    settings = [*settings, "budget.episodes=8", "budget.epoch=4", "budget.validation=2", "budget.checkpoint=2"]
+    straight, broken = Run(tmp_path / "straight"), Run(tmp_path / "broken")
+    expected = whole(store, straight, settings)
+    for _ in execute(setup(store, settings), broken):
+        break
+    assert whole(store, broken, settings) == expected
+    assert same(straight, broken)
+
+
+def test_a_full_disk_loses_nothing(
+    store: Path, undisturbed: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, calls = Run(tmp_path / "run"), []
+
+    def full(_: int) -> None:
+        calls.append(1)
+        if len(calls) == 4:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(checkpoint, "os", SimpleNamespace(fsync=full))
+    with pytest.raises(OSError, match="No space left"):
+        whole(store, run)
+    assert whole(store, run) == undisturbed.result()
+    assert same(run, undisturbed)
+
+
+def test_evaluation_again_gives_the_same_number(store: Path, undisturbed: Run) -> None:
+    assert evaluate(setup(store), undisturbed) == undisturbed.result()
+    assert evaluate(setup(store), undisturbed) == undisturbed.result()
+
+
+def test_early_stopping_counts_epochs_without_a_new_best(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accuracies = iter([0.5, 0.6, 0.4, 0.4, 0.9])
+    monkeypatch.setattr(training, "last", lambda *_: SimpleNamespace(accuracy=next(accuracies)))
+    settings = ["budget.stop_after=2", "budget.episodes=100", "budget.epoch=2"]
+    records = list(execute(setup(store, settings), Run(tmp_path / "run")))
+    assert [record.validation for record in records if record.validation is not None] == [0.5, 0.6, 0.4, 0.4]
+    assert [record.best for record in records if record.validation is not None] == [True, True, False, False]
+    assert (records[-1].progress.step, records[-1].progress.best_step) == (8, 4)
+
+
+def test_another_recipe_or_store_may_not_continue_a_run(store: Path, undisturbed: Run, tmp_path: Path) -> None:
+    copy = Run(Path(shutil.copytree(undisturbed.path, tmp_path / "copy")))
+    with pytest.raises(RunError, match="begun with another recipe"):
+        next(execute(setup(store, ["seed=1"]), copy))
+    other = make_store(tmp_path / "other.zarr", clips_per_class=6, seed=9)
+    with pytest.raises(RunError, match="begun with another store"):
+        next(execute(setup(other), copy))
+
+
+def test_a_checkpoint_must_fit_the_store(undisturbed: Run, tmp_path: Path) -> None:
+    ucla = make_store(tmp_path / "ucla.zarr", clips_per_class=6, name="nw_ucla")
+    ready = prepare(resolve("protonet", "nw_ucla", [*SMALL, "budget.test_choices=1"]), open_store(ucla), CPU)
+    with pytest.raises(CheckpointError, match="trained on layout ntu25 with 1 bodies; this store has kinect20"):
+        evaluate(ready, undisturbed)
+    two = make_store(tmp_path / "two.zarr", clips_per_class=6, bodies=2)
+    with pytest.raises(CheckpointError, match="this store has ntu25 with 2"):
+        evaluate(setup(two), undisturbed)
+
+
+def test_a_damaged_checkpoint_is_named(store: Path, undisturbed: Run, tmp_path: Path) -> None:
+    copy = Run(Path(shutil.copytree(undisturbed.path, tmp_path / "copy")))
+    copy.checkpoint.write_bytes(copy.checkpoint.read_bytes()[:1000])
+    with pytest.raises(CheckpointError, match=r"checkpoint\.safetensors: damaged"):
+        next(execute(setup(store), copy))
+
+
+def test_the_wrong_store_is_named(tmp_path: Path) -> None:
+    ucla = make_store(tmp_path / "ucla.zarr", clips_per_class=2, name="nw_ucla")
+    with pytest.raises(SetupError, match="holds nw_ucla, but split demo belongs to demo"):
+        setup(ucla)
+    demo = make_store(tmp_path / "demo.zarr", clips_per_class=4)
+    with pytest.raises(SetupError, match="was prepared by `agcn`, the recipe asks for `ctrgcn`"):
+        setup(demo, ["data.preparation=ctrgcn"])
+
+
+def test_a_class_that_is_too_small_is_named_before_the_run(tmp_path: Path) -> None:
+    store = make_store(tmp_path / "short.zarr", clips_per_class=4, skip={14: 3})
+    with pytest.raises(EpisodeError, match=r"clap.*has 1 clips"):
+        setup(store)
+
+
+def test_a_loss_that_is_no_number_stops_the_run(store: Path, tmp_path: Path) -> None:
+    with pytest.raises(Diverged, match=r"not a number by step .*Lower optimiser\.lr"):
+        list(execute(setup(store, ["optimiser.lr=1e30", "optimiser.name=sgd"]), Run(tmp_path / "run")))
+
+
+def test_the_exemplar_protocol_asks_every_other_clip(tmp_path: Path) -> None:
+    ucla = make_store(tmp_path / "ucla.zarr", clips_per_class=9, name="nw_ucla", separable=0.2)
+    recipe = resolve("protonet", "nw_ucla", [*SMALL, "budget.test_choices=3", "task.shot=2"])
+    result = whole_of(recipe, ucla, Run(tmp_path / "run"))
+    assert (result.episodes, result.queries) == (3, 3 * 5 * 7)
+
+
+def whole_of(recipe: Recipe, store: Path, run: Run) -> Result:
+    ready = prepare(recipe, open_store(store), CPU)
+    list(execute(ready, run))
+    return finish(ready, run)
+
+
+@pytest.mark.slow
+def test_kill_nine_at_any_moment(store: Path, undisturbed: Run, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "cli.fszoo", "train", "protonet", "--data", "demo", "--device", "cpu"]
+    command += ["--store", str(store), "--out", str(tmp_path / "run")]
+    command += [word for setting in SMALL for word in ("--set", setting)]
+    command[1:3] = ["-c", "from cli.fszoo import main; main()"]
+    killed = 0
+    for attempt in range(10):
+        process = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())})
+        try:
+            process.wait(timeout=2.0 + 0.4 * attempt)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            killed += 1
+        time.sleep(0.01)
+    subprocess.run(command, check=True, env={**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())})
+    assert killed >= 3
+    assert same(Run(tmp_path / "run"), undisturbed)

@@ -1,0 +1,1 @@
+"""One loop: training, evaluation, optimiser, checkpoints."""

@@ -1,0 +1,1 @@
+"""Recipe to result: resolution, preparation, run folder, tables."""

@@ -1,0 +1,1 @@
+"""One pre-training stage per file."""

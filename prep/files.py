@@ -42,12 +42,10 @@ def locked(folder: Path) -> Iterator[None]:
             remove(left)
         yield
     finally:
-        empty = [left.name for left in folder.iterdir() if left.name != LOCK] == []
-        if empty:
-            (folder / LOCK).unlink(missing_ok=True)
+        # Unlinked while still held: whoever opened the old file meanwhile finds it gone and does not take it.
+        (folder / LOCK).unlink(missing_ok=True)
         lock.release()
-        if empty:
-            (folder / LOCK).unlink(missing_ok=True)
+        if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
 
 

@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from prep.progress import Work
+
 SECONDS_BETWEEN_LINES = 10.0
 
 
@@ -30,6 +32,7 @@ class Counted(Protocol):
 
 
 RecordT = TypeVar("RecordT", bound=Counted)
+T = TypeVar("T")
 
 
 class _Rate(ProgressColumn):
@@ -80,6 +83,16 @@ class Meter:
     def watch(self, name: str) -> Callable[[int, int], None]:
         """`show` with the name filled in, for work that reports by calling."""
         return lambda done, total: self.show(name, done, total)
+
+    def run(self, work: Work[T], name: str = "") -> T:
+        """Run long work to its end, drawing its steps, and return what it makes; a step without a stage is `name`."""
+        while True:
+            try:
+                step = next(work)
+            except StopIteration as stop:
+                made: T = stop.value
+                return made
+            self.show(step.stage or name, step.done, step.total, step.note)
 
     def track(self, name: str, records: Iterator[RecordT]) -> Iterator[RecordT]:
         """The same records, drawn as they pass."""

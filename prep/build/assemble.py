@@ -18,7 +18,7 @@ from prep.build.job import Job
 from prep.build.part import PartDone, load_columns, load_frames
 from prep.store.info import software
 from prep.store.manifest import FORMAT, Block
-from prep.preprocessing.pipeline import recipe
+from prep.preprocessing.pipeline import pipeline
 from prep.store.read import BLOCK, PER_CLIP, StoreInfo
 from prep.store.write import write_block
 
@@ -82,7 +82,7 @@ def store_info(job: Job, form: str, small: Mapping[str, NDArray[Any]], bad: Bad,
         unit=data.unit,
         fps=data.fps,
         recipe=job.recipe,
-        recipe_version=recipe(job.recipe).version,
+        recipe_version=pipeline(job.recipe).version,
         licence=data.licence,
         redistribution=data.redistribution,
         citation=data.source,

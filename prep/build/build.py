@@ -27,7 +27,7 @@ from prep.errors import PrepError
 from prep.formats import Found
 from prep.formats import IMPORTED, IMPORTED_ALL, Format, find
 from prep.store.manifest import Block
-from prep.preprocessing.pipeline import recipe
+from prep.preprocessing.pipeline import pipeline
 from prep.store.write import create, finalise
 
 CLIPS_PER_PART = 128
@@ -128,7 +128,7 @@ def _assemble(
         shutil.rmtree(target)
     small = small_arrays(folder, done)
     known = layout_of(job.dataset)
-    shape = (bodies_kept(job.dataset, recipe(job.recipe)), len(known.joints), known.coordinates)
+    shape = (bodies_kept(job.dataset, pipeline(job.recipe)), len(known.joints), known.coordinates)
     create(target, store_info(job, held.name, small, bad, notes), int(small["offsets"][-1]), shape)
     tasks = list(block_tasks(target, folder, done))
     blocks: list[Block] = []

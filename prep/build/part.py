@@ -28,7 +28,7 @@ from prep.formats import Format, format_named
 from prep.store.manifest import FORMAT
 from prep.preprocessing.joints_box import UNKNOWN, Box, joints_box
 from prep.preprocessing.quality import EXTRA_BODIES, RULES, flags
-from prep.preprocessing.pipeline import Recipe, apply, recipe
+from prep.preprocessing.pipeline import Pipeline, apply, pipeline
 from prep.store.read import BOX, PER_CLIP
 from prep.store.write import pack_text
 
@@ -46,7 +46,7 @@ class Part:
     @property
     def key(self) -> str:
         """Name of the part's files: changes with anything that could change their content."""
-        chosen = recipe(self.recipe)
+        chosen = pipeline(self.recipe)
         made_of = [
             FORMAT,
             version("fewshot-skeleton"),
@@ -80,7 +80,7 @@ def convert(part: Part) -> PartDone:
     if (folder / f"{key}.npz").exists():
         return load_done(folder, key)
     data, held = part.dataset, format_named(part.form)
-    chosen = recipe(part.recipe)
+    chosen = pipeline(part.recipe)
     clips: list[Clip] = []
     kept: list[Source] = []
     recordings: list[Recording] = []
@@ -145,7 +145,7 @@ def _in_video(spans: Sequence[tuple[int, int]], boxes: Sequence[Box]) -> dict[st
     return {name: column.astype(PER_CLIP[name]) for name, column in found.items()}
 
 
-def bodies_kept(data: Dataset, chosen: Recipe) -> int:
+def bodies_kept(data: Dataset, chosen: Pipeline) -> int:
     """M of a store: what the recipe keeps, but never more than act in the data set."""
     return min(chosen.max_bodies(data.layout), data.bodies)
 

@@ -15,7 +15,7 @@ from manifests.dataset import Dataset
 from manifests.strict import FactError
 from prep.check.flagged import clip_detections, find_marks
 from prep.preprocessing import quality
-from prep.preprocessing.pipeline import recipe
+from prep.preprocessing.pipeline import pipeline
 from prep.preprocessing.quality import Detections
 from prep.store.read import Store
 from prep.store.runs import runs
@@ -48,7 +48,7 @@ class Measured:
 def as_recorded(store: Store) -> bool:
     """Whether joints lie as the file has them, so that rules can be tried again: the recipe only chose bodies."""
     try:
-        return len(recipe(store.info.recipe).steps(store.info.layout.name)) == 1
+        return len(pipeline(store.info.recipe).steps(store.info.layout.name)) == 1
     except FactError:
         return False
 

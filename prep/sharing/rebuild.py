@@ -30,7 +30,7 @@ from manifests.strict import build as strict_build
 from prep.build.job import Job
 from prep.errors import PrepError
 from prep.formats import format_named
-from prep.preprocessing.pipeline import recipe
+from prep.preprocessing.pipeline import pipeline
 from prep.sharing.card import CARD, card
 from prep.sharing.share import write_checked
 from prep.sharing.transfer import ShareError
@@ -146,7 +146,7 @@ def _check_version(info: StoreInfo) -> None:
     if info.format != FORMAT:
         raise RebuildError(f"The store has format {info.format}, this version makes {FORMAT}. {made_by}.")
     format_named(info.form)
-    version = recipe(info.recipe).version
+    version = pipeline(info.recipe).version
     if version != info.recipe_version:
         rule = f"prepared by {info.recipe} version {info.recipe_version}, this version has {version}"
         raise RebuildError(f"The store was {rule}, which gives other numbers. {made_by}.")

@@ -15,7 +15,7 @@ from helpers.plain_ntu import plain_ctrgcn, plain_read
 from helpers.synthetic_ntu import person, source, text
 
 from manifests.facts import dataset
-from prep.preprocessing.pipeline import apply, recipe
+from prep.preprocessing.pipeline import apply, pipeline
 from prep.readers.ntu import read
 
 FILES, FRAMES = 12, 100
@@ -25,7 +25,7 @@ FILES, FRAMES = 12, 100
 def test_one_body_clips_are_cleaned_ten_times_as_fast(record_property: pytest.RecordProperty) -> None:
     # Different numbers in every file: the processor would learn a single one by heart.
     files = [text([[(2**56 + 1, joints)] for joints in person(seed, FRAMES)]) for seed in range(FILES)]
-    chosen = recipe("ctrgcn")
+    chosen = pipeline("ctrgcn")
 
     def quick(data: bytes) -> np.ndarray:
         return apply(chosen, read(source(), data, dataset("ntu120")), "ntu25").joints

@@ -10,7 +10,7 @@ from helpers.synthetic_own import MANIFEST, SPLIT
 from manifests.facts import layout, layout_of, names, split
 from manifests.own import EXAMPLE, PREPARED, read_own
 from manifests.strict import FactError
-from prep.preprocessing.pipeline import ANY, recipe
+from prep.preprocessing.pipeline import ANY, pipeline
 
 
 def write(folder: Path, text: str, name: str = "gestures.toml") -> Path:
@@ -47,8 +47,8 @@ def test_a_layout_of_ones_own_is_completed(tmp_path: Path) -> None:
 
 def test_every_recipe_knows_the_layouts_it_is_offered_for() -> None:
     for name in ("agcn", "ctrgcn"):
-        assert all(recipe(name).steps(each) for each in PREPARED)
-    assert ANY in recipe("raw").layouts
+        assert all(pipeline(name).steps(each) for each in PREPARED)
+    assert ANY in pipeline("raw").layouts
 
 
 def test_paths_count_from_the_manifest(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from manifests.facts import dataset
 from prep.clip import Recording
 from prep.formats import Request
 from prep.preprocessing import bodies, steps
-from prep.preprocessing.pipeline import apply, recipe
+from prep.preprocessing.pipeline import apply, pipeline
 from prep.readers.kinetics import find, read
 from prep.untrusted.files import load_bytes
 
@@ -32,7 +32,7 @@ def as_the_feeder(joints: np.ndarray) -> np.ndarray:
 def in_float64(recording: Recording, name: str) -> np.ndarray:
     """The steps of a recipe on the numbers as the file has them: three decimals, which float32 rounds."""
     exact = np.round(recording.joints.astype(np.float64), 3)
-    first, *rest = recipe(name).steps("openpose18")
+    first, *rest = pipeline(name).steps("openpose18")
     joints: np.ndarray = getattr(bodies, first.step)(replace(recording, joints=exact), **first.options)
     for step in rest:
         joints = getattr(steps, step.step)(joints, **step.options)
@@ -58,7 +58,7 @@ def test_clips_in_float64_and_through_the_recipe(name: str, key: str) -> None:
         assert list(exact.shape) == about["shape"]
         np.testing.assert_allclose(exact[:, 50], arrays[f"{clip}|{key}_frame50"], rtol=0, atol=1e-9)
         assert digest(exact) == about[f"sha256_1e4_{key}"]
-        for joints, atol in ((exact, 1e-9), (as_the_feeder(apply(recipe(name), recording, "openpose18").joints), 1e-6)):
+        for joints, atol in ((exact, 1e-9), (as_the_feeder(apply(pipeline(name), recording, "openpose18").joints), 1e-6)):
             # The sub-samples were rounded to float32 when they were stored.
             sub = joints.reshape(-1)[::13].astype(np.float32)
             np.testing.assert_allclose(sub, arrays[f"{clip}|{key}_sub"], rtol=1.2e-7, atol=atol)

@@ -9,7 +9,7 @@ from helpers.real_ntu import golden, invented_cases, real_cases, stats
 from prep.clip import Recording
 from prep.preprocessing import steps
 from prep.preprocessing.bodies import agcn_slots
-from prep.preprocessing.pipeline import recipe
+from prep.preprocessing.pipeline import pipeline
 
 ATOL = 1e-5
 PADDED = 300  # the authors pad before they normalise; a clip of ours keeps its length
@@ -26,7 +26,7 @@ def normalised(recording: Recording) -> np.ndarray:
     chosen = agcn_slots(recording)
     joints = np.zeros((PADDED, *chosen.shape[1:]), np.float32)
     joints[: len(chosen)] = chosen
-    for step in recipe("agcn").steps("ntu25")[1:]:
+    for step in pipeline("agcn").steps("ntu25")[1:]:
         joints = getattr(steps, step.step)(joints, **step.options)
     return as_theirs(joints)
 
@@ -64,5 +64,5 @@ def test_padding_changes_nothing_but_the_tail(frames: int) -> None:
     from prep.preprocessing.pipeline import apply
 
     made = recording([[(1, joints)] for joints in person(5, frames)])
-    ours = as_theirs(apply(recipe("agcn"), made, "ntu25").joints)
+    ours = as_theirs(apply(pipeline("agcn"), made, "ntu25").joints)
     np.testing.assert_allclose(ours, normalised(made)[:, :frames], atol=1e-6)

@@ -9,7 +9,7 @@ from helpers.real_ntu import digest, golden, invented_cases, real_cases, stats
 
 from prep.clip import Recording
 from prep.preprocessing.bodies import ctrgcn_actors
-from prep.preprocessing.pipeline import apply, recipe
+from prep.preprocessing.pipeline import apply, pipeline
 
 ATOL = 1e-6
 
@@ -21,7 +21,7 @@ def denoised(recording: Recording, columns: int) -> np.ndarray:
 
 
 def translated(recording: Recording, columns: int) -> np.ndarray:
-    clip = apply(recipe("ctrgcn"), recording, "ntu25")
+    clip = apply(pipeline("ctrgcn"), recording, "ntu25")
     assert not clip.joints.reshape(len(clip.joints), -1)[:, columns:].any()
     return clip.joints.reshape(len(clip.joints), -1)[:, :columns]
 

@@ -12,7 +12,7 @@ from manifests.facts import dataset, names
 from manifests.strict import FactError
 from prep.clip import Recording
 from prep.preprocessing import quality, steps
-from prep.preprocessing.pipeline import ANY, apply, read_recipe, recipe, recipes
+from prep.preprocessing.pipeline import ANY, apply, read_pipeline, pipeline, pipelines
 
 
 def kinect20(made: Recording) -> Recording:
@@ -25,15 +25,15 @@ def openpose18(made: Recording) -> Recording:
 
 
 LAYOUTS = {"ntu25": lambda made: made, "kinect20": kinect20, "openpose18": openpose18}
-EVERY = [(name, layout) for name in recipes() for layout in LAYOUTS if {layout, ANY} & recipe(name).layouts.keys()]
+EVERY = [(name, layout) for name in pipelines() for layout in LAYOUTS if {layout, ANY} & pipeline(name).layouts.keys()]
 
 
 def test_every_data_set_names_recipes_for_its_layout() -> None:
     for name in names("datasets"):
         facts = dataset(name)
         for each in facts.recipes:
-            assert recipe(each).steps(facts.layout)
-        assert max(recipe(each).max_bodies(facts.layout) for each in facts.recipes) >= facts.bodies
+            assert pipeline(each).steps(facts.layout)
+        assert max(pipeline(each).max_bodies(facts.layout) for each in facts.recipes) >= facts.bodies
 
 
 @pytest.mark.parametrize(("name", "layout"), EVERY)
@@ -44,9 +44,9 @@ def test_every_clip_is_finite_and_its_mask_is_true(name: str, layout: str, peopl
         recording([[(number, person(40 * number + frame)[0]) for number in range(people)] for frame in range(frames)])
     )
     made.joints[::7, ::5] = np.nan
-    clip = apply(recipe(name), made, layout)
+    clip = apply(pipeline(name), made, layout)
     assert clip.joints.dtype == np.float32
-    assert clip.joints.shape[1:] == (recipe(name).max_bodies(layout), *made.joints.shape[1:])
+    assert clip.joints.shape[1:] == (pipeline(name).max_bodies(layout), *made.joints.shape[1:])
     assert np.isfinite(clip.joints).all()
     assert (clip.body_mask == steps.present(clip.joints)).all()
     assert bool(clip.quality & quality.EMPTY) == (not clip.body_mask.any()) == (people * frames == 0)
@@ -57,14 +57,14 @@ def test_every_clip_is_finite_and_its_mask_is_true(name: str, layout: str, peopl
 def test_the_largest_coordinates_stay_finite(name: str, layout: str) -> None:
     made = LAYOUTS[layout](recording([[(n, person(n + f)[0]) for n in range(3)] for f in range(20)]))
     made.joints[...] *= 1e12 / np.abs(made.joints).max()
-    assert np.isfinite(apply(recipe(name), made, layout).joints).all()
+    assert np.isfinite(apply(pipeline(name), made, layout).joints).all()
 
 
 @pytest.mark.parametrize(("name", "layout"), EVERY)
 def test_a_clip_depends_on_nothing_but_the_recording(name: str, layout: str) -> None:
     made = LAYOUTS[layout](recording([[(n, person(n + f)[0]) for n in range(3)] for f in range(20)]))
     before = made.joints.copy()
-    first, second = (apply(recipe(name), made, layout) for _ in range(2))
+    first, second = (apply(pipeline(name), made, layout) for _ in range(2))
     assert (made.joints == before).all()
     assert (first.joints == second.joints).all()
     assert (first.body_mask == second.body_mask).all()
@@ -72,14 +72,14 @@ def test_a_clip_depends_on_nothing_but_the_recording(name: str, layout: str) -> 
 
 def test_quality_says_what_was_left_out() -> None:
     one = [[(1, person(n)[0])] for n in range(20)]
-    assert apply(recipe("ctrgcn"), recording(one), "ntu25").quality == 0
-    assert apply(recipe("ctrgcn"), recording([*one, []]), "ntu25").quality == quality.DROPPED_FRAMES
-    assert apply(recipe("raw"), recording([*one, []]), "ntu25").quality == 0
+    assert apply(pipeline("ctrgcn"), recording(one), "ntu25").quality == 0
+    assert apply(pipeline("ctrgcn"), recording([*one, []]), "ntu25").quality == quality.DROPPED_FRAMES
+    assert apply(pipeline("raw"), recording([*one, []]), "ntu25").quality == 0
     three = [[(i, person(30 * i + n)[0]) for i in range(3)] for n in range(20)]
-    assert apply(recipe("ctrgcn"), recording(three), "ntu25").quality == quality.EXTRA_BODIES
-    assert apply(recipe("raw"), recording(three), "ntu25").quality == 0
+    assert apply(pipeline("ctrgcn"), recording(three), "ntu25").quality == quality.EXTRA_BODIES
+    assert apply(pipeline("raw"), recording(three), "ntu25").quality == 0
     both = quality.EMPTY | quality.DROPPED_FRAMES
-    assert apply(recipe("ctrgcn"), recording([[], []]), "ntu25").quality == both
+    assert apply(pipeline("ctrgcn"), recording([[], []]), "ntu25").quality == both
 
 
 GOOD = """
@@ -91,10 +91,10 @@ ntu25 = [{ step = "agcn_slots" }, { step = "align", options = { start = 0, end =
 
 
 def test_a_recipe_is_read_from_text() -> None:
-    made = read_recipe(GOOD, "own")
+    made = read_pipeline(GOOD, "own")
     assert (made.name, made.version, made.max_bodies("ntu25")) == ("own", 1, 2)
     assert (
-        read_recipe(GOOD.replace('"agcn_slots"', '"agcn_slots", options = { bodies = 3 }'), "own").max_bodies("ntu25")
+        read_pipeline(GOOD.replace('"agcn_slots"', '"agcn_slots", options = { bodies = 3 }'), "own").max_bodies("ntu25")
         == 3
     )
 
@@ -129,17 +129,17 @@ FAULTS = [
 def test_faults_are_refused_in_words_that_help(old: str, new: str, words: str) -> None:
     assert old in GOOD
     with pytest.raises(FactError) as caught:
-        read_recipe(GOOD.replace(old, new, 1), "own")
+        read_pipeline(GOOD.replace(old, new, 1), "own")
     assert words in str(caught.value)
 
 
 def test_a_layout_needs_a_step() -> None:
     with pytest.raises(FactError, match="kinect20: has no step; the first one chooses bodies"):
-        read_recipe(GOOD + "kinect20 = []\n", "own")
+        read_pipeline(GOOD + "kinect20 = []\n", "own")
 
 
 def test_unknown_names_come_with_a_hint() -> None:
     with pytest.raises(FactError, match=r"`ctr-gcn` is not a recipe\. Did you mean `ctrgcn`\?"):
-        recipe("ctr-gcn")
+        pipeline("ctr-gcn")
     with pytest.raises(FactError, match=r"recipe ctrgcn has no steps for the layout `coco17`\. Known: kinect20, ntu25"):
-        apply(recipe("ctrgcn"), recording([]), "coco17")
+        apply(pipeline("ctrgcn"), recording([]), "coco17")

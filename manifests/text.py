@@ -1,0 +1,30 @@
+"""Untrusted text, made safe to show in a terminal or a report."""
+
+from __future__ import annotations
+
+import unicodedata
+
+# Unicode categories: controls (C0, DEL, C1), format characters (bidirectional overrides, zero-width characters),
+# surrogates (bytes of a file name that are not UTF-8), line and paragraph separators.
+HIDDEN = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
+
+
+def plain(text: str) -> str:
+    r"""Escape every character that could move the cursor, hide text or change its direction; keep all others.
+
+    For names from outside (class names, file names, messages of other libraries) wherever they are shown on one line:
+    line breaks and tabs are escaped too.
+
+    >>> print(plain("walk\x1b[2J"), plain("a\nb"), plain("\u202etxt.exe"), plain("größe 走 🙂"))
+    walk\x1b[2J a\x0ab \u202etxt.exe größe 走 🙂
+    """
+    if text.isprintable():
+        return text
+    return "".join(_escaped(char) if unicodedata.category(char) in HIDDEN else char for char in text)
+
+
+def _escaped(char: str) -> str:
+    code = ord(char)
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

@@ -1,1 +1,13 @@
-"""Stores to episodes on a device."""
+"""Stores to episodes and batches on a device.
+
+pool        the clips of a store, resident on a device
+draw        which clips an episode consists of: a pure function of (seed, episode)
+sampler     the list of episodes: many random tasks, or one with fixed exemplars
+resample    temporal sampling: L frames to T
+augment     random rotation, scale, mirroring
+streams     joint, bone, velocity
+transform   clips of a pool to tensors: sampling, augmentation, streams
+loader      sampler + transform = episodes; shuffled clips + transforms = batches
+episode     the values that are handed on: Episode, Batch
+counter     the random numbers behind all of these
+"""

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from episodes.counter import Stream, spread, uniform
+from episodes.counter import Stream, split, uniform
 from episodes.episode import EpisodeError
 from episodes.streams import pick
 
@@ -55,7 +55,7 @@ def augment(
     becomes in a mirror. Everything is linear: absent bodies stay zeros.
     """
     if options.mirror > 0:
-        flip = uniform(spread(key, Stream.MIRROR)) < options.mirror
+        flip = uniform(split(key, Stream.MIRROR)) < options.mirror
         joints = torch.where(flip[..., None, None, None, None], mirror(joints, swap), joints)
     if any(options.rotation) or options.scale != (1.0, 1.0):
         joints = transform(joints, _matrix(key, options, coordinates, joints.shape[-1]))
@@ -112,10 +112,10 @@ def swaps(pairs: tuple[tuple[int, int], ...], joints: int) -> list[int]:
 
 def _matrix(key: Int[Tensor, "*batch"], options: Augment, coordinates: int, C: int) -> Float[Tensor, "*batch C C"]:
     """Rotation times scale on the first `coordinates` channels, the identity on the others."""
-    word = spread(key, Stream.ROTATION)
-    turn = [(uniform(spread(word, axis)) * 2 - 1) * math.radians(most) for axis, most in enumerate(options.rotation)]
+    word = split(key, Stream.ROTATION)
+    turn = [(uniform(split(word, axis)) * 2 - 1) * math.radians(most) for axis, most in enumerate(options.rotation)]
     low, high = options.scale
-    factor = low + (high - low) * uniform(spread(key, Stream.SCALE))
+    factor = low + (high - low) * uniform(split(key, Stream.SCALE))
     core = rotation(torch.stack(turn, dim=-1)) * factor[..., None, None]
     matrix = torch.eye(C, device=key.device).expand(*key.shape, C, C).clone()
     matrix[..., :coordinates, :coordinates] = core[..., :coordinates, :coordinates]

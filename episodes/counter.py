@@ -1,7 +1,7 @@
-"""Random numbers as a pure function of what they are for: no generator, no state, no wait for the device.
+"""A counter-based random number generator: numbers are pure functions of a key, with no state to keep or to wait for.
 
-A key is folded from integers (seed, stream, episode, position ...), one at a time, through a 32-bit bijection. The same
-key gives the same number on every device, in every batch and in any order of asking.
+A key is made from integers (seed, stream, episode, position ...), one at a time, through a 32-bit bijection. The same
+key gives the same number on every device, in every batch and in any order. Names are those of `jax.random`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Word = TypeVar("Word", int, Tensor)
 
 
 class Stream(IntEnum):
-    """What a number is for. Two purposes never share numbers, and a new one does not move the old ones."""
+    """The purpose of a random number. Two purposes never share numbers; adding one does not change the others."""
 
     CLASSES = 1
     CLIPS = 2
@@ -30,12 +30,14 @@ class Stream(IntEnum):
     SCALE = 6
     MIRROR = 7
     FROZEN = 8
+    BATCHES = 9
+    VIEWS = 10
 
 
-def fold(*parts: int) -> int:
+def fold_in(*parts: int) -> int:
     """Fold integers into one key, 0..2^32-1. Parts count modulo 2^32; their order matters.
 
-    >>> fold(0, 1) == fold(1, 0)
+    >>> fold_in(0, 1) == fold_in(1, 0)
     False
     """
     key = 0
@@ -44,14 +46,14 @@ def fold(*parts: int) -> int:
     return key
 
 
-def spread(key: int | Int[Tensor, "..."], index: int | Int[Tensor, "..."]) -> Int[Tensor, "..."]:
+def split(key: int | Int[Tensor, "..."], index: int | Int[Tensor, "..."]) -> Int[Tensor, "..."]:
     """One key per index, int64 in 0..2^32-1; `key` and `index` broadcast, and one of them may be a plain integer.
 
     For one key, different indexes give different results (and for one index, different keys do), so that sorting them
     has no ties and orders a set the same way on every device.
 
     >>> import torch
-    >>> spread(fold(7), torch.arange(3)).tolist() == [fold(7, 0), fold(7, 1), fold(7, 2)]
+    >>> split(fold_in(7), torch.arange(3)).tolist() == [fold_in(7, 0), fold_in(7, 1), fold_in(7, 2)]
     True
     """
     return _scramble(cast(Tensor, (index * GOLDEN & MASK) ^ key))
@@ -67,11 +69,11 @@ def uniform(word: Int[Tensor, "..."]) -> Float[Tensor, "..."]:
     return (word >> 8).float() * 2.0**-24
 
 
-def below(word: Int[Tensor, "..."], count: int | Int[Tensor, "..."]) -> Int[Tensor, "..."]:
+def randint(word: Int[Tensor, "..."], count: int | Int[Tensor, "..."]) -> Int[Tensor, "..."]:
     """Keys to integers in 0..count-1 (count up to 2^31), exactly: the high half of a 64-bit product.
 
     >>> import torch
-    >>> below(torch.tensor([0, 1 << 31, (1 << 32) - 1]), 10).tolist()
+    >>> randint(torch.tensor([0, 1 << 31, (1 << 32) - 1]), 10).tolist()
     [0, 5, 9]
     """
     return word * count >> 32

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from episodes.counter import Stream, fold, spread
+from episodes.counter import Stream, fold_in, split
 from episodes.episode import EpisodeError
 from episodes.pool import Pool
 
@@ -125,11 +125,11 @@ def draw_episodes(classes: Classes, task: Task, seed: int, episode: Int[Tensor, 
     """
     classes_there, most = classes.clips.shape
     take, rows, places = (torch.arange(n, device=episode.device) for n in (task.way, classes_there, most))
-    class_rank = spread(spread(fold(seed, Stream.CLASSES), episode)[:, None], rows)
+    class_rank = split(split(fold_in(seed, Stream.CLASSES), episode)[:, None], rows)
     row = class_rank.topk(task.way).indices
-    row_key = spread(spread(fold(seed, Stream.CLIPS), episode)[:, None], take)
+    row_key = split(split(fold_in(seed, Stream.CLIPS), episode)[:, None], take)
     absent = places >= classes.count[row][..., None]
-    clip_rank = spread(row_key[..., None], places).masked_fill_(absent, -1)
+    clip_rank = split(row_key[..., None], places).masked_fill_(absent, -1)
     place = clip_rank.topk(task.shot + task.queries_per_class).indices
     clip = classes.clips[row[..., None], place]
     return Draw(

@@ -1,29 +1,32 @@
-"""Episode: the one value that travels from the episodes floor to the zoo."""
+"""Episode and Batch: the values that travel from the episodes floor to the zoo."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 
 class EpisodeError(ValueError):
-    """Something about pools, tasks or views that the user can mend; the text names value, rule and remedy."""
+    """Something about pools, tasks or transforms that the user can fix; the text names value, rule and remedy."""
 
 
 @dataclass(frozen=True)
 class Episode:
     """B few-shot tasks on one device. Row n of `support` IS class n.
 
-    Joints are in the unit of the store's recipe; an absent body is zeros. `answer` is 0..N-1;
-    `class_id` (B, N) is the store's label of each row.
+    Joints are in the unit of the store's preprocessing; an absent body is zeros. `answer` is 0..N-1 and `class_id` the
+    store's label of each row. `support_clip` and `query_clip` are the clips' positions in the pool, by which names,
+    subjects and embeddings are looked up.
     """
 
     support: Float[Tensor, "B N K M T V C"]
     query: Float[Tensor, "B Q M T V C"]
     answer: Int[Tensor, "B Q"]
     class_id: Int[Tensor, "B N"]
+    support_clip: Int[Tensor, "B N K"]
+    query_clip: Int[Tensor, "B Q"]
 
     @property
     def way(self) -> int:
@@ -34,3 +37,17 @@ class Episode:
     def shot(self) -> int:
         """K, the number of support clips per class."""
         return self.support.shape[2]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """X clips of the base classes on one device, each in R randomly transformed views.
+
+    `label` is a row of the base classes, 0..N-1. `target` is the embedding that a stage asked for, zeros where
+    `has_target` is False; both are None where none was asked for.
+    """
+
+    clips: Float[Tensor, "X R M T V C"]
+    label: Int[Tensor, "X"]
+    target: Float[Tensor, "X D"] | None = None
+    has_target: Bool[Tensor, "X"] | None = None

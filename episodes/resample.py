@@ -1,33 +1,41 @@
-"""Ragged length L to T frames: which frames of each clip are looked at, computed as indexes on the device."""
+"""Temporal sampling: from a clip of L frames to T frame indices, computed on the device."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from episodes.counter import below, spread
+from episodes.counter import randint, split
 from episodes.episode import EpisodeError
 from manifests.strict import hint
 
 
 @dataclass(frozen=True)
-class Sampling:
-    """How a clip of any length becomes `frames` frames.
+class Rule:
+    """One way of choosing T frames: `index` as `sample` describes it.
 
-    Rules: `segments`, `linspace`, `sorted_random`, `dastm_official`, each told at the function of that name.
-    `frozen`: the random frames of a clip depend on (seed, clip) alone, as where they are drawn once while a data set is
-    loaded (DASTM's repository); otherwise each place in each episode draws afresh. `scrambled` repeats that
-    repository's mixing of time and channels, for comparison with numbers that were obtained so.
+    `per_clip`: random frames depend on (seed, clip) alone, so a clip looks the same in every episode; otherwise each
+    position in each episode draws afresh. `rearrange(joints, length)` changes the chosen frames.
+    """
+
+    index: Callable[[Tensor, Tensor, int, bool], Tensor]
+    per_clip: bool = False
+    rearrange: Callable[[Tensor, Tensor], Tensor] | None = None
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How a clip of any length becomes `frames` frames, by one of RULES.
+
     Raises EpisodeError for an unknown rule or fewer than one frame.
     """
 
     frames: int = 30
     rule: str = "segments"
-    frozen: bool = False
-    scrambled: bool = False
 
     def __post_init__(self) -> None:
         if self.rule not in RULES:
@@ -40,7 +48,7 @@ def sample(
     length: Int[Tensor, "X"], key: Int[Tensor, "X"], sampling: Sampling, train: bool = False
 ) -> Int[Tensor, "X T"]:
     """The frames to take of clips of `length` (>= 1) frames: 0..length-1 in time order, or -1 for a frame of zeros."""
-    return RULES[sampling.rule](length, key, sampling.frames, train)
+    return RULES[sampling.rule].index(length, key, sampling.frames, train)
 
 
 def segments(length: Int[Tensor, "X"], key: Int[Tensor, "X"], frames: int, train: bool) -> Int[Tensor, "X T"]:
@@ -54,7 +62,7 @@ def segments(length: Int[Tensor, "X"], key: Int[Tensor, "X"], frames: int, train
     """
     part = torch.arange(frames, device=length.device)
     # In float64 a random 32-bit fraction cannot round the last part up to frame L.
-    inside = spread(key[:, None], part).double() * 2.0**-32 if train else 0.5
+    inside = split(key[:, None], part).double() * 2.0**-32 if train else 0.5
     return ((part.double() + inside) * length[:, None] / frames).long()
 
 
@@ -73,29 +81,28 @@ def linspace(length: Int[Tensor, "X"], key: Int[Tensor, "X"], frames: int, train
 def sorted_random(length: Int[Tensor, "X"], key: Int[Tensor, "X"], frames: int, train: bool) -> Int[Tensor, "X T"]:
     """T random frames with repetition, in time order: the training rule of CTR-GCN's NW-UCLA feeder."""
     part = torch.arange(frames, device=length.device)
-    return below(spread(key[:, None], part), length[:, None]).sort(dim=1).values
+    return randint(split(key[:, None], part), length[:, None]).sort(dim=1).values
 
 
 def dastm_official(length: Int[Tensor, "X"], key: Int[Tensor, "X"], frames: int, train: bool) -> Int[Tensor, "X T"]:
-    """Frame j is random in [j s, (j + 1) s - 1], s = L // T; a clip shorter than T is taken as it is, then zeros.
+    """Frame j is random in [j s, (j + 1) s - 1], s = L // T; a clip shorter than T is padded with zeros.
 
-    NingMa-AI/DASTM `nturgbd_dataset.py`, for training and testing alike; the last L - s T frames are never seen.
+    The loader of NingMa-AI/DASTM (`nturgbd_dataset.py`), for training and testing alike: frames are drawn once per
+    clip, the last L - s T frames are never used, and time and channels are mixed (`scramble`). Only for comparison with
+    numbers obtained from that code.
 
     >>> dastm_official(torch.tensor([3, 2]), torch.tensor([0, 0]), 3, train=True).tolist()
     [[0, 1, 2], [0, 1, -1]]
     """
     part = torch.arange(frames, device=length.device)
     step = (length // frames)[:, None]
-    drawn = part * step + below(spread(key[:, None], part), step)
+    drawn = part * step + randint(split(key[:, None], part), step)
     stored = torch.where(part < length[:, None], part, -1)
     return torch.where(step > 0, drawn, stored)
 
 
-RULES = {rule.__name__: rule for rule in (segments, linspace, sorted_random, dastm_official)}
-
-
 def scramble(joints: Float[Tensor, "X M T V C"], length: Int[Tensor, "X"]) -> Float[Tensor, "X M T V C"]:
-    """What DASTM's loader makes of clips of at least T frames; shorter ones stay as they are.
+    """The axis mix-up of DASTM's loader, for clips of at least T frames; shorter ones are unchanged.
 
     Mixed indexing (`x[i, :, idx]`) puts time first, (T, C, V, M), and the reshape that follows reads the same numbers
     as (C, T, V, M): every output frame holds pieces of several frames and channels.
@@ -103,3 +110,11 @@ def scramble(joints: Float[Tensor, "X M T V C"], length: Int[Tensor, "X"]) -> Fl
     X, M, T, V, C = joints.shape
     misread = joints.permute(0, 2, 4, 3, 1).reshape(X, C, T, V, M).permute(0, 4, 2, 3, 1)
     return torch.where((length >= T)[:, None, None, None, None], misread, joints)
+
+
+RULES = {
+    "segments": Rule(segments),
+    "linspace": Rule(linspace),
+    "sorted_random": Rule(sorted_random),
+    "dastm_official": Rule(dastm_official, per_clip=True, rearrange=scramble),
+}

@@ -16,10 +16,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from episodes.draw import Classes, Task
-from episodes.loader import Server, View, Viewer
+from episodes.loader import EpisodeLoader
 from episodes.pool import Pool
-from episodes.protocol import Episodic
 from episodes.resample import Sampling
+from episodes.sampler import EpisodicSampler
+from episodes.transform import ClipTransform
 from manifests.facts import layout
 
 TASK, FRAMES, EPISODES, ROUNDS = Task(way=5, shot=1, queries_per_class=10), 30, 80, 20
@@ -94,11 +95,11 @@ def store() -> FakeStore:
 
 
 @pytest.fixture(scope="module")
-def server(store: FakeStore) -> Server:
+def server(store: FakeStore) -> EpisodeLoader:
     """Ours: a fresh temporal segment draw for every clip of every episode."""
     pool = Pool.load(store)
-    draws = Episodic(Classes.of(pool, range(20)), TASK, seed=0, episodes=10**6)
-    return Server(Viewer(pool, layout("ntu25"), View(Sampling(FRAMES)), train=True), draws)
+    draws = EpisodicSampler(Classes.of(pool, range(20)), TASK, seed=0, episodes=10**6)
+    return EpisodeLoader(ClipTransform(pool, layout("ntu25"), Sampling(FRAMES), train=True), draws)
 
 
 def seconds(episodes: Iterator[object]) -> float:
@@ -111,7 +112,7 @@ def seconds(episodes: Iterator[object]) -> float:
 @pytest.mark.benchmark
 @pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning")
 def test_resident_gather_beats_the_best_dataloader_five_times(
-    store: FakeStore, server: Server, capsys: pytest.CaptureFixture[str]
+    store: FakeStore, server: EpisodeLoader, capsys: pytest.CaptureFixture[str]
 ) -> None:
     loaders = {workers: plain(store, workers) for workers in (0, 2, 4)}
     served = iter(server)
@@ -130,6 +131,6 @@ def test_resident_gather_beats_the_best_dataloader_five_times(
 
 
 @pytest.mark.benchmark
-def test_episode(benchmark, server: Server) -> None:
+def test_episode(benchmark, server: EpisodeLoader) -> None:
     steps = iter(range(10**6))
     benchmark(lambda: server.at(next(steps)))

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from episodes.augment import Augment, augment, mirror, rotation, swaps
-from episodes.counter import fold, spread
+from episodes.counter import fold_in, split
 from episodes.episode import EpisodeError
 from episodes.streams import bone, parents
 from manifests.facts import layout
@@ -12,7 +12,7 @@ from manifests.facts import layout
 NTU = layout("ntu25")
 SWAP = torch.tensor(swaps(NTU.mirror, 25))
 JOINTS = torch.randn(64, 2, 6, 25, 3, generator=torch.Generator().manual_seed(0))
-KEY = spread(fold(0), torch.arange(64))
+KEY = split(fold_in(0), torch.arange(64))
 FULL = Augment(rotation=(30.0, 60.0, 90.0), scale=(0.5, 1.5), mirror=0.5)
 
 

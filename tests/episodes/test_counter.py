@@ -3,13 +3,13 @@ from __future__ import annotations
 import pytest
 import torch
 
-from episodes.counter import MASK, Stream, below, fold, spread, uniform
+from episodes.counter import MASK, Stream, fold_in, randint, split, uniform
 
 DRAWS = 200_000
 
 
 def numbers(*parts: int) -> torch.Tensor:
-    return uniform(spread(fold(*parts), torch.arange(DRAWS)))
+    return uniform(split(fold_in(*parts), torch.arange(DRAWS)))
 
 
 def chi_square(cells: torch.Tensor, count: int) -> float:
@@ -37,39 +37,39 @@ def test_seeds_and_streams_are_independent(other: tuple[int, int]) -> None:
 
 
 def test_nested_indexes_are_independent_of_each_other() -> None:
-    outer = spread(fold(1), torch.arange(500))[:, None]
-    cells = (uniform(spread(outer, torch.arange(400))) * 16).long()
+    outer = split(fold_in(1), torch.arange(500))[:, None]
+    cells = (uniform(split(outer, torch.arange(400))) * 16).long()
     assert 142 < chi_square((cells[1:] * 16 + cells[:-1]).flatten(), 256) < 368
     assert 142 < chi_square((cells[:, 1:] * 16 + cells[:, :-1]).flatten(), 256) < 368
 
 
 def test_different_indexes_never_tie() -> None:
-    assert len(spread(fold(9), torch.arange(DRAWS)).unique()) == DRAWS
+    assert len(split(fold_in(9), torch.arange(DRAWS)).unique()) == DRAWS
 
 
 def test_a_number_does_not_depend_on_its_company() -> None:
-    alone = torch.stack([spread(fold(5), torch.tensor(i)) for i in range(20)])
-    assert torch.equal(alone, spread(fold(5), torch.arange(20)))
+    alone = torch.stack([split(fold_in(5), torch.tensor(i)) for i in range(20)])
+    assert torch.equal(alone, split(fold_in(5), torch.arange(20)))
 
 
 def test_numbers_are_frozen() -> None:
     """Another value here means that every seed gives other episodes than before."""
-    assert fold(2022, 3) == 3_390_553_740
-    assert spread(fold(0, 1), torch.tensor([5])).tolist() == [221_710_302]
+    assert fold_in(2022, 3) == 3_390_553_740
+    assert split(fold_in(0, 1), torch.tensor([5])).tolist() == [221_710_302]
 
 
 def test_below_reaches_both_ends_and_not_further() -> None:
     word = torch.tensor([0, MASK])
     for count in (1, 2, 3, 1000, 2**31 - 1):
-        assert below(word, count).tolist() == [0, count - 1]
+        assert randint(word, count).tolist() == [0, count - 1]
     assert uniform(word).tolist()[1] < 1
-    counts = torch.bincount(below(spread(fold(1), torch.arange(DRAWS)), 7), minlength=7)
+    counts = torch.bincount(randint(split(fold_in(1), torch.arange(DRAWS)), 7), minlength=7)
     assert (counts - DRAWS / 7).abs().max() < 5 * (DRAWS / 7) ** 0.5
 
 
 @pytest.mark.gpu
 def test_the_gpu_gives_the_same_numbers() -> None:
-    here = spread(spread(fold(1, 2), torch.arange(100))[:, None], torch.arange(300))
+    here = split(split(fold_in(1, 2), torch.arange(100))[:, None], torch.arange(300))
     index = torch.arange(300, device="cuda")
-    there = spread(spread(fold(1, 2), torch.arange(100, device="cuda"))[:, None], index)
+    there = split(split(fold_in(1, 2), torch.arange(100, device="cuda"))[:, None], index)
     assert torch.equal(here, there.cpu())

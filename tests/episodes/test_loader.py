@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from typing import Any
 
 import pytest
 import torch
@@ -10,10 +11,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from episodes.augment import Augment
 from episodes.draw import Classes, Task, draw
 from episodes.episode import Episode, EpisodeError
-from episodes.loader import Server, View, Viewer
+from episodes.loader import BatchLoader, EpisodeLoader
 from episodes.pool import Pool
-from episodes.protocol import Episodic, Exemplars
 from episodes.resample import RULES, Sampling, sample
+from episodes.sampler import EpisodicSampler, ExemplarSampler
+from episodes.transform import ClipTransform
 from manifests.facts import layout
 
 NTU = layout("ntu25")
@@ -21,12 +23,19 @@ STORE = even_store(classes=6, clips=8)
 POOL = Pool.load(STORE)
 CLASSES = Classes.of(POOL, range(6))
 TASK = Task(3, 2, 3)
-WILD = View(Sampling(10), streams=("joint", "bone"), augment=Augment((20.0, 20.0, 20.0), (0.9, 1.1), 0.5))
+PLAIN: dict[str, Any] = {"sampling": Sampling(10)}
+WILD: dict[str, Any] = PLAIN | {
+    "streams": ("joint", "bone"),
+    "augment": Augment((20.0, 20.0, 20.0), (0.9, 1.1), 0.5),
+}
 
 
-def server(view: View = WILD, episodes: int = 7, batch: int = 1, train: bool = True, pool: Pool = POOL) -> Server:
+def loader(
+    options: dict[str, Any] = WILD, episodes: int = 7, batch: int = 1, train: bool = True, pool: Pool = POOL
+) -> EpisodeLoader:
     classes = CLASSES if pool is POOL else Classes.of(pool, range(6))
-    return Server(Viewer(pool, NTU, view, seed=3, train=train), Episodic(classes, TASK, 3, episodes, batch))
+    transform = ClipTransform(pool, NTU, **options, seed=3, train=train)
+    return EpisodeLoader(transform, EpisodicSampler(classes, TASK, 3, episodes, batch))
 
 
 def joined(episodes: list[Episode]) -> Episode:
@@ -39,7 +48,7 @@ def assert_equal(here: Episode, there: Episode) -> None:
 
 
 def test_an_episode_holds_the_clips_that_were_drawn() -> None:
-    episode = server(View(Sampling(10)), train=False).at(2)
+    episode = loader(PLAIN, train=False).at(2)
     drawn = draw(CLASSES, TASK, seed=3, step=2)
     assert episode.support.shape == (1, 3, 2, 2, 10, 25, 3)
     assert episode.query.shape == (1, 9, 2, 10, 25, 3)
@@ -56,18 +65,18 @@ def test_an_episode_holds_the_clips_that_were_drawn() -> None:
 
 @pytest.mark.parametrize("batch", [2, 3, 7, 100])
 def test_batching_changes_nothing(batch: int) -> None:
-    single = list(server())
-    batched = list(server(batch=batch))
+    single = list(loader())
+    batched = list(loader(batch=batch))
     assert sum(len(episode.answer) for episode in batched) == 7
     assert_equal(joined(batched), joined(single))
     assert all(e.support.is_contiguous() and e.query.is_contiguous() for e in batched)
 
 
 def test_steps_can_be_had_in_any_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = list(server(batch=2))
-    monkeypatch.setattr("episodes.protocol.CLIPS_AT_ONCE", 60)
-    blocks = server(batch=2)
-    assert blocks.draws.block == 2
+    whole = list(loader(batch=2))
+    monkeypatch.setattr("episodes.sampler.CLIPS_AT_ONCE", 60)
+    blocks = loader(batch=2)
+    assert blocks.sampler.block == 2
     for step in (3, 0, 2, 1, 1, 3):
         assert_equal(blocks.at(step), whole[step])
     with pytest.raises(IndexError, match="Step 4 does not exist: there are 4"):
@@ -75,62 +84,69 @@ def test_steps_can_be_had_in_any_order(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_training_draws_afresh_and_evaluation_does_not() -> None:
-    def seen(train: bool, frozen: bool) -> set[tuple[float, ...]]:
+    def sampled(train: bool, rule: str) -> set[tuple[float, ...]]:
         """The ways in which clip 11 is sampled over many episodes."""
-        view = View(Sampling(10, "segments", frozen))
-        found = set()
-        for episode in server(view, episodes=60, train=train):
+        samples = set()
+        for episode in loader({"sampling": Sampling(10, rule)}, episodes=60, train=train):
             first = episode.query[0, :, 0, :, 0, 0]
-            found |= {tuple(row.tolist()) for row in first[first[:, 0].int() == 11]}
-        return found
+            samples |= {tuple(row.tolist()) for row in first[episode.query_clip[0] == 11]}
+        return samples
 
-    assert len(seen(train=True, frozen=False)) > 5
-    assert len(seen(train=True, frozen=True)) == 1
-    assert len(seen(train=False, frozen=False)) == 1
+    assert len(sampled(train=True, rule="segments")) > 5
+    assert len(sampled(train=True, rule="dastm_official")) == 1
+    assert len(sampled(train=False, rule="segments")) == 1
 
 
-def test_a_frozen_draw_belongs_to_the_clip_not_to_the_pool() -> None:
-    view = View(Sampling(10, "dastm_official", frozen=True))
+def test_a_draw_per_clip_belongs_to_the_clip_not_to_the_pool() -> None:
+    options = {"sampling": Sampling(10, "dastm_official"), "train": True}
     part = Pool.load(STORE, keep=[11, 30])
     key = torch.tensor([1, 2])
-    whole, few = Viewer(POOL, NTU, view, train=True), Viewer(part, NTU, view, train=True)
+    whole, few = ClipTransform(POOL, NTU, **options), ClipTransform(part, NTU, **options)
     assert torch.equal(whole.clips(torch.tensor([11, 30]), key), few.clips(torch.tensor([0, 1]), key.flip(0)))
 
 
+def test_an_episode_says_which_clips_it_holds() -> None:
+    episode = loader(PLAIN, train=False).at(1)
+    assert torch.equal(POOL.label[episode.support_clip], episode.class_id[:, :, None].expand(-1, -1, 2))
+    assert torch.equal(POOL.label[episode.query_clip], episode.class_id.gather(1, episode.answer))
+    assert torch.equal(episode.query[..., 0, 0, 0, 0].int(), episode.query_clip.int())
+
+
 def test_augmentation_is_for_training_only() -> None:
-    plain = replace(WILD, augment=Augment())
-    assert_equal(server(WILD, train=False).at(0), server(plain, train=False).at(0))
-    assert not torch.allclose(server(WILD).at(0).query, server(plain).at(0).query)
+    plain = WILD | {"augment": Augment()}
+    assert_equal(loader(WILD, train=False).at(0), loader(plain, train=False).at(0))
+    assert not torch.allclose(loader(WILD).at(0).query, loader(plain).at(0).query)
 
 
-def test_scrambling_reaches_the_episode() -> None:
-    plain, official = (View(Sampling(10, "dastm_official", True, scrambled)) for scrambled in (False, True))
-    here, there = server(plain).at(0).query, server(official).at(0).query
-    assert not torch.equal(here, there)
-    assert torch.equal(here.flatten().sort().values, there.flatten().sort().values)
+def test_the_official_rule_mixes_the_axes(monkeypatch: pytest.MonkeyPatch) -> None:
+    official = loader({"sampling": Sampling(10, "dastm_official")}).at(0).query
+    monkeypatch.setitem(RULES, "dastm_official", replace(RULES["dastm_official"], rearrange=None))
+    plain = loader({"sampling": Sampling(10, "dastm_official")}).at(0).query
+    assert not torch.equal(plain, official)
+    assert torch.equal(plain.flatten().sort().values, official.flatten().sort().values)
 
 
 def test_exemplars_are_served_alike() -> None:
-    steps = Exemplars(POOL, CLASSES, shot=1, chunk=20)
-    served = list(Server(Viewer(POOL, NTU, View(Sampling(10))), steps))
+    steps = ExemplarSampler(POOL, CLASSES, shot=1, chunk=20)
+    served = list(EpisodeLoader(ClipTransform(POOL, NTU, Sampling(10)), steps))
     assert [episode.query.shape[1] for episode in served] == [20, 20, 2]
     assert all(torch.equal(episode.support, served[0].support) for episode in served)
 
 
-def test_a_viewer_gives_plain_clips() -> None:
-    viewer = Viewer(POOL, NTU, View(Sampling(10)))
+def test_a_transform_without_options_gives_plain_clips() -> None:
+    transform = ClipTransform(POOL, NTU, Sampling(10))
     clip = torch.tensor([5, 0])
     frame = sample(POOL.length[clip], clip, Sampling(10))
-    assert torch.equal(viewer.clips(clip, clip), POOL.gather(POOL.rows(clip, frame)))
+    assert torch.equal(transform.clips(clip, clip), POOL.gather(POOL.rows(clip, frame)))
 
 
 def test_errors_name_the_remedy() -> None:
     with pytest.raises(EpisodeError, match="`bones` is not a stream. Did you mean `bone`"):
-        View(streams=("bones",))
+        ClipTransform(POOL, NTU, streams=("bones",))
     with pytest.raises(EpisodeError, match="is not a stream"):
-        View(streams=())
+        ClipTransform(POOL, NTU, streams=())
     with pytest.raises(EpisodeError, match="Layout kinect20 has 20 joints and the pool's clips have 25"):
-        Viewer(POOL, layout("kinect20"), View())
+        ClipTransform(POOL, layout("kinect20"))
 
 
 class Spy(TorchDispatchMode):
@@ -146,10 +162,9 @@ class Spy(TorchDispatchMode):
 
 
 @pytest.mark.parametrize("rule", RULES)
-@pytest.mark.parametrize("frozen", [False, True])
-def test_nothing_is_read_back_by_the_host(rule: str, frozen: bool) -> None:
+def test_nothing_is_read_back_by_the_host(rule: str) -> None:
     """Operations whose result the host must wait for: a number, a list of places, a tensor made from host values."""
-    wild = server(replace(WILD, sampling=Sampling(10, rule, frozen, scrambled=True)), episodes=500, batch=2)
+    wild = loader(WILD | {"sampling": Sampling(10, rule)}, episodes=500, batch=2)
     with Spy() as spy:
         wild.at(0)
         wild.at(200)
@@ -162,7 +177,7 @@ def test_nothing_is_read_back_by_the_host(rule: str, frozen: bool) -> None:
 
 @pytest.mark.gpu
 def test_the_gpu_serves_the_same_episodes_without_waiting() -> None:
-    on_gpu = server(pool=Pool.load(STORE, device="cuda"), batch=2)
+    on_gpu = loader(pool=Pool.load(STORE, device="cuda"), batch=2)
     on_gpu.at(0)
     torch.cuda.set_sync_debug_mode("error")
     try:
@@ -171,5 +186,55 @@ def test_the_gpu_serves_the_same_episodes_without_waiting() -> None:
         torch.cuda.set_sync_debug_mode("default")
     for field in fields(Episode):
         torch.testing.assert_close(
-            getattr(episode, field.name).cpu(), getattr(server(batch=2).at(1), field.name), rtol=1e-5, atol=1e-5
+            getattr(episode, field.name).cpu(), getattr(loader(batch=2).at(1), field.name), rtol=1e-5, atol=1e-5
         )
+
+
+def batches(size: int = 10, epochs: int = 2, views: int = 2, pool: Pool = POOL, **options: Any) -> BatchLoader:
+    transforms = [ClipTransform(pool, NTU, **WILD, seed=3, train=True) for _ in range(views)]
+    return BatchLoader(transforms, range(6), size, epochs, seed=5, **options)
+
+
+def test_an_epoch_holds_every_clip_at_most_once_in_an_order_of_its_own() -> None:
+    plain = BatchLoader([ClipTransform(POOL, NTU, Sampling(10))], range(6), 10, 2, seed=5)
+    assert (len(plain), plain.steps_per_epoch) == (8, 4)
+    clips = [batch.clips[:, 0, 0, 0, 0, 0].int().tolist() for batch in plain]
+    first, second = ([clip for batch in epoch for clip in batch] for epoch in (clips[:4], clips[4:]))
+    assert len(set(first)) == len(set(second)) == 40
+    assert first != second
+    assert clips == [plain.at(step).clips[:, 0, 0, 0, 0, 0].int().tolist() for step in range(8)]
+
+
+def test_views_differ_and_depend_on_the_step_alone() -> None:
+    serving = batches()
+    batch = serving.at(3)
+    assert batch.clips.shape == (10, 2, 2, 10, 25, 6)
+    assert not torch.allclose(batch.clips[:, 0], batch.clips[:, 1])
+    serving.at(0)
+    assert torch.equal(serving.at(3).clips, batch.clips)
+
+
+def test_labels_are_rows_of_the_base_classes() -> None:
+    some = Pool.load(STORE, keep=[clip for clip in range(48) if clip % 6 in (2, 4, 5)])
+    loading = BatchLoader([ClipTransform(some, NTU, Sampling(10))], [5, 2, 4], 8, 1)
+    for batch in loading:
+        assert set(batch.label.tolist()) <= {0, 1, 2}
+    assert torch.equal(loading.label, torch.searchsorted(torch.tensor([2, 4, 5]), some.label))
+    with pytest.raises(EpisodeError, match="Clip clip0005 is not of the 2 classes that this loader serves"):
+        BatchLoader([ClipTransform(some, NTU)], [2, 4], 8, 1)
+
+
+def test_targets_belong_to_their_clips() -> None:
+    vectors = torch.arange(48.0)[:, None].expand(48, 3)
+    plain = BatchLoader([ClipTransform(POOL, NTU, Sampling(10))], range(6), 10, 1, targets=(vectors, vectors[:, 0] > 9))
+    for batch in plain:
+        assert batch.target is not None
+        assert batch.has_target is not None
+        assert torch.equal(batch.target[:, 0], batch.clips[:, 0, 0, 0, 0, 0].round())
+        assert torch.equal(batch.has_target, batch.target[:, 0] > 9)
+
+
+def test_a_pool_smaller_than_a_batch_is_one_batch() -> None:
+    assert (len(batches(size=100, epochs=3)), len(batches(size=100).at(0).label)) == (3, 48)
+    with pytest.raises(EpisodeError, match="in batches of 0"):
+        batches(size=0)

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from episodes.counter import fold, spread
+from episodes.counter import fold_in, split
 from episodes.episode import EpisodeError
 from episodes.resample import RULES, Sampling, sample, scramble
 
@@ -14,7 +14,7 @@ lengths = st.lists(st.integers(1, 2_000), min_size=1, max_size=5)
 
 
 def drawn(length: list[int], rule: str, frames: int, train: bool, seed: int = 0) -> torch.Tensor:
-    key = spread(fold(seed), torch.arange(len(length)))
+    key = split(fold_in(seed), torch.arange(len(length)))
     return sample(torch.tensor(length), key, Sampling(frames, rule), train)
 
 

@@ -21,7 +21,7 @@ def golden() -> dict[str, np.ndarray]:
 
 
 def skeleton(seed: int, C: int, T: int, V: int, M: int) -> np.ndarray:
-    """The invented clip of this seed, (C, T, V, M): the rule in golden/INDEX.md."""
+    """The synthetic clip of this seed, (C, T, V, M): the rule in golden/INDEX.md."""
     random = np.random.default_rng(seed)
     offset = random.standard_normal((1, C, 1, V, M)) * 0.5
     shape = (3, 1, C, 1, V, M)

@@ -13,11 +13,12 @@ from typing import Any
 import torch
 from helpers.stores import make_store
 
-from episodes.counter import Stream, fold, spread
+from episodes.counter import Stream, fold_in
+from episodes.counter import split as split_key
 from episodes.draw import Classes, Task, draw
 from episodes.pool import Pool
-from episodes.protocol import Exemplars
 from episodes.resample import Sampling, sample
+from episodes.sampler import ExemplarSampler
 from manifests.facts import missing_names, split
 from prep.store.read import open_store
 
@@ -31,7 +32,7 @@ def drawn() -> dict[str, Any]:
     classes = Classes.of(pool, split("demo").test)
     episode = draw(classes, Task(way=5, shot=2, queries_per_class=3), seed=7, step=11)
     length = torch.tensor([5, 30, 97])
-    key = spread(fold(3, Stream.FRAMES), torch.arange(3))
+    key = split_key(fold_in(3, Stream.FRAMES), torch.arange(3))
     names = {0: [f"S001C001P{i:03d}R001A001" for i in range(100)], 5: [f"S002C002P{i:03d}R002A006" for i in range(100)]}
     return {
         "support": episode.support.tolist(),
@@ -40,7 +41,7 @@ def drawn() -> dict[str, Any]:
         "frames": {
             rule: sample(length, key, Sampling(8, rule), True).tolist() for rule in ("segments", "sorted_random")
         },
-        "exemplars": Exemplars(pool, classes, shot=2, seed=1).names,
+        "exemplars": ExemplarSampler(pool, classes, shot=2, seed=1).names,
         "chosen": sorted(split("ntu_t").chosen(names, missing_names("ntu120"))),
         "nw_ucla": [draw.test for draw in split("nw_ucla").draws],
     }

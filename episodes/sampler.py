@@ -1,4 +1,4 @@
-"""How a data set is put to the test: as many small random tasks, or as one task with fixed exemplars."""
+"""Episode samplers: many small random tasks, or one task with fixed exemplars."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ CLIPS_AT_ONCE = 2048
 
 
 @runtime_checkable
-class Draws(Protocol):
-    """A list of steps of `batch` episodes each. At most `block` steps can be had at once, drawn together."""
+class EpisodeSampler(Protocol):
+    """A list of steps of `batch` episodes each; up to `block` steps are drawn together."""
 
     batch: int
     block: int
@@ -30,7 +30,7 @@ class Draws(Protocol):
         """The episodes of `steps` steps from `step` on (fewer where the list ends), one after the other."""
 
 
-class Episodic:
+class EpisodicSampler:
     """`episodes` random N-way K-shot tasks, `batch` in a step; the last step has what is left.
 
     Episode e depends on (seed, e) alone, so `batch` changes nothing but how many come at once.
@@ -49,14 +49,14 @@ class Episodic:
         return -(-self.episodes // self.batch)
 
     def at(self, step: int, steps: int = 1) -> Draw:
-        """See Draws. Raises IndexError beyond the last step."""
+        """See EpisodeSampler. Raises IndexError beyond the last step."""
         _check_step(step, len(self))
         end = min((step + steps) * self.batch, self.episodes)
         episode = torch.arange(step * self.batch, end, device=self.classes.clips.device)
         return draw_episodes(self.classes, self.task, self.seed, episode)
 
 
-class Exemplars:
+class ExemplarSampler:
     """One task of all `classes`: K fixed exemplars of each, and every other clip of them as a query, in pool order.
 
     The exemplars of a class are its clips in `named`, where a protocol names them; what is missing to `shot` is filled
@@ -88,7 +88,7 @@ class Exemplars:
         return -(-self._query.shape[1] // self.chunk)
 
     def at(self, step: int, steps: int = 1) -> Draw:
-        """See Draws; one step at a time. Raises IndexError beyond the last step."""
+        """See EpisodeSampler; one step at a time. Raises IndexError beyond the last step."""
         _check_step(step, len(self))
         part = slice(step * self.chunk, (step + 1) * self.chunk)
         return Draw(

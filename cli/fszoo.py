@@ -167,7 +167,7 @@ def _built(recipe: Recipe, chosen: Split) -> Path:
         raise WorkspaceError(f"{chosen.dataset} is a data set of your own: name its store with --store.")
     data = dataset(chosen.dataset)
     subset = chosen.name if chosen.samples_per_class else ""
-    return find_store(workspace(), data.name, subset, recipe.data.preparation or data.recipe)
+    return find_store(workspace(), data.name, subset, recipe.data.preparation or data.preprocessing)
 
 
 def _told(result: Result) -> str:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 T = TypeVar("T")
 
 
-class FactError(ValueError):
+class InvalidValue(ValueError):
     """A file or value that does not fit its rule. The text names the place, the rule and the remedy."""
 
 
@@ -31,31 +31,31 @@ def hint(word: str, known: Iterable[str]) -> str:
 
 
 def parse(text: str, where: str) -> dict[str, Any]:
-    """TOML text to a dictionary. Raises FactError, naming `where`, when it is not TOML."""
+    """TOML text to a dictionary. Raises InvalidValue, naming `where`, when it is not TOML."""
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise FactError(f"{where}: not readable as TOML: {error}") from error
+        raise InvalidValue(f"{where}: not readable as TOML: {error}") from error
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """A TOML file as a dictionary. Raises FactError."""
+    """A TOML file as a dictionary. Raises InvalidValue."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise FactError(f"{path}: cannot be read: {error}") from error
+        raise InvalidValue(f"{path}: cannot be read: {error}") from error
     return parse(text, str(path))
 
 
 def load(cls: type[T], path: Path) -> T:
-    """Read one TOML file as a frozen dataclass. Raises FactError."""
+    """Read one TOML file as a frozen dataclass. Raises InvalidValue."""
     return build(cls, read_toml(path), str(path))
 
 
 def build(cls: type[T], value: Mapping[str, Any], where: str) -> T:
     """A mapping to a frozen dataclass, nested ones included; every key must be a field and every type must fit.
 
-    Raises FactError. A `ValueError` raised by the dataclass itself becomes one too, with the place in front.
+    Raises InvalidValue. A `ValueError` raised by the dataclass itself becomes one too, with the place in front.
     """
     _check_keys(cls, value, where)
     return _validate(cls, value, where)
@@ -72,7 +72,7 @@ def _check_keys(cls: Any, value: Any, where: str) -> None:
     for key, inner in value.items():
         if key not in names:
             label = getattr(cls, "__name__", str(cls))
-            raise FactError(f"{where}: `{key}` is not a key of {label}. {hint(key, names)}")
+            raise InvalidValue(f"{where}: `{key}` is not a key of {label}. {hint(key, names)}")
         _check_keys(hints[key], inner, f"{where}: {key}")
 
 
@@ -82,7 +82,7 @@ def _validate(cls: type[T], value: Mapping[str, Any], where: str) -> T:
     try:
         text = json.dumps(value)
     except TypeError as error:
-        raise FactError(f"{where}: dates and times are not used here; write them as text in quotes") from error
+        raise InvalidValue(f"{where}: dates and times are not used here; write them as text in quotes") from error
     try:
         # JSON in strict mode takes arrays for tuples but refuses "5" for 5.
         return TypeAdapter(cls).validate_json(text, strict=True)
@@ -90,4 +90,4 @@ def _validate(cls: type[T], value: Mapping[str, Any], where: str) -> T:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         reason = first["msg"].removeprefix("Value error, ")
-        raise FactError(f"{where}: {place + ': ' if place else ''}{reason}") from error
+        raise InvalidValue(f"{where}: {place + ': ' if place else ''}{reason}") from error

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from manifests.strict import FactError, build, load
+from manifests.strict import InvalidValue, build, load
 
 _CELL = re.compile(r"(?P<accuracy>\d{1,3}\.\d+)(±(?P<spread>\d+\.\d+))?")
 
@@ -44,7 +44,7 @@ class Published:
 
 
 def read_tables(path: Path) -> tuple[Published, ...]:
-    """Every cell of every table in one paper's file. Raises FactError.
+    """Every cell of every table in one paper's file. Raises InvalidValue.
 
     A line of `grid` begins with a word for each of `rows`, then has a cell for each of `columns`: "71.2±1.5", "71.2"
     where no deviation is known, or "-" where nothing is printed. `common`, the column and the line's first words
@@ -72,7 +72,7 @@ class _Table:
             words = line.split()
             heads, cells = words[: len(self.rows)], words[len(self.rows) :]
             if len(cells) != len(self.columns):
-                raise FactError(f"{where}: `{line}` has {len(cells)} cells; there are {len(self.columns)} columns")
+                raise InvalidValue(f"{where}: `{line}` has {len(cells)} cells; there are {len(self.columns)} columns")
             row = dict(zip(self.rows, heads, strict=True))
             for column, cell in zip(self.columns, cells, strict=True):
                 if cell != "-":
@@ -89,7 +89,7 @@ class _Paper:
 def _numbers(cell: str, where: str) -> dict[str, float | None]:
     match = _CELL.fullmatch(cell)
     if match is None:
-        raise FactError(f"{where}: `{cell}` is not a cell; write 71.2±1.5, or 71.2 where no deviation is known, or -")
+        raise InvalidValue(f"{where}: `{cell}` is not a cell; write 71.2±1.5, or 71.2 where no deviation is known, or -")
     spread = match["spread"]
     return {"accuracy": float(match["accuracy"]), "spread": None if spread is None else float(spread)}
 
@@ -98,7 +98,7 @@ def _merge(where: str, *parts: Mapping[str, Any]) -> dict[str, Any]:
     merged: dict[str, Any] = {}
     for part in parts:
         for key in (part.keys() & merged.keys()) - {"variant"}:
-            raise FactError(f"{where}: `{key}` is given twice; leave it in one of common, rows and columns")
+            raise InvalidValue(f"{where}: `{key}` is given twice; leave it in one of common, rows and columns")
         merged |= part
     variants = [str(part["variant"]) for part in parts if "variant" in part]
     return merged | ({"variant": " ".join(variants)} if variants else {})

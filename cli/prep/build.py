@@ -14,9 +14,9 @@ from cli.bars import meter
 from cli.prep._store import summary, told
 from cli.workers import executor
 from cli.workspace import Workspace, WorkspaceError, workspace
+from manifests.custom import read_custom
 from manifests.dataset import Dataset
-from manifests.facts import dataset, is_own, layout_of, split
-from manifests.own import read_own
+from manifests.facts import dataset, is_custom, layout_of, split
 
 if TYPE_CHECKING:
     from prep.build.job import Job
@@ -66,7 +66,7 @@ def command(
     data, place = _dataset(name, raw), workspace()
     chosen = split(subset) if subset else None
     prepared = held is not None and format_named(held[0]).prepared
-    recipe = preparation(recipe or (IMPORTED if prepared else data.recipe)).name
+    recipe = preparation(recipe or (IMPORTED if prepared else data.preprocessing)).name
     job = Job(
         dataset=data,
         recipe=recipe,
@@ -88,15 +88,15 @@ def command(
 
 def _dataset(name: str, raw: Path | None) -> Dataset:
     """A data set that ships, or one's own."""
-    if not is_own(name):
+    if not is_custom(name):
         return dataset(name)
     if raw is not None:
         raise click.UsageError(f"{name} says where its clips are: `folder`. Leave out --raw.")
-    return read_own(Path(name)).data
+    return read_custom(Path(name)).data
 
 
 def _raw(name: str, place: Workspace) -> Path:
-    return Path(name) if is_own(name) else place.raw(name)
+    return Path(name) if is_custom(name) else place.raw(name)
 
 
 def run(job: Job, workers: int, scheduler: str, json_: bool) -> None:

@@ -9,7 +9,7 @@ import click
 
 from cli import options
 from cli.prep._embed import model, options_of_encoders, the_store
-from manifests.facts import own_prompts
+from manifests.facts import custom_prompts
 from manifests.facts import prompts as prompts_of
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def command(
         raise click.UsageError("--prompts names a set, --prompt gives sentences: take one of them.")
     opened = the_store(store)
     loaded = model(encoder, weights, device, precision)
-    said = own_prompts(own) if own else prompts_of(prompts or loaded.facts.prompts)
+    said = custom_prompts(own) if own else prompts_of(prompts or loaded.facts.prompts)
     job = TextJob(opened, loaded, said.templates, name or loaded.facts.name, stored, replace)
     result = embed_texts(job)
     text = f"{result.store}: {result.name}: {result.classes} class names as {_quoted(result.prompts)}"

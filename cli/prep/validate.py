@@ -10,7 +10,7 @@ import click
 
 from cli import options
 from cli.bars import meter
-from manifests.own import EXAMPLE
+from manifests.custom import EXAMPLE
 
 if TYPE_CHECKING:
     from prep.build.survey import Survey

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from manifests import facts
 from manifests.dataset import Dataset
-from manifests.strict import FactError
+from manifests.strict import InvalidValue
 from prep.check.flagged import clip_detections, find_marks
 from prep.preprocessing import quality
 from prep.preprocessing.pipeline import pipeline
@@ -49,7 +49,7 @@ def as_recorded(store: Store) -> bool:
     """Whether joints lie as the file has them, so that rules can be tried again: the recipe only chose bodies."""
     try:
         return len(pipeline(store.info.recipe).steps(store.info.layout.name)) == 1
-    except FactError:
+    except InvalidValue:
         return False
 
 

@@ -54,8 +54,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manifests.encoder import Encoder as Facts
+from manifests.facts import custom_encoder, is_custom_encoder, names
 from manifests.facts import encoder as facts_of
-from manifests.facts import is_own_encoder, names, own_encoder
 from prep.errors import PrepError
 from prep.video.extras import GET
 
@@ -189,9 +189,9 @@ class _Own:
 def encoder(name: str) -> Kind:
     """The encoder of that name, or in the user's own file `name`, a path that ends in .py; its code is run.
 
-    Raises FactError, EncoderError.
+    Raises InvalidValue, EncoderError.
     """
-    if not is_own_encoder(name):
+    if not is_custom_encoder(name):
         return Kind(facts_of(name), importlib.import_module(f"prep.encoders.{name}"))
     path = Path(name)
     if path.stem in names("encoders"):
@@ -202,7 +202,7 @@ def encoder(name: str) -> Kind:
         raise EncoderError(f"{path}: there is no such file. Shipped encoders: {', '.join(names('encoders'))}.")
     if not path.with_suffix(".toml").is_file():
         raise EncoderError(f"{path}: its facts are missing: {path.with_suffix('.toml')}.")
-    facts, source = own_encoder(path), path.read_bytes()
+    facts, source = custom_encoder(path), path.read_bytes()
     return Kind(facts, _imported(path, source), path, hashlib.sha256(source).hexdigest())
 
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from manifests.facts import layout
 from manifests.folder import stems
-from manifests.strict import FactError, build, hint, parse
+from manifests.strict import InvalidValue, build, hint, parse
 from prep.clip import Clip, Recording
 from prep.preprocessing import bodies, quality, steps
 
@@ -45,16 +45,16 @@ class Pipeline:
     layouts: Mapping[str, tuple[PipelineStep, ...]]
 
     def steps(self, layout_name: str) -> tuple[PipelineStep, ...]:
-        """The steps for clips of a layout. Raises FactError if there are none."""
+        """The steps for clips of a layout. Raises InvalidValue if there are none."""
         if layout_name not in self.layouts and ANY in self.layouts:
             return self.layouts[ANY]
         if layout_name not in self.layouts:
             rule = f"preprocessing {self.name} has no steps for the layout `{layout_name}`"
-            raise FactError(f"{rule}. {hint(layout_name, self.layouts)}")
+            raise InvalidValue(f"{rule}. {hint(layout_name, self.layouts)}")
         return self.layouts[layout_name]
 
     def max_bodies(self, layout_name: str) -> int:
-        """M of every clip of a layout. Raises FactError if the layout has no steps."""
+        """M of every clip of a layout. Raises InvalidValue if the layout has no steps."""
         first = self.steps(layout_name)[0]
         return int(first.options.get("bodies", _default_bodies(first.step)))
 
@@ -70,18 +70,18 @@ def pipelines() -> list[str]:
 
 @cache
 def pipeline(name: str) -> Pipeline:
-    """Load a pipeline by name. Raises FactError for an unknown name, layout, step or option.
+    """Load a pipeline by name. Raises InvalidValue for an unknown name, layout, step or option.
 
     >>> pipeline("ctrgcn").max_bodies("ntu25")
     2
     """
     if name not in pipelines():
-        raise FactError(f"`{name}` is not a preprocessing. {hint(name, pipelines())}")
+        raise InvalidValue(f"`{name}` is not a preprocessing. {hint(name, pipelines())}")
     return read_pipeline((_HERE / f"{name}.toml").read_text(encoding="utf-8"), name)
 
 
 def read_pipeline(text: str, name: str) -> Pipeline:
-    """Parse and check the TOML text of a pipeline. Raises FactError."""
+    """Parse and check the TOML text of a pipeline. Raises InvalidValue."""
     where = f"preprocessing/{name}.toml"
     value = parse(text, where)
     read = build(Pipeline, {**value, "name": name}, where)
@@ -89,7 +89,7 @@ def read_pipeline(text: str, name: str) -> Pipeline:
         layout_key = f"{where}: {layout_name}"
         joints = 1 if layout_name == ANY else len(layout(layout_name).joints)
         if not sequence:
-            raise FactError(f"{layout_key}: has no step; the first one selects bodies")
+            raise InvalidValue(f"{layout_key}: has no step; the first one selects bodies")
         for index, step in enumerate(sequence):
             build(PipelineStep, value["layouts"][layout_name][index], layout_key)
             _check_step(bodies if index == 0 else steps, step, joints, f"{layout_key}: step {index + 1}")
@@ -99,7 +99,7 @@ def read_pipeline(text: str, name: str) -> Pipeline:
 def apply(chosen: Pipeline, recording: Recording, layout_name: str) -> Clip:
     """Turn a recording into a clip: every number is finite, M is `max_bodies`, L may be zero.
 
-    Raises FactError if the pipeline has no steps for the layout.
+    Raises InvalidValue if the pipeline has no steps for the layout.
     """
     first, *rest = chosen.steps(layout_name)
     filled = bodies.fill_nan(recording)
@@ -138,12 +138,12 @@ def _default_bodies(selection: str) -> int:
 def _check_step(module: ModuleType, step: PipelineStep, joints: int, where: str) -> None:
     allowed = functions(module)
     if step.step not in allowed:
-        raise FactError(f"{where}: `{step.step}` is not a step in {module.__name__}. {hint(step.step, allowed)}")
+        raise InvalidValue(f"{where}: `{step.step}` is not a step in {module.__name__}. {hint(step.step, allowed)}")
     parameters = dict(list(inspect.signature(allowed[step.step]).parameters.items())[1:])
     types = get_type_hints(allowed[step.step])
     for name, value in step.options.items():
         if name not in parameters:
-            raise FactError(f"{where}: `{name}` is not an option of {step.step}. {hint(name, parameters)}")
+            raise InvalidValue(f"{where}: `{name}` is not an option of {step.step}. {hint(name, parameters)}")
         if get_origin(types[name]) is Literal:
             rule, valid = f"one of {', '.join(get_args(types[name]))}", value in get_args(types[name])
         elif module is steps:
@@ -151,7 +151,7 @@ def _check_step(module: ModuleType, step: PipelineStep, joints: int, where: str)
         else:
             rule, valid = "an integer of at least 1", type(value) is int and value >= 1
         if not valid:
-            raise FactError(f"{where}: {name} is {value!r}; it must be {rule}")
+            raise InvalidValue(f"{where}: {name} is {value!r}; it must be {rule}")
     required = [name for name, parameter in parameters.items() if parameter.default is parameter.empty]
     if missing := [name for name in required if name not in step.options]:
-        raise FactError(f"{where}: {step.step} needs {', '.join(missing)}")
+        raise InvalidValue(f"{where}: {step.step} needs {', '.join(missing)}")

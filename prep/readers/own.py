@@ -1,4 +1,4 @@
-"""One's own data set: a folder of arrays, one file per clip, and a manifest, written as manifests/own.py says.
+"""One's own data set: a folder of arrays, one file per clip, and a manifest, written as manifests/custom.py says.
 
 The bytes are judged before anything is set aside for them: an array of objects, a size in a header that the file does
 not bear out, or a shape other than the layout's is a bad file, and nothing is ever unpickled.
@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from manifests.custom import CustomDataset, read_custom
 from manifests.dataset import Dataset
 from manifests.facts import layout_of
-from manifests.own import OwnData, read_own
 from manifests.strict import hint
 from prep.clip import Recording, Source
 from prep.errors import BadFile, PrepError
@@ -51,11 +51,11 @@ def find(request: Request) -> Found:
     """Every clip in the folder that the manifest names, with its label; `request.raw` is the manifest.
 
     Clips whose class cannot be told, and rows of a label table without a clip, are bad. Raises PrepError where there
-    is no clip at all, two have one name, or the table is no table; FactError for the manifest.
+    is no clip at all, two have one name, or the table is no table; InvalidValue for the manifest.
     """
     if request.raw.suffix != ".toml":
         raise PrepError(f"{request.raw}: own data are built from their manifest: `fsprep build NAME.toml`.")
-    own = read_own(request.raw)
+    own = read_custom(request.raw)
     if not own.folder.is_dir():
         raise PrepError(f"{own.folder}: there is no such folder. Correct `folder` in {request.raw}.")
     found, lost = _in_folders(own) if own.by_folder else (find_sources(own.folder, SUFFIXES), [])
@@ -73,7 +73,7 @@ def find(request: Request) -> Found:
     return Found(tuple(sorted(sources, key=lambda source: source.name)), tuple(sorted(bad)))
 
 
-def _in_folders(own: OwnData) -> tuple[list[Source], list[tuple[str, str]]]:
+def _in_folders(own: CustomDataset) -> tuple[list[Source], list[tuple[str, str]]]:
     """The clips of each class's folder, called <class>-<file name>, and what lies elsewhere."""
     found: list[Source] = []
     lost = []
@@ -109,7 +109,7 @@ def _table(path: Path) -> Mapping[str, str]:
     return words
 
 
-def _label(own: OwnData, source: Source, words: Mapping[str, str]) -> int:
+def _label(own: CustomDataset, source: Source, words: Mapping[str, str]) -> int:
     if source.label >= 0:
         return source.label
     if own.table:

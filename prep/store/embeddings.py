@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from manifests.strict import FactError, build, hint
+from manifests.strict import InvalidValue, build, hint
 from prep.store.embedding_key import AboutText, AboutVideo, check_together
 from prep.store.manifest import EMBEDDINGS, StoreError
 from prep.store.read import Store
@@ -135,5 +135,5 @@ def _about(store: Store, name: str, kind: str, cls: type[AboutT]) -> AboutT | No
         return None
     try:
         return build(cls, store.attributes(f"{EMBEDDINGS}/{name}/{kind}"), f"{store.path}/{EMBEDDINGS}/{name}/{kind}")
-    except FactError as error:
+    except InvalidValue as error:
         raise StoreError(f"{error}. The store was altered, or is of another version.") from error

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 
 from manifests.layout import Layout
-from manifests.strict import FactError, build
+from manifests.strict import InvalidValue, build
 from prep.storage.storage import Storage
 from prep.store.manifest import Manifest, StoreError, check_metadata, read_manifest
 
@@ -55,5 +55,5 @@ def described(place: Storage) -> tuple[Manifest, StoreInfo]:
     attributes = check_metadata(place, mark)
     try:
         return mark, build(StoreInfo, attributes, f"{place}/zarr.json")
-    except FactError as error:
+    except InvalidValue as error:
         raise StoreError(str(error)) from error

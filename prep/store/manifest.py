@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from manifests.strict import FactError, build
+from manifests.strict import InvalidValue, build
 from prep.errors import PrepError
 from prep.storage.storage import Storage
 
@@ -141,7 +141,7 @@ def read_manifest(place: Storage) -> Manifest:
         raise StoreError(f"{place}: has format {found}, this version reads {FORMAT}. {remedy}")
     try:
         return build(Manifest, value, f"{place}/{MANIFEST}")
-    except FactError as error:
+    except InvalidValue as error:
         raise StoreError(f"{error}. The manifest.json is damaged. {AGAIN}") from error
 
 

@@ -114,7 +114,7 @@ def _recordings(store: Store, facts: _Facts) -> Mapping[str, Sequence[int]]:
 
 def _sorted_out(videos: Path, layouts: Sequence[VideoLayout], clips_of: Mapping[str, Sequence[int]]) -> _Seen:
     patterns = [(layout, re.compile(layout.pattern)) for layout in layouts]
-    endings = (*VIDEOS, *PICTURES) if any(layout.pictures for layout in layouts) else VIDEOS
+    endings = (*VIDEOS, *PICTURES) if any(layout.images for layout in layouts) else VIDEOS
     seen, above = _Seen(), len(os.path.dirname(os.path.abspath(videos)).rstrip("/")) + 1
     for source in walk(videos, (*endings, *(ending.upper() for ending in endings))):
         path = _path(source)
@@ -144,7 +144,7 @@ def _fits(path: str, patterns: Sequence[tuple[VideoLayout, re.Pattern[str]]]) ->
         return []
     matches = [(layout, match) for layout, pattern in patterns if (match := pattern.fullmatch(path))]
     return [
-        _Fit(layout, layout.name.format(**match.groupdict()), int(match["frame"]) if layout.pictures else -1)
+        _Fit(layout, layout.name.format(**match.groupdict()), int(match["frame"]) if layout.images else -1)
         for layout, match in matches
     ]
 
@@ -166,7 +166,7 @@ def _video(places: Mapping[str, list[tuple[_Fit, Source]]]) -> tuple[VideoLayout
         raise BadVideo(f"{first} and {second}{more} are videos of one name. Leave one of them there.")
     files = next(iter(places.values()))
     layout = files[0][0].layout
-    if not layout.pictures:
+    if not layout.images:
         return layout, Video((files[0][1],))
     frames: dict[int, Source] = {}
     for fit, source in files:
@@ -185,7 +185,7 @@ def _clip(store: Store, clip: int, found: Mapping[str, list[tuple[_Fit, Source]]
         raise BadVideo(f"{place(video.sources[0])}: {rule}. Build the store from the raw files.")
     recorded = stop - start if start >= 0 else -1
     own = (start, stop) if facts.untrimmed else (-1, -1)
-    return ClipVideo(clip, name, video, *own, recorded, _box(store, clip), layout.together, layout.shape)
+    return ClipVideo(clip, name, video, *own, recorded, _box(store, clip), layout.synchronised, layout.shape)
 
 
 def _box(store: Store, clip: int) -> Box | None:
@@ -201,7 +201,7 @@ def _nothing(store: Store, videos: Path, facts: _Facts, seen: _Seen) -> PrepErro
         return PrepError(f"{videos}: {rule}. Its clips are called like {store.names[0]}. Name their folder.")
     endings = Counter(_ending(source) for source in walk(videos, "") if not source.member.endswith("/"))
     there = ", ".join(f"{count} {ending}" for ending, count in endings.most_common(8)) or "nothing"
-    rule = f"holds no video of {store.info.title}, as {'; '.join(layout.words for layout in facts.layouts)}"
+    rule = f"holds no video of {store.info.title}, as {'; '.join(layout.description for layout in facts.layouts)}"
     return PrepError(f"{videos}: {rule}. There is {there}. Name their folder.")
 
 

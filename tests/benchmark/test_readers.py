@@ -25,9 +25,9 @@ from helpers import synthetic_own as invented_own
 from helpers import synthetic_pku as invented_pku
 from helpers.shared import SHARED
 
+from manifests.custom import read_custom
 from manifests.dataset import Dataset
 from manifests.facts import dataset
-from manifests.own import read_own
 from prep.formats import Request, format_named
 
 NTU60, NTU120, KINETICS, PKU, NW_UCLA, MSR = 56_880, 114_480, 246_534 + 19_906, 21_545, 1_484, 353
@@ -194,7 +194,7 @@ def test_throughput(name: str, tmp_path: Path, record_property: pytest.RecordPro
     case, held = CASES[name], format_named(name.split()[0])
     (tmp_path / "raw").mkdir()
     raw, is_real = case.write(tmp_path / "raw")
-    data: Dataset = dataset(case.data) if case.data else read_own(raw).data
+    data: Dataset = dataset(case.data) if case.data else read_custom(raw).data
     found = held.find(Request(raw, data, held.options({}), tmp_path / "scratch"))
     assert found.sources, found.bad
 

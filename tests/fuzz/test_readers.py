@@ -34,8 +34,8 @@ from helpers.mutations import VALUES, broken_bytes, broken_json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from manifests.custom import read_custom
 from manifests.facts import dataset
-from manifests.own import read_own
 from prep.clip import Recording, Source
 from prep.errors import BadFile, PrepError
 from prep.formats import Found, Request
@@ -201,7 +201,7 @@ def pickles(_: Path) -> Target:
 
 
 def own_files(folder: Path, ending: str) -> Target:
-    facts = read_own(invented_own.write_own(folder)).data
+    facts = read_custom(invented_own.write_own(folder)).data
     arrays = [invented_own.joints(1, 3, frames) for frames in (1, 3)]
     arrays.append(np.stack([arrays[1], 0 * arrays[1]], axis=1))
     arrays.append(arrays[1].astype(np.float16))

@@ -25,7 +25,7 @@ def datasets() -> str:
             d.title,
             str(len(d.classes)),
             f"`{d.layout}`",
-            f"`{d.recipe}`",
+            f"`{d.preprocessing}`",
             "yes" if d.redistribution else "no",
         ]
         for d in map(dataset, names("datasets"))

@@ -31,7 +31,7 @@ pattern = 'a(?P<action>\\d+)_s(?P<subject>\\d+)_e(?P<repetition>\\d+)'
 licence = "CC-BY-4.0"
 redistribution = true
 
-[own_layout]
+[custom_layout]
 joints = ["hip", "neck", "head", "left hand", "right hand", "left foot", "right foot"]
 bones = [[1, 0], [2, 1], [3, 1], [4, 1], [5, 0], [6, 0]]
 mirror = [[3, 4], [5, 6]]

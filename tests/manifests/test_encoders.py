@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from manifests.encoder import Checkpoint, Encoder, Prompts
-from manifests.facts import encoder, is_own_encoder, names, own_encoder, prompts
-from manifests.strict import FactError
+from manifests.facts import custom_encoder, encoder, is_custom_encoder, names, prompts
+from manifests.strict import InvalidValue
 
 FACTS = Encoder("x", "X", "of X", "MIT", "get it", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 WHOLE = """
@@ -97,19 +97,19 @@ def test_only_the_tiny_one_is_random() -> None:
 )
 def test_broken_facts_are_named(tmp_path: Path, before: str, after: str, words: str) -> None:
     (tmp_path / "mine.toml").write_text(WHOLE.replace(before, after))
-    with pytest.raises(FactError, match=words) as caught:
-        own_encoder(tmp_path / "mine.py")
+    with pytest.raises(InvalidValue, match=words) as caught:
+        custom_encoder(tmp_path / "mine.py")
     assert str(caught.value).startswith(str(tmp_path / "mine.toml"))
 
 
 def test_own_facts_are_read_from_beside_the_code(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(WHOLE)
-    found = own_encoder(tmp_path / "mine.py")
+    found = custom_encoder(tmp_path / "mine.py")
     assert (found.name, found.title, found.frames, found.prompts) == ("mine", "X", 8, "bare")
-    with pytest.raises(FactError, match="other.toml: cannot be read"):
-        own_encoder(tmp_path / "other.py")
-    assert is_own_encoder("a/b.py")
-    assert not is_own_encoder("xclip")
+    with pytest.raises(InvalidValue, match="other.toml: cannot be read"):
+        custom_encoder(tmp_path / "other.py")
+    assert is_custom_encoder("a/b.py")
+    assert not is_custom_encoder("xclip")
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_broken_prompts_are_named(templates: tuple[str, ...], words: str) -> Non
 
 
 def test_a_name_that_is_not_there_is_corrected() -> None:
-    with pytest.raises(FactError, match="`persn` is not one of the prompts. Did you mean `person`?"):
+    with pytest.raises(InvalidValue, match="`persn` is not one of the prompts. Did you mean `person`?"):
         prompts("persn")
 
 

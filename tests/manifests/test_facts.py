@@ -13,7 +13,7 @@ from helpers.shared import shared
 
 import manifests.facts
 from manifests.facts import dataset, layout, missing_names, names, split
-from manifests.strict import FactError
+from manifests.strict import InvalidValue
 
 HERE = Path(manifests.facts.__file__).parent
 
@@ -40,7 +40,7 @@ def test_every_file_of_every_room_is_read() -> None:
     ],
 )
 def test_an_unknown_name_is_answered_with_a_known_one(call, words: str) -> None:  # type: ignore[no-untyped-def]
-    with pytest.raises(FactError) as caught:
+    with pytest.raises(InvalidValue) as caught:
         call()
     assert str(caught.value).startswith(words)
 
@@ -64,7 +64,7 @@ def test_a_slip_in_a_file_is_named(
         text = (HERE / "datasets" / f"{name}.toml").read_text(encoding="utf-8")
         (tmp_path / "datasets" / f"{name}.toml").write_text(text.replace(old, new) if name == "ntu60" else text)
     monkeypatch.setattr(manifests.facts, "_HERE", tmp_path)
-    with pytest.raises(FactError) as caught:
+    with pytest.raises(InvalidValue) as caught:
         dataset.__wrapped__("ntu60")
     assert str(caught.value).startswith(words)
 

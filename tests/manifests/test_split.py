@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import manifests.facts
 from manifests.facts import dataset, split
-from manifests.strict import FactError
+from manifests.strict import InvalidValue
 
 NTU, PKU = split("ntu60_one_shot"), split("pku_mmd_one_shot")
 PATTERN = dataset("ntu60").pattern
@@ -104,7 +104,7 @@ def test_a_slip_in_a_file_is_named(tmp_path: Path, name: str, old: str, new: str
     assert old in text
     mine = tmp_path / "mine.toml"
     mine.write_text(text.replace(old, new), encoding="utf-8")
-    with pytest.raises(FactError) as caught:
+    with pytest.raises(InvalidValue) as caught:
         split(str(mine))
     assert words in str(caught.value)
 

@@ -11,7 +11,7 @@ import tomli_w
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manifests.strict import FactError, build, hint, load, parse
+from manifests.strict import InvalidValue, build, hint, load, parse
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ GOOD = 'title = "x"\nrate = 1.5\npart = { size = 2 }\n'
     ],
 )
 def test_a_slip_names_place_and_remedy(text: str, words: str) -> None:
-    with pytest.raises(FactError) as caught:
+    with pytest.raises(InvalidValue) as caught:
         build(Whole, parse(text, "there"), "there")
     assert str(caught.value).startswith(words)
 
@@ -68,7 +68,7 @@ def test_the_good_text_is_read_and_missing_keys_take_their_default() -> None:
 def test_an_absent_file_and_a_file_that_is_not_text_are_fact_errors(tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_bytes(b"\xff\xfe")
     for name in ("none.toml", "bad.toml"):
-        with pytest.raises(FactError, match=f"{name}: cannot be read"):
+        with pytest.raises(InvalidValue, match=f"{name}: cannot be read"):
             load(Whole, tmp_path / name)
 
 
@@ -89,5 +89,5 @@ def test_what_is_written_is_read_back(whole: Whole) -> None:
 
 @given(st.text(max_size=40))
 def test_any_text_is_read_or_refused_as_a_fact_error(text: str) -> None:
-    with suppress(FactError):
+    with suppress(InvalidValue):
         build(Whole, parse(text, "there"), "there")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from manifests.strict import FactError
+from manifests.strict import InvalidValue
 from manifests.tables import Published, read_tables
 
 GOOD = '''
@@ -59,6 +59,6 @@ def test_a_dash_is_no_number_and_variants_are_joined(tmp_path: Path) -> None:
 def test_a_slip_in_a_table_is_named(tmp_path: Path, old: str, new: str, words: str) -> None:
     assert GOOD.count(old) >= 1
     (tmp_path / "p.toml").write_text(GOOD.replace(old, new, 1), encoding="utf-8")
-    with pytest.raises(FactError) as caught:
+    with pytest.raises(InvalidValue) as caught:
         read_tables(tmp_path / "p.toml")
     assert words in str(caught.value)

@@ -8,7 +8,7 @@ import pytest
 
 from manifests.dataset import ANY_VIDEO, Dataset, VideoLayout
 from manifests.facts import dataset, names
-from manifests.strict import FactError, build
+from manifests.strict import InvalidValue, build
 
 # What each data set's videos are called, and the recording that they belong to.
 CALLED = {
@@ -90,6 +90,6 @@ def test_ones_own_videos_are_called_like_the_clip_or_lie_in_the_folder_of_its_cl
     ],
 )
 def test_a_slip_in_a_layout_is_named(value: dict[str, object], words: str) -> None:
-    with pytest.raises(FactError) as caught:
+    with pytest.raises(InvalidValue) as caught:
         build(VideoLayout, value, "here")
     assert words in str(caught.value)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from manifests.facts import dataset
-from manifests.strict import FactError
+from manifests.strict import InvalidValue
 from prep.errors import PrepError
 from prep.formats import find, format_named, importers, readers
 
@@ -66,7 +66,7 @@ def test_options_are_read_strictly() -> None:
         format_named("pku_mmd").options({"cat": "1"})
     with pytest.raises(PrepError, match=r"`cut` is not an option of the form ntu\. It has none\."):
         format_named("ntu").options({"cut": "1"})
-    with pytest.raises(FactError, match="pku_mmd: cut: "):
+    with pytest.raises(InvalidValue, match="pku_mmd: cut: "):
         format_named("pku_mmd").options({"cut": "two_based"})
 
 

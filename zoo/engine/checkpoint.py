@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from manifests.strict import FactError, build
+from manifests.strict import InvalidValue, build
 
 
 class CheckpointError(Exception):
@@ -93,7 +93,7 @@ def load(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer | None =
     try:
         progress = build(Progress, _inexact(json.loads(metadata["progress"])), str(path))
         return progress, build(Identity, json.loads(metadata["identity"]), str(path))
-    except (KeyError, ValueError, FactError) as error:
+    except (KeyError, ValueError, InvalidValue) as error:
         raise CheckpointError(f"{path}: its metadata is damaged ({error}). Delete it to start again.") from error
 
 

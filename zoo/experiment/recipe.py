@@ -18,9 +18,9 @@ from typing import Any, Literal
 
 from episodes.augment import Augment
 from episodes.draw import Task
-from manifests.facts import dataset, is_own, names, split
+from manifests.facts import dataset, is_custom, names, split
 from manifests.split import Split
-from manifests.strict import FactError, build, hint, parse
+from manifests.strict import InvalidValue, build, hint, parse
 from zoo import registry
 
 FOLDER = Path(__file__).parents[1] / "recipes"
@@ -122,7 +122,7 @@ class Recipe:
     def digest(self) -> str:
         """sha256 of every choice: equal recipes are the same run. A split of one's own counts by what it says."""
         choices = asdict(self)
-        if is_own(self.data.split):
+        if is_custom(self.data.split):
             choices["data"]["split"] = asdict(split(self.data.split))
         return hashlib.sha256(json.dumps(choices, sort_keys=True).encode()).hexdigest()
 
@@ -143,15 +143,15 @@ def resolve(name_or_file: str, data: str = "", settings: Sequence[str] = ()) -> 
     """A shipped recipe or a TOML file, on split `data` (default: its own), with `key=value` settings on top.
 
     A split may be the path of one's own file, which is made absolute, so that a run finds it again.
-    Raises FactError for an unknown recipe, split, key or option, or a value of the wrong type, with the nearest name.
+    Raises InvalidValue for an unknown recipe, split, key or option, or a value of the wrong type, with the nearest name.
     """
     table, where = _read(name_or_file)
     if "base" in table:
         base = table.pop("base")
         table = _merged(_read(base)[0], table)
     if data:
-        if not is_own(data) and data not in names("splits"):
-            raise FactError(f"`{data}` is not a split. {hint(data, names('splits'))}")
+        if not is_custom(data) and data not in names("splits"):
+            raise InvalidValue(f"`{data}` is not a split. {hint(data, names('splits'))}")
         table = _merged(table, {"data": {"split": data}})
     # A saved run is complete as it stands; only a shipped recipe takes on the data set's settings.
     own, family = table.pop("on", {}), _family(table.get("data", {}).get("split", Data.split))
@@ -163,7 +163,7 @@ def resolve(name_or_file: str, data: str = "", settings: Sequence[str] = ()) -> 
     for setting in settings:
         table = _merged(table, _setting(setting))
     chosen = table.get("data", {}).get("split", "")
-    if isinstance(chosen, str) and is_own(chosen):
+    if isinstance(chosen, str) and is_custom(chosen):
         table = _merged(table, {"data": {"split": str(Path(chosen).absolute())}})
     return check(build(Recipe, table, where), where)
 
@@ -174,17 +174,17 @@ def check(recipe: Recipe, where: str) -> Recipe:
         try:
             module = registry.find(room, choice.name)
         except registry.RegistryError as error:
-            raise FactError(f"{where}: {error}") from error
+            raise InvalidValue(f"{where}: {error}") from error
         build(module.Options, choice.options, f"{where}: {registry.ROOMS[room]}.options")
     chosen = split(recipe.data.split)
     if recipe.data.draw and not 0 <= recipe.data.draw < len(chosen.draws):
-        raise FactError(
+        raise InvalidValue(
             f"{where}: data.draw: {recipe.data.draw} is not one of the {len(chosen.draws)} of {chosen.name}."
         )
     # What one's own data were prepared by, only their store knows.
-    known = dataset(chosen.dataset).recipes if chosen.dataset in names("datasets") else ()
+    known = dataset(chosen.dataset).preprocessings if chosen.dataset in names("datasets") else ()
     if known and recipe.data.preparation and recipe.data.preparation not in known:
-        raise FactError(f"{where}: data.preparation: {hint(recipe.data.preparation, known)}")
+        raise InvalidValue(f"{where}: data.preparation: {hint(recipe.data.preparation, known)}")
     return recipe
 
 
@@ -223,7 +223,7 @@ def _read(name_or_file: str) -> tuple[dict[str, Any], str]:
     if path.is_dir():
         path = path / "recipe.toml"
     if not path.is_file():
-        raise FactError(f"`{name_or_file}` is neither a recipe nor a file. {hint(name_or_file, shipped())}")
+        raise InvalidValue(f"`{name_or_file}` is neither a recipe nor a file. {hint(name_or_file, shipped())}")
     return {"name": path.stem, **parse(path.read_text(encoding="utf-8"), str(path))}, str(path)
 
 
@@ -237,10 +237,10 @@ def _setting(text: str) -> dict[str, Any]:
     """
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
-        raise FactError(f"--set {text}: must be key=value, for example --set task.shot=5.")
+        raise InvalidValue(f"--set {text}: must be key=value, for example --set task.shot=5.")
     try:
         inner: Any = parse(f"x = {value}", "")["x"]
-    except FactError:
+    except InvalidValue:
         inner = value
     for part in reversed(key.strip().split(".")):
         inner = {part: inner}

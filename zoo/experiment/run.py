@@ -17,7 +17,7 @@ from pathlib import Path
 from torch.optim import Optimizer
 
 from manifests.facts import split
-from manifests.strict import FactError, build
+from manifests.strict import InvalidValue, build
 from zoo.engine.checkpoint import CheckpointError, Identity, Progress, identity_of, load, save, save_model
 from zoo.engine.evaluate import Measured, last, measure
 from zoo.engine.optimiser import make
@@ -84,7 +84,7 @@ class Run:
             return None
         try:
             return build(Result, json.loads(file.read_bytes()), str(file))
-        except (ValueError, FactError) as error:
+        except (ValueError, InvalidValue) as error:
             raise RunError(f"{file}: damaged ({error}). Delete it and run `fszoo eval {self.path}`.") from error
 
 

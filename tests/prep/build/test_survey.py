@@ -98,7 +98,7 @@ def test_an_axis_the_wrong_way_is_said_for_layouts_that_have_one(tmp_path: Path,
     manifest = write_own(tmp_path, arrays=changed(lambda a: np.repeat(a @ turn, 3, axis=1)[:, :20]))
     assert surveyed(write_own(tmp_path / "own", arrays=changed(lambda a: a @ turn))).warnings == ()
     text = manifest.read_text()
-    manifest.write_text(text[: text.index("[own_layout]")] + 'layout = "kinect20"\n')
+    manifest.write_text(text[: text.index("[custom_layout]")] + 'layout = "kinect20"\n')
     upright = {name: np.random.default_rng(1).normal(0, 0.2, (9, 20, 3)) for name in clips()}
     for index, (name, array) in enumerate(upright.items()):
         array[:, 3] += [0, 1, index / 100]  # kinect20's head

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import prep.encoders._encoder
-from manifests.strict import FactError
+from manifests.strict import InvalidValue
 from prep.encoders._encoder import Encoder, EncoderError, encoder, weights_digest
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (2, 3, 64, 64, 3), dtype=np.uint8)
@@ -157,12 +157,12 @@ def test_names_that_cannot_be(tmp_path: Path) -> None:
     path = Path(written(tmp_path))
     path.with_suffix(".toml").unlink()
     assert f"its facts are missing: {tmp_path}/my_encoder.toml" in refused(str(path))
-    with pytest.raises(FactError, match="`xclp` is not one of the encoders. Did you mean `xclip`?"):
+    with pytest.raises(InvalidValue, match="`xclp` is not one of the encoders. Did you mean `xclip`?"):
         encoder("xclp")
 
 
 def test_facts_of_an_own_encoder_are_read_strictly(tmp_path: Path) -> None:
-    with pytest.raises(FactError, match="`meen` is not a key of Encoder. Did you mean `mean`?"):
+    with pytest.raises(InvalidValue, match="`meen` is not a key of Encoder. Did you mean `mean`?"):
         encoder(written(tmp_path, facts=documented()[0].replace("mean =", "meen =")))
     assert "its weights are not public by name. It needs no weights." in refused(
         written(tmp_path, facts=documented()[0].replace('weights = "none"\n', ""))

@@ -157,7 +157,7 @@ def test_the_image_of_marked_files_comes_into_the_store(tmp_path: Path) -> None:
 
 
 def test_a_prepared_form_has_lost_both(tmp_path: Path) -> None:
-    facts = replace(dataset("ntu120"), layout="openpose18", unit="image", picture="joints")
+    facts = replace(dataset("ntu120"), layout="openpose18", unit="image", image_joints="joints")
     npy_pkl(tmp_path / "raw", {"train": clips(4, joints=18)}, "_data")
     store = imported("stgcn_npy", tmp_path / "raw", facts, tmp_path / "s.zarr")
     assert len(store) == 4
@@ -167,5 +167,5 @@ def test_a_prepared_form_has_lost_both(tmp_path: Path) -> None:
 
 def test_one_recording_of_two_data_sets_differs_only_by_what_they_say() -> None:
     one = in_file((0.25, 0.5, 0.5, 0.75))
-    assert joints_box(one, replace(NTU, picture="none")) == UNKNOWN
+    assert joints_box(one, replace(NTU, image_joints="none")) == UNKNOWN
     assert joints_box(one, NTU) == (0.25, 0.5, 0.5, 0.75)

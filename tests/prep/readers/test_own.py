@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from helpers.synthetic_own import clips, joints, write_own
 
+from manifests.custom import read_custom
 from manifests.facts import dataset
-from manifests.own import read_own
 from prep.clip import Source
 from prep.errors import BadFile, PrepError
 from prep.formats import Found, Request, format_named
@@ -26,7 +26,7 @@ NAME = "a02_s3_e0"
 
 @pytest.fixture(scope="module")
 def facts(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    return read_own(write_own(tmp_path_factory.mktemp("own"))).data
+    return read_custom(write_own(tmp_path_factory.mktemp("own"))).data
 
 
 def npy(array: Any) -> bytes:
@@ -46,7 +46,7 @@ def source(ending: str, name: str = NAME, label: int = 1) -> Source:
 
 
 def found_in(manifest: Path) -> Found:
-    return find(Request(manifest, read_own(manifest).data))
+    return find(Request(manifest, read_custom(manifest).data))
 
 
 WAYS: dict[str, Callable[[Any], bytes]] = {
@@ -197,7 +197,7 @@ def test_labels_stand_in_folders(tmp_path: Path) -> None:
     assert [name for name, _ in found.bad] == ["s1_e0", "wvae"]
     assert found.bad[0][1].endswith("s1_e0.npy: lies in no folder of a class. Move it into one.")
     assert found.bad[1][1].endswith("wvae: is the folder of no class. Did you mean `wave`?")
-    one = read(found.sources[0], load_bytes(found.sources[0]), read_own(manifest).data)
+    one = read(found.sources[0], load_bytes(found.sources[0]), read_custom(manifest).data)
     assert (one.name, one.label, one.subject) == ("sit down-s1_e0", 2, 1)
 
 
@@ -260,7 +260,7 @@ def test_clips_without_a_class_are_bad_and_zips_are_read(tmp_path: Path) -> None
         archive.writestr("deep/a03_s1_e0.json", json.dumps(GOOD))
     found = found_in(manifest)
     assert [each.name for each in found.sources] == ["a03_s1_e0"]
-    assert read(found.sources[0], load_bytes(found.sources[0]), read_own(manifest).data).frames == 20
+    assert read(found.sources[0], load_bytes(found.sources[0]), read_custom(manifest).data).frames == 20
     assert "the name says `09`, which is no class and no number of one (1 to 5)." in found.bad[0][1]
     assert "is not like `a(?P<action>" in found.bad[1][1]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from manifests.facts import names
-from manifests.strict import FactError
+from manifests.strict import InvalidValue
 from zoo.experiment.recipe import FOLDER, classes, resolve, shipped, to_toml
 
 
@@ -66,7 +66,7 @@ def test_a_split_with_draws_gives_the_classes_of_the_draw() -> None:
     ],
 )
 def test_what_is_wrong_is_named(arguments: tuple[str], words: str) -> None:
-    with pytest.raises(FactError) as raised:
+    with pytest.raises(InvalidValue) as raised:
         resolve(*arguments)
     assert words in str(raised.value)
 
@@ -81,7 +81,7 @@ def test_a_file_may_build_on_a_shipped_recipe(tmp_path: Path) -> None:
 def test_a_file_that_is_not_toml_is_named(tmp_path: Path) -> None:
     own = tmp_path / "mine.toml"
     own.write_text("[task")
-    with pytest.raises(FactError, match=r"mine\.toml: not readable as TOML"):
+    with pytest.raises(InvalidValue, match=r"mine\.toml: not readable as TOML"):
         resolve(str(own))
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from helpers.synthetic_own import MANIFEST, SPLIT
 
+from manifests.custom import EXAMPLE, PREPARED, read_custom
 from manifests.facts import layout, layout_of, names, split
-from manifests.own import EXAMPLE, PREPARED, read_own
-from manifests.strict import FactError
+from manifests.strict import InvalidValue
 from prep.preprocessing.pipeline import ANY, pipeline
 
 
@@ -20,28 +20,28 @@ def write(folder: Path, text: str, name: str = "gestures.toml") -> Path:
 
 def test_the_example_that_ships_is_valid_and_says_what_it_needs(tmp_path: Path) -> None:
     text = EXAMPLE.read_text(encoding="utf-8")
-    own = read_own(write(tmp_path, text))
+    own = read_custom(write(tmp_path, text))
     assert (own.data.name, own.data.layout, own.data.readers) == ("gestures", "kinect20", ("own",))
     assert own.folder == tmp_path / "clips"
     lines = [line for line in text.splitlines() if line and not line.startswith("#")]
     assert len(lines) <= 20
     # What stands there commented out is valid too.
-    other = text.replace('layout = "kinect20"', "").replace("# [own_layout]", "[own_layout]")
+    other = text.replace('layout = "kinect20"', "").replace("# [custom_layout]", "[custom_layout]")
     for key in ("joints", "bones", "mirror"):
         other = other.replace(f"# {key} =", f"{key} =")
-    assert len(layout_of(read_own(write(tmp_path, other)).data).joints) == 4
+    assert len(layout_of(read_custom(write(tmp_path, other)).data).joints) == 4
 
 
 def test_a_layout_of_ones_own_is_completed(tmp_path: Path) -> None:
-    data = read_own(write(tmp_path, MANIFEST)).data
+    data = read_custom(write(tmp_path, MANIFEST)).data
     known = layout_of(data)
     assert (known.name, known.root, known.centre, known.spine, known.unit) == ("gestures", 0, 0, 0, "metre")
     assert known.parts == {"body": tuple(range(7))}
     assert known.mirror == ((3, 4), (5, 6))
     assert (data.layout, data.recipes, data.recipe) == ("gestures", ("raw",), "raw")
-    assert hash(known) == hash(layout_of(read_own(tmp_path / "gestures.toml").data))
+    assert hash(known) == hash(layout_of(read_custom(tmp_path / "gestures.toml").data))
     given = MANIFEST + "centre = 1\nspine = 1\nparts = { up = [1, 2, 3, 4], down = [0, 5, 6] }\n"
-    known = layout_of(read_own(write(tmp_path, given)).data)
+    known = layout_of(read_custom(write(tmp_path, given)).data)
     assert (known.centre, known.spine, known.parts["down"]) == (1, 1, (0, 5, 6))
 
 
@@ -52,10 +52,10 @@ def test_every_recipe_knows_the_layouts_it_is_offered_for() -> None:
 
 
 def test_paths_count_from_the_manifest(tmp_path: Path) -> None:
-    own = read_own(write(tmp_path, MANIFEST.replace('"clips"', '"../elsewhere"').replace('"name"', '"a/labels.csv"')))
+    own = read_custom(write(tmp_path, MANIFEST.replace('"clips"', '"../elsewhere"').replace('"name"', '"a/labels.csv"')))
     assert own.folder == tmp_path / "../elsewhere"
     assert own.table == tmp_path / "a/labels.csv"
-    assert read_own(write(tmp_path, MANIFEST.replace('"clips"', '"/data"'))).folder == Path("/data")
+    assert read_custom(write(tmp_path, MANIFEST.replace('"clips"', '"/data"'))).folder == Path("/data")
 
 
 FAULTS = {
@@ -75,18 +75,18 @@ FAULTS = {
     "actions": ("bodies = 1", "bodies = 1\nactions = [1, 2]", "2 actions for 5 classes"),
     "recipe": ("bodies = 1", 'bodies = 1\nrecipe = "ctrgcn"', "recipe `ctrgcn` is not in recipes. Known: raw."),
     "name": ("title =", 'name = "x"\ntitle =', "`name` is not a key of Own"),
-    "two layouts": ("bodies = 1", 'bodies = 1\nlayout = "ntu25"', "layout and own_layout exclude each other. Name one"),
-    "layout key": ("mirror =", "miror =", "own_layout: `miror` is not a key of OwnLayout. Did you mean `mirror`?"),
-    "a bone too few": (", [6, 0]]", "]", "own_layout: joints [0, 6] are no bone's child; only one may be, the root"),
+    "two layouts": ("bodies = 1", 'bodies = 1\nlayout = "ntu25"', "layout and custom_layout exclude each other. Name one"),
+    "layout key": ("mirror =", "miror =", "custom_layout: `miror` is not a key of CustomLayout. Did you mean `mirror`?"),
+    "a bone too few": (", [6, 0]]", "]", "custom_layout: joints [0, 6] are no bone's child; only one may be, the root"),
     "a circle": (
         "[1, 0]",
         "[1, 0], [0, 1]",
-        "own_layout: every joint is the child of a bone; one must not be, the root",
+        "custom_layout: every joint is the child of a bone; one must not be, the root",
     ),
-    "no joint": ("[6, 0]", "[7, 0]", "own_layout: joints [0, 6] are no bone's child"),
-    "mirror": ("[5, 6]]", "[2, 6]]", "own_layout: mirror turns bone"),
-    "joint twice": ('"neck"', '"hip"', "own_layout: joints: `hip` stands there twice"),
-    "coordinates": ("mirror =", "coordinates = 1\nmirror =", "own_layout: coordinates is 1; it must be 2 to 16"),
+    "no joint": ("[6, 0]", "[7, 0]", "custom_layout: joints [0, 6] are no bone's child"),
+    "mirror": ("[5, 6]]", "[2, 6]]", "custom_layout: mirror turns bone"),
+    "joint twice": ('"neck"', '"hip"', "custom_layout: joints: `hip` stands there twice"),
+    "coordinates": ("mirror =", "coordinates = 1\nmirror =", "custom_layout: coordinates is 1; it must be 2 to 16"),
 }
 
 
@@ -94,26 +94,26 @@ FAULTS = {
 def test_a_slip_is_named(tmp_path: Path, fault: str) -> None:
     old, new, words = FAULTS[fault]
     assert old in MANIFEST
-    with pytest.raises(FactError) as caught:
-        read_own(write(tmp_path, MANIFEST.replace(old, new, 1)))
+    with pytest.raises(InvalidValue) as caught:
+        read_custom(write(tmp_path, MANIFEST.replace(old, new, 1)))
     assert words in str(caught.value)
     assert str(caught.value).startswith(str(tmp_path / "gestures.toml"))
 
 
 def test_layouts_that_ship_are_checked_too(tmp_path: Path) -> None:
-    text = MANIFEST[: MANIFEST.index("[own_layout]")]
-    with pytest.raises(FactError, match=r"no layout is given. Name one of coco17, .* or give a table \[own_layout\]"):
-        read_own(write(tmp_path, text))
-    with pytest.raises(FactError, match="`ntu52` is not a layout. Did you mean `ntu25`?"):
-        read_own(write(tmp_path, text + 'layout = "ntu52"'))
+    text = MANIFEST[: MANIFEST.index("[custom_layout]")]
+    with pytest.raises(InvalidValue, match=r"no layout is given. Name one of coco17, .* or give a table \[custom_layout\]"):
+        read_custom(write(tmp_path, text))
+    with pytest.raises(InvalidValue, match="`ntu52` is not a layout. Did you mean `ntu25`?"):
+        read_custom(write(tmp_path, text + 'layout = "ntu52"'))
     with pytest.raises(
-        FactError, match="own_layout is not a table; write \\[own_layout\\] and below it joints and bones"
+        InvalidValue, match="custom_layout is not a table; write \\[custom_layout\\] and below it joints and bones"
     ):
-        read_own(write(tmp_path, text + "own_layout = 5"))
+        read_custom(write(tmp_path, text + "custom_layout = 5"))
     text += 'layout = "ntu25"\n'
-    assert read_own(write(tmp_path, text)).data.recipes == ("raw", "agcn", "ctrgcn")
-    with pytest.raises(FactError, match='unit is "mm", but the layout ntu25 counts in "metre". Convert the numbers'):
-        read_own(write(tmp_path, text.replace('"metre"', '"mm"')))
+    assert read_custom(write(tmp_path, text)).data.recipes == ("raw", "agcn", "ctrgcn")
+    with pytest.raises(InvalidValue, match='unit is "mm", but the layout ntu25 counts in "metre". Convert the numbers'):
+        read_custom(write(tmp_path, text.replace('"metre"', '"mm"')))
 
 
 @pytest.mark.parametrize(
@@ -126,17 +126,17 @@ def test_layouts_that_ship_are_checked_too(tmp_path: Path) -> None:
     ],
 )
 def test_the_files_name_is_the_data_sets(tmp_path: Path, name: str, words: str) -> None:
-    with pytest.raises(FactError) as caught:
-        read_own(write(tmp_path, MANIFEST, name))
+    with pytest.raises(InvalidValue) as caught:
+        read_custom(write(tmp_path, MANIFEST, name))
     assert words in str(caught.value)
 
 
 def test_an_absent_or_unreadable_manifest_is_named(tmp_path: Path) -> None:
-    with pytest.raises(FactError, match=r"gone\.toml: cannot be read: "):
-        read_own(tmp_path / "gone.toml")
+    with pytest.raises(InvalidValue, match=r"gone\.toml: cannot be read: "):
+        read_custom(tmp_path / "gone.toml")
     (tmp_path / "latin.toml").write_bytes(b'title = "\xff"')
-    with pytest.raises(FactError, match=r"latin\.toml: cannot be read: "):
-        read_own(tmp_path / "latin.toml")
+    with pytest.raises(InvalidValue, match=r"latin\.toml: cannot be read: "):
+        read_custom(tmp_path / "latin.toml")
 
 
 def test_a_split_of_ones_own_is_read_by_its_path(tmp_path: Path) -> None:
@@ -158,12 +158,12 @@ def test_a_split_of_ones_own_is_read_by_its_path(tmp_path: Path) -> None:
     ],
 )
 def test_a_slip_in_a_split_is_named(tmp_path: Path, name: str, text: str, words: str) -> None:
-    with pytest.raises(FactError) as caught:
+    with pytest.raises(InvalidValue) as caught:
         split(str(write(tmp_path, text, name)))
     assert words in str(caught.value)
 
 
 def test_an_absent_split_is_named(tmp_path: Path) -> None:
-    with pytest.raises(FactError, match=r"gone\.toml: cannot be read: "):
+    with pytest.raises(InvalidValue, match=r"gone\.toml: cannot be read: "):
         split(str(tmp_path / "gone.toml"))
     assert layout("ntu25").name == "ntu25"

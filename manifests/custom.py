@@ -1,4 +1,4 @@
-"""One's own data set: a folder of arrays and a manifest of about twenty lines, as in manifests/own_example.toml.
+"""One's own data set: a folder of arrays and a manifest of about twenty lines, as in manifests/custom_example.toml.
 
 Each clip is one file: `.npy` (frames, joints, coordinates) or (frames, bodies, joints, coordinates), `.npz` with such
 an array called `joints`, or `.json` with the same as nested lists. A body whose numbers are all zero or all missing
@@ -18,9 +18,9 @@ from manifests import facts
 from manifests.dataset import Dataset
 from manifests.layout import Layout
 from manifests.rules import groups, require
-from manifests.strict import FactError, build, hint, read_toml
+from manifests.strict import InvalidValue, build, hint, read_toml
 
-EXAMPLE = Path(__file__).with_name("own_example.toml")
+EXAMPLE = Path(__file__).with_name("custom_example.toml")
 # Layouts that every preparation recipe knows; any layout can be taken as recorded.
 PREPARED = ("kinect20", "ntu25")
 GROUPS = ("action", "subject", "camera", "setup", "repetition")
@@ -28,7 +28,7 @@ BY_NAME, BY_FOLDER = "name", "folder"
 
 
 @dataclass(frozen=True)
-class OwnLayout:
+class CustomLayout:
     """A skeleton that does not ship. Only `joints` (their names) and `bones`, pairs (child, parent), must be given.
 
     Joints are numbered from 0; the one that is no bone's child is the root. Where they are left out, `centre` and
@@ -74,7 +74,7 @@ class Own:
     "folder" (the subfolder of that name), or the path of a CSV file with the columns name and label. A class is named
     as in `classes`, or by its number in `actions` (1, 2, 3, ... unless given). `pattern` is the regular expression of a
     clip's name, without the ending, with any of the groups action, subject, camera, setup, repetition. `layout` is the
-    name of a layout that ships, or is left out and the table `own_layout` given. `recipe` is the preparation taken by
+    name of a layout that ships, or is left out and the table `custom_layout` given. `recipe` is the preparation taken by
     default.
     """
 
@@ -105,7 +105,7 @@ class Own:
 
 
 @dataclass(frozen=True)
-class OwnData:
+class CustomDataset:
     """A manifest understood: the data set, the folder of its clips, and where labels stand (a file, or None)."""
 
     data: Dataset
@@ -114,44 +114,44 @@ class OwnData:
     table: Path | None
 
 
-def read_own(path: Path) -> OwnData:
-    """The manifest at `path`. Raises FactError, naming the file, the rule and the remedy."""
+def read_custom(path: Path) -> CustomDataset:
+    """The manifest at `path`. Raises InvalidValue, naming the file, the rule and the remedy."""
     value = read_toml(path)
-    table = value.pop("own_layout", None)
+    table = value.pop("custom_layout", None)
     own = build(Own, value, str(path))
     _check_name(path)
     data = _dataset(own, path, _layout(own, table, path))
     labels = path.parent / own.labels if own.labels.endswith(".csv") else None
-    return OwnData(data, path.parent / own.folder, own.labels == BY_FOLDER, labels)
+    return CustomDataset(data, path.parent / own.folder, own.labels == BY_FOLDER, labels)
 
 
 def _check_name(path: Path) -> None:
     rule = "the data set is named after its manifest"
     if not re.fullmatch(r"\w[\w-]*", path.stem, re.ASCII):
-        raise FactError(f"{path}: {rule}, so letters, digits, _ and - only. Rename the file.")
+        raise InvalidValue(f"{path}: {rule}, so letters, digits, _ and - only. Rename the file.")
     if path.stem in (*facts.names("datasets"), *facts.names("layouts")):
-        raise FactError(f"{path}: {rule}, and `{path.stem}` ships already. Rename the file.")
+        raise InvalidValue(f"{path}: {rule}, and `{path.stem}` ships already. Rename the file.")
 
 
 def _layout(own: Own, table: Any, path: Path) -> Layout | None:
     """The layout of the manifest's own, or None for one that ships."""
     if (table is None) == (own.layout == ""):
         known = ", ".join(facts.names("layouts"))
-        both = "layout and own_layout exclude each other" if own.layout else "no layout is given"
-        raise FactError(f"{path}: {both}. Name one of {known}, or give a table [own_layout] with joints and bones.")
+        both = "layout and custom_layout exclude each other" if own.layout else "no layout is given"
+        raise InvalidValue(f"{path}: {both}. Name one of {known}, or give a table [custom_layout] with joints and bones.")
     if table is not None:
-        where = f"{path}: own_layout"
+        where = f"{path}: custom_layout"
         if not isinstance(table, dict):
-            raise FactError(f"{where} is not a table; write [own_layout] and below it joints and bones")
-        given = build(OwnLayout, table, where)
+            raise InvalidValue(f"{where} is not a table; write [custom_layout] and below it joints and bones")
+        given = build(CustomLayout, table, where)
         with _placed(where):
             return given.layout(path.stem, own.unit)
     if own.layout not in facts.names("layouts"):
-        raise FactError(f"{path}: `{own.layout}` is not a layout. {hint(own.layout, facts.names('layouts'))}")
+        raise InvalidValue(f"{path}: `{own.layout}` is not a layout. {hint(own.layout, facts.names('layouts'))}")
     unit = facts.layout(own.layout).unit
     if own.unit != unit:
         rule = f'unit is "{own.unit}", but the layout {own.layout} counts in "{unit}"'
-        raise FactError(f"{path}: {rule}. Convert the numbers, or give a layout of your own.")
+        raise InvalidValue(f"{path}: {rule}. Convert the numbers, or give a layout of your own.")
     return None
 
 
@@ -176,14 +176,14 @@ def _dataset(own: Own, path: Path, known: Layout | None) -> Dataset:
             source=own.source or own.title,
             labels="name" if by_name else "files",
             actions=own.actions,
-            own_layout=known,
+            custom_layout=known,
         )
 
 
 @contextmanager
 def _placed(where: str) -> Iterator[None]:
-    """A broken rule becomes a FactError with the place in front."""
+    """A broken rule becomes a InvalidValue with the place in front."""
     try:
         yield
     except ValueError as error:
-        raise FactError(f"{where}: {error}") from error
+        raise InvalidValue(f"{where}: {error}") from error

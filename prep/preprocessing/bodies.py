@@ -1,7 +1,7 @@
-"""Who is kept of a recording, and where: the first step of every recipe, from a Recording to joints (L, M, V, C).
+"""Body selection, the first step of every pipeline: which bodies of a Recording fill the slots of joints (L, M, V, C).
 
-M is at least 1 and at most the option `bodies`. A body that is absent from a frame is zeros there. A track is what one
-body id does through a recording; an id that stands twice in one frame counts once there, the first time.
+M is at least 1 and at most the option `bodies`. A body that is absent from a frame is zeros there. A track is the
+sequence of detections with one body id; if an id occurs twice in a frame, only the first detection counts.
 """
 
 from __future__ import annotations
@@ -15,16 +15,17 @@ from numpy.typing import NDArray
 from prep.clip import Recording
 from prep.preprocessing.steps import Joints, drop_blank_frames
 
-# CTR-GCN, data/ntu/get_raw_denoised_data.py.
+# CTR-GCN, data/ntu/get_raw_denoised_data.py. Of several tracks, one of at most SHORT_TRACK frames is noise, and so is
+# one whose width exceeds WIDE_BODY of its height in at least the share MOSTLY_WIDE of its frames.
 SHORT_TRACK = 11
 WIDE_BODY = 0.8
 MOSTLY_WIDE = 0.69754
 
 
 def longest_tracks(recording: Recording, bodies: int = 4) -> Joints:
-    """Every frame; slot m follows one body through the clip, the m-th in order of frames seen.
+    """Keep every frame; slot m holds the m-th longest track.
 
-    Between equally long tracks the one with more motion comes first, then the one that appears first.
+    Tracks of equal length are ordered by motion, largest first, then by first appearance.
     """
     frame, tracks = _frame_of(recording), _tracks(recording)
     if len(tracks) > 1:
@@ -36,7 +37,7 @@ def longest_tracks(recording: Recording, bodies: int = 4) -> Joints:
 
 
 def slots(recording: Recording, bodies: int = 2) -> Joints:
-    """Every frame; the body with id m lies in slot m, ids from `bodies` on are left out."""
+    """Keep every frame; slot m holds the body with id m. Ids of `bodies` and above are left out."""
     frame = _frame_of(recording)
     kept = (recording.body_id >= 0) & (recording.body_id < bodies)
     chosen = _blank(recording, recording.frames, bodies)
@@ -45,43 +46,44 @@ def slots(recording: Recording, bodies: int = 2) -> Joints:
 
 
 def agcn_slots(recording: Recording, bodies: int = 2, slots: int = 4) -> Joints:
-    """Every frame; a body is a place in the frame's order, whatever its id, and the liveliest `bodies` are kept.
+    """Keep every frame; a body is its position in the frame, not its id, and the `bodies` of most energy are kept.
 
-    2s-AGCN, data_gen/ntu_gendata.py: places from `slots` on are not read; the energy of a place is the sum over axes
-    of the standard deviation over its frames and joints; of equal energies the later place comes first.
+    2s-AGCN, data_gen/ntu_gendata.py: only the first `slots` bodies of a frame are read. Energy is the sum over axes of
+    the standard deviation over a body's frames and joints; of equal energies the later position comes first.
     """
-    placed = _places(recording, slots, max(slots, bodies))
-    energy = [_energy(placed[:, slot]) for slot in range(placed.shape[1])]
-    return placed[:, np.argsort(energy, kind="stable")[::-1][:bodies]]
+    ordered = _in_file_order(recording, slots, max(slots, bodies))
+    energy = [_energy(ordered[:, slot]) for slot in range(ordered.shape[1])]
+    return ordered[:, np.argsort(energy, kind="stable")[::-1][:bodies]]
 
 
 def stgcn_people(recording: Recording, bodies: int = 2, people: int = 5) -> Joints:
-    """Every frame; in each by itself the `bodies` poses with the highest summed scores, the highest first.
+    """Keep every frame; in each, the `bodies` poses with the highest summed scores, highest first.
 
-    For joints of x, y and score. st-gcn, feeder/feeder_kinetics.py: of a frame's poses the first `people` are read.
-    Nobody is followed: a slot may show another person in every frame.
+    For joints of x, y and score. st-gcn, feeder/feeder_kinetics.py: only the first `people` poses of a frame are read.
+    Frames are sorted independently, without tracking: a slot may hold a different person in every frame.
     """
-    placed = _places(recording, people, max(people, bodies))
-    order = np.argsort(-placed[..., 2].sum(axis=2, dtype=np.float64), axis=1, kind="stable")[:, :bodies]
-    return np.take_along_axis(placed, order[..., None, None], axis=1)
+    ordered = _in_file_order(recording, people, max(people, bodies))
+    order = np.argsort(-ordered[..., 2].sum(axis=2, dtype=np.float64), axis=1, kind="stable")[:, :bodies]
+    return np.take_along_axis(ordered, order[..., None, None], axis=1)
 
 
 def ctrgcn_actors(recording: Recording, bodies: int = 2) -> Joints:
-    """The main actors; frames that show nobody are dropped, and the gaps of a track are closed up.
+    """Keep the main actors; frames without a body are dropped, and gaps inside a track are closed.
 
-    CTR-GCN, data/ntu/get_raw_skes_data.py and get_raw_denoised_data.py. With several tracks the short and the wide
-    ones are noise; the others, by falling motion, take the first slot that is free all the while.
+    CTR-GCN, data/ntu/get_raw_skes_data.py and get_raw_denoised_data.py. If there are several tracks, short and wide
+    ones are dropped as noise. The others, by decreasing motion, take the first slot that is free for their whole span.
     """
-    shown = recording.bodies_per_frame > 0
-    frame = (np.cumsum(shown) - 1)[_frame_of(recording)]
+    occupied = recording.bodies_per_frame > 0
+    frame = (np.cumsum(occupied) - 1)[_frame_of(recording)]
     tracks = [_Track(int(frame[rows[0]]), recording.joints[rows]) for rows in _tracks(recording)]
     if len(tracks) == 1:
         return tracks[0].joints[:, None]
-    chosen = _blank(recording, int(shown.sum()), min(bodies, len(tracks)))
+    chosen = _blank(recording, int(occupied.sum()), min(bodies, len(tracks)))
     if not tracks:
         return chosen
     actors = sorted(_without_noise(tracks), key=lambda track: -track.motion)
-    # Spans of frames taken, as the source begins them: from 0 on, but the first slot's where its actor begins.
+    # The occupied span of each slot. As in the source, it begins at frame 0 even where the first actor comes later,
+    # except in the first slot, where it begins with its actor.
     spans = [(actors[0].start, actors[0].start)] + [(0, 0)] * (chosen.shape[1] - 1)
     for actor in actors:
         for slot, (start, end) in enumerate(spans):
@@ -93,10 +95,10 @@ def ctrgcn_actors(recording: Recording, bodies: int = 2) -> Joints:
 
 
 def fill_nan(recording: Recording) -> Recording:
-    """The same recording with a number for every NaN.
+    """Replace every NaN by a number; a recording without NaN is returned as it is.
 
-    A joint with a NaN among its coordinates takes the place where the same body last had it, else where it first has
-    it; a joint that the body never has is put at the camera, (0, 0, 0).
+    A joint with a NaN coordinate takes its last valid position in the same body, else its first valid one. A joint that
+    is never valid becomes (0, 0, 0), the camera's position.
     """
     if not np.isnan(recording.joints).any():
         return recording
@@ -108,7 +110,7 @@ def fill_nan(recording: Recording) -> Recording:
 
 @dataclass(frozen=True)
 class _Track:
-    """One body from frame `start` on, without gaps: joints (n, V, C)."""
+    """One body in consecutive frames from `start` on: joints (n, V, C)."""
 
     start: int
     joints: NDArray[np.float32]
@@ -120,16 +122,16 @@ class _Track:
 
 
 def _without_noise(tracks: Sequence[_Track]) -> list[_Track]:
-    """Tracks that last and stand upright; should none last, the longest. At least one is left."""
-    lasting = [track for track in tracks if len(track.joints) > SHORT_TRACK]
-    lasting = lasting or [max(tracks, key=lambda track: len(track.joints))]
-    kept, left = [], len(lasting)
-    for track in lasting:
+    """Drop short tracks (if all are short, keep the longest) and then mostly wide ones; at least one is left."""
+    long = [track for track in tracks if len(track.joints) > SHORT_TRACK]
+    long = long or [max(tracks, key=lambda track: len(track.joints))]
+    kept, remaining = [], len(long)
+    for track in long:
         motion = _motion(track.joints)
-        if left > 1:
+        if remaining > 1:
             upright = _upright(track.joints)
             if 1 - upright.mean() >= MOSTLY_WIDE:
-                left -= 1
+                remaining -= 1
                 continue
             if not upright.all():
                 motion = min(motion, _motion(track.joints[upright]))
@@ -138,19 +140,19 @@ def _without_noise(tracks: Sequence[_Track]) -> list[_Track]:
 
 
 def _upright(joints: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """(n,): frames in which the body is at most 0.8 times as wide as it is high."""
+    """(n,): frames in which the body's width is at most WIDE_BODY of its height."""
     width, height = np.ptp(joints[..., :2], axis=1).T
     return width <= WIDE_BODY * height
 
 
 def _motion(joints: NDArray[np.float32]) -> float:
-    """Sum over axes of the variance over all frames and joints. The body's size is part of it, as in the source."""
+    """Sum over axes of the variance over all frames and joints. As in the source, larger bodies score higher."""
     return float(joints.reshape(-1, joints.shape[-1]).var(axis=0).sum())
 
 
 def _energy(joints: Joints) -> float:
-    seen = joints[joints.any(axis=(1, 2))]
-    return float(seen.std(axis=(0, 1), dtype=np.float64).sum()) if len(seen) else 0.0
+    present = joints[joints.any(axis=(1, 2))]
+    return float(present.std(axis=(0, 1), dtype=np.float64).sum()) if len(present) else 0.0
 
 
 def _frame_of(recording: Recording) -> NDArray[np.int64]:
@@ -168,20 +170,20 @@ def _by_id(recording: Recording) -> list[NDArray[np.int64]]:
 
 
 def _tracks(recording: Recording) -> list[NDArray[np.int64]]:
-    """As `_by_id`, at most one detection in a frame."""
+    """As `_by_id`, with at most one detection per frame."""
     frame = _frame_of(recording)
     return [rows[np.diff(frame[rows], prepend=-1) > 0] for rows in _by_id(recording)]
 
 
-def _places(recording: Recording, read: int, width: int) -> Joints:
-    """(L, width, V, C): the first `read` bodies of each frame at their places in the file's order."""
+def _in_file_order(recording: Recording, read: int, width: int) -> Joints:
+    """(L, width, V, C): the first `read` bodies of each frame, each in the slot of its position in the frame."""
     frame = _frame_of(recording)
     first = np.cumsum(recording.bodies_per_frame) - recording.bodies_per_frame
-    place = np.arange(len(frame)) - first[frame]
-    kept = place < read
-    placed = _blank(recording, recording.frames, width)
-    placed[frame[kept], place[kept]] = recording.joints[kept]
-    return placed
+    position = np.arange(len(frame)) - first[frame]
+    kept = position < read
+    ordered = _blank(recording, recording.frames, width)
+    ordered[frame[kept], position[kept]] = recording.joints[kept]
+    return ordered
 
 
 def _blank(recording: Recording, frames: int, bodies: int) -> NDArray[np.float32]:
@@ -189,10 +191,13 @@ def _blank(recording: Recording, frames: int, bodies: int) -> NDArray[np.float32
 
 
 def _filled(joints: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(n, V, C) without NaN."""
-    seen = ~np.isnan(joints).any(axis=-1)
-    last = np.maximum.accumulate(np.where(seen, np.arange(len(joints))[:, None], -1), axis=0)
-    nearest = np.where(last >= 0, last, seen.argmax(axis=0))
+    """(n, V, C) of one body, without NaN."""
+    valid = ~np.isnan(joints).any(axis=-1)
+    last = np.maximum.accumulate(np.where(valid, np.arange(len(joints))[:, None], -1), axis=0)
+    nearest = np.where(last >= 0, last, valid.argmax(axis=0))
     filled = np.take_along_axis(joints, nearest[..., None], axis=0)
-    filled[:, ~seen.any(axis=0)] = 0
+    filled[:, ~valid.any(axis=0)] = 0
     return filled
+
+
+STEPS = (longest_tracks, slots, agcn_slots, stgcn_people, ctrgcn_actors)  # the functions that a pipeline may name

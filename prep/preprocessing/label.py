@@ -1,4 +1,4 @@
-"""Which class a clip is of, as far as one can tell without opening its file."""
+"""The class label of a clip, as far as it is known without opening the file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from prep.clip import Source
 
 
 def label_of(data: Dataset, source: Source) -> int | None:
-    """The 0-based label that stands beside the file or in its name; -1 unknown; None of an action not in this data."""
+    """The 0-based label from the entry beside the file, else from the file name.
+
+    -1: unknown. None: the file name encodes an action that the dataset does not have.
+    """
     if source.label >= 0:
         return source.label
     match = re.fullmatch(data.pattern, source.name)

@@ -1,8 +1,9 @@
-"""Flags of a clip's quality, which may be added up: what a build noticed, one bit each, and the rules behind them.
+"""Quality flags of a clip, one bit each, and the rules that set them.
 
-The rules see the joints as recorded, before a recipe moves, turns or stretches them. They measure a skeleton in lengths
-of its own bones, so metres and parts of an image are judged alike. A joint at zero on every axis is missing: Kinect and
-OpenPose both write it so. The detector's score, the third number of an image layout, is no axis.
+The rules read the joints as recorded, before preprocessing translates, rotates or scales them. Lengths are measured in
+bone lengths of the same body, so that the rules hold in metres and in image coordinates alike. A joint at zero on every
+axis is missing: Kinect and OpenPose both write it so. The detection score, the third number of an image layout, is not
+a coordinate.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from numpy.typing import NDArray
 from manifests.dataset import Dataset
 from manifests.layout import Layout
 from prep.clip import Recording, Source
+from prep.preprocessing.bodies import MOSTLY_WIDE, SHORT_TRACK, WIDE_BODY
 from prep.preprocessing.label import label_of
 
-RULES = 1  # rises whenever a rule changes, so that parts made by an older one are made again
+RULES = 1  # rises whenever a rule changes, so that the parts of an unfinished build are converted again
 
 EMPTY = 1
 NAN = 2
@@ -32,26 +34,21 @@ BONE_JUMP = 128
 BODY_COUNT = 256
 LABEL = 512
 
-# CTR-GCN, data/ntu/get_raw_denoised_data.py: beside others, a body wider than 0.8 of its height in this share of its
-# frames is noise. The source removes bodies of up to 11 frames as too short; here those are not judged.
-WIDE_BODY = 0.8
-MOSTLY_WIDE = 0.69754
-SHORT_TRACK = 11
-# In mean bone lengths, some 2 cm of an adult. The calmest of 1,455 real bodies in metres ranges over 0.92 (NW-UCLA
-# a01_s01_e04_v03).
+# In mean bone lengths, about 2 cm for an adult. The extent of the calmest of 1,455 recorded bodies in metres is 0.92
+# (NW-UCLA a01_s01_e04_v03).
 STILL = 0.1
-# One repetition occurs once in 1,484 clips of NW-UCLA, two in a row never.
+# Among 1,484 clips of NW-UCLA a frame is repeated once, never twice in a row.
 FROZEN_FRAMES = 3
-# In mean bone lengths of the same body, some 40 cm of an adult: 13 of 1,484 clips of NW-UCLA, none of seven of NTU.
+# In mean bone lengths of the same body, about 40 cm for an adult: 13 of 1,484 clips of NW-UCLA, none of seven of NTU.
 JUMP = 2.0
-# Image layouts miss joints all the time: 13 to 69 % of them in five clips of Kinetics.
+# Joints are often missing in image layouts: 13 to 69 % of them in five clips of Kinetics.
 FEW_JOINTS = 0.25
 MOSTLY_FEW = 0.5
 
 
 @dataclass(frozen=True)
 class Flag:
-    """One bit, its name, and what it says in words."""
+    """One bit, its name, and its meaning as shown to users."""
 
     bit: int
     name: str
@@ -59,29 +56,25 @@ class Flag:
 
 
 FLAGS = (
-    Flag(EMPTY, "empty", "no frame, or nobody in any"),
-    Flag(NAN, "nan", "the file has coordinates that are not numbers; they were filled in"),
-    Flag(EXTRA_BODIES, "extra-bodies", "the file shows more bodies than the clip keeps, here or there"),
+    Flag(EMPTY, "empty", "no frames, or no body in any frame"),
+    Flag(NAN, "nan", "the file has NaN coordinates; they were filled in"),
+    Flag(EXTRA_BODIES, "extra-bodies", "some frames of the file have more bodies than the clip keeps"),
     Flag(DROPPED_FRAMES, "dropped-frames", "the clip has fewer frames than the file"),
-    Flag(
-        GHOST, "ghost", f"a body wider than {WIDE_BODY:g} of its height beside others, or one that stands stock still"
-    ),
-    Flag(FROZEN, "frozen", f"a body is the same to the last bit in {FROZEN_FRAMES} or more frames running"),
-    Flag(ZERO, "zero", "joints at zero, or frames with nobody between frames with somebody"),
-    Flag(
-        BONE_JUMP, "bone-jump", f"a bone's length changes by over {JUMP:g} mean bone lengths from a frame to the next"
-    ),
-    Flag(BODY_COUNT, "body-count", "the number of bodies changes inside the clip"),
-    Flag(LABEL, "label", "the label is not the one that the name says"),
+    Flag(GHOST, "ghost", f"a body wider than {WIDE_BODY:g} of its height beside others, or one that does not move"),
+    Flag(FROZEN, "frozen", f"a body is bit-identical in {FROZEN_FRAMES} or more consecutive frames"),
+    Flag(ZERO, "zero", "joints at zero, or frames without a body between frames with one"),
+    Flag(BONE_JUMP, "bone-jump", f"a bone's length changes by over {JUMP:g} mean bone lengths between two frames"),
+    Flag(BODY_COUNT, "body-count", "the number of bodies changes during the clip"),
+    Flag(LABEL, "label", "the label differs from the action in the file name"),
 )
 
 
 @dataclass(frozen=True)
 class Detections:
-    """Bodies as seen, body by body and each in the order of frames.
+    """The R detections of a clip, grouped by body and in each body sorted by frame.
 
-    R detections: `frame` (R,), `body` (R,) any number that stands for one person, `position` (axes, R, V) in which a
-    missing joint is zeros. `frames` is L. Axes come first since sums over the last, short axis are slow.
+    `frame` (R,) and `body` (R,), an id per person; `position` (axes, R, V), zeros for a missing joint; `frames` is L.
+    Axes come first because sums over a short last axis are slow.
     """
 
     layout: Layout
@@ -97,22 +90,22 @@ class Detections:
 
     @cached_property
     def follows(self) -> NDArray[np.bool_]:
-        """(R - 1,): detection r + 1 is of the same body as r, in the next frame."""
+        """(R - 1,): whether detection r + 1 is the same body as r in the next frame."""
         return (self.body[1:] == self.body[:-1]) & (self.frame[1:] - self.frame[:-1] == 1)
 
     @cached_property
     def starts(self) -> NDArray[np.int64]:
-        """The first detection of each body."""
+        """(bodies,): index of the first detection of each body."""
         return np.flatnonzero(np.concatenate([[True], self.body[1:] != self.body[:-1]])[: len(self.body)])
 
     @cached_property
     def counts(self) -> NDArray[np.int64]:
-        """Detections of each body."""
+        """(bodies,): number of detections of each body."""
         return np.diff(self.starts, append=len(self.body))
 
     @cached_property
     def bones(self) -> NDArray[np.floating[Any]]:
-        """(R, E): lengths of the layout's bones, NaN where an end is missing."""
+        """(R, E): bone lengths, NaN where an end of the bone is missing."""
         child, parent = np.array(self.layout.bones, np.intp).reshape(-1, 2).T
         bone = np.take(self.position, child, axis=2) - np.take(self.position, parent, axis=2)
         lengths = np.sqrt(np.einsum("xre,xre->re", bone, bone))
@@ -122,15 +115,15 @@ class Detections:
 
     @cached_property
     def size(self) -> NDArray[np.floating[Any]]:
-        """(R,): mean length of the bones seen, 0 where none is."""
+        """(R,): mean length of the bones whose ends are present, 0 if there are none."""
         if self.seen.all():
             return self.bones.mean(axis=1)
-        known = ~np.isnan(self.bones)
-        return np.where(known, self.bones, 0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+        present = ~np.isnan(self.bones)
+        return np.where(present, self.bones, 0).sum(axis=1) / np.maximum(present.sum(axis=1), 1)
 
 
 def detections(recording: Recording, layout: Layout) -> Detections:
-    """The bodies of a recording without NaN."""
+    """The detections of a recording, which must not contain NaN."""
     frame = np.repeat(np.arange(recording.frames), recording.bodies_per_frame)
     body, joints = recording.body_id, recording.joints
     if len(body) and (body != body[0]).any():
@@ -141,17 +134,17 @@ def detections(recording: Recording, layout: Layout) -> Detections:
 
 
 def is_image(layout: Layout) -> bool:
-    """Whether joints are places in an image, with y down, rather than in space."""
+    """Whether joints are image coordinates, with y pointing down, rather than positions in space."""
     return layout.unit in ("image", "pixel", "pixels")
 
 
 def axes(layout: Layout) -> int:
-    """How many of a joint's numbers are coordinates: in an image two, and a score may follow."""
+    """How many of a joint's numbers are coordinates: two in an image, where a score may follow."""
     return min(2, layout.coordinates) if is_image(layout) else layout.coordinates
 
 
 def flags(recording: Recording, data: Dataset, layout: Layout) -> int:
-    """GHOST, FROZEN, ZERO, BONE_JUMP, BODY_COUNT and LABEL of a recording without NaN, added up."""
+    """The sum of GHOST, FROZEN, ZERO, BONE_JUMP, BODY_COUNT and LABEL of a recording without NaN."""
     label = LABEL * mislabelled(data, recording.name, recording.label)
     return (
         label
@@ -161,7 +154,7 @@ def flags(recording: Recording, data: Dataset, layout: Layout) -> int:
 
 
 def flags_of_bodies(bodies: Detections) -> int:
-    """GHOST, FROZEN, ZERO and BONE_JUMP, added up."""
+    """The sum of GHOST, FROZEN, ZERO and BONE_JUMP."""
     if not len(bodies.body):
         return 0
     return (
@@ -173,7 +166,7 @@ def flags_of_bodies(bodies: Detections) -> int:
 
 
 def count_changes(bodies_per_frame: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """(L,): frames that show more or fewer bodies than the one before.
+    """(L,): frames with more or fewer bodies than the frame before.
 
     >>> count_changes(np.array([1, 1, 2])).tolist()
     [False, False, True]
@@ -184,8 +177,8 @@ def count_changes(bodies_per_frame: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 
 def ghosts(bodies: Detections) -> NDArray[np.bool_]:
-    """(bodies,): who is no person: wide beside others (a person alone may lie down), or stock still."""
-    judged = bodies.counts > SHORT_TRACK
+    """(bodies,): bodies that are not people: wide beside others (a single person may lie down), or motionless."""
+    judged = bodies.counts > SHORT_TRACK  # shorter tracks, which CTR-GCN removes, are not judged
     if not judged.any():
         return judged
     position, starts = bodies.position, bodies.starts
@@ -206,31 +199,31 @@ def wide_bodies(bodies: Detections) -> NDArray[np.bool_]:
 
 
 def frozen(bodies: Detections) -> NDArray[np.bool_]:
-    """(R,): detections that belong to FROZEN_FRAMES or more of one body, frame after frame, equal to the last bit."""
-    held = np.zeros(len(bodies.body), np.bool_)
+    """(R,): detections in a run of FROZEN_FRAMES or more consecutive, bit-identical detections of one body."""
+    mask = np.zeros(len(bodies.body), np.bool_)
     same = bodies.follows.copy()
-    for joints in (slice(1), slice(None)):  # the first joint alone clears nearly every clip
+    for joints in (slice(1), slice(None)):  # nearly every clip is done after the first joint
         if same.any():
             part = bodies.position[:, :, joints]
             same &= (part[:, 1:] == part[:, :-1]).all(axis=(0, 2))
     if not same.any():
-        return held
+        return mask
     edges = np.flatnonzero(np.diff(np.concatenate([[0], same.view(np.int8), [0]])))
     for start, stop in edges.reshape(-1, 2):
         if stop - start + 1 >= FROZEN_FRAMES:
-            held[start : stop + 1] = True
-    return held
+            mask[start : stop + 1] = True
+    return mask
 
 
 def zeros(bodies: Detections) -> NDArray[np.bool_]:
-    """(R, V): missing joints. In an image only where most detections show under FEW_JOINTS of the joints."""
+    """(R, V): missing joints; in an image only if most detections have less than FEW_JOINTS of the joints."""
     if is_image(bodies.layout) and (bodies.seen.mean(axis=1) < FEW_JOINTS).mean() <= MOSTLY_FEW:
         return np.zeros(bodies.seen.shape, np.bool_)
     return ~bodies.seen
 
 
 def blank_frames(bodies: Detections) -> NDArray[np.bool_]:
-    """(L,): frames with nobody, between frames with somebody."""
+    """(L,): frames without a body between frames with one."""
     blank = np.ones(bodies.frames, np.bool_)
     blank[bodies.frame] = False
     if len(bodies.frame):
@@ -239,9 +232,9 @@ def blank_frames(bodies: Detections) -> NDArray[np.bool_]:
 
 
 def bone_jumps(bodies: Detections) -> NDArray[np.floating[Any]]:
-    """(R, E): how much a bone's length differs from that in the frame before, in mean bone lengths of the body.
+    """(R, E): change of each bone's length since the frame before, in mean bone lengths of the body.
 
-    0 where the frame before does not show the bone, or not the body.
+    0 where the body or the bone is missing in the frame before.
     """
     jumps = np.zeros_like(bodies.bones)
     if len(jumps) > 1:
@@ -253,11 +246,11 @@ def bone_jumps(bodies: Detections) -> NDArray[np.floating[Any]]:
 
 
 def mislabelled(data: Dataset, name: str, label: int) -> bool:
-    """Whether a clip's name says an action, and another one than its label.
+    """True if the clip's name encodes an action other than the label.
 
     >>> from manifests.facts import dataset
     >>> mislabelled(dataset("nw_ucla"), "a08_s01_e00_v01", 6), mislabelled(dataset("nw_ucla"), "a08_s01_e00_v01", 7)
     (False, True)
     """
-    named = label_of(data, Source(name, "", "", 0, ""))
-    return named is None or named not in (-1, label)
+    label_in_name = label_of(data, Source(name, "", "", 0, ""))
+    return label_in_name is None or label_in_name not in (-1, label)

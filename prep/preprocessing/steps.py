@@ -1,6 +1,6 @@
-"""The steps of preparation recipes: pure functions on the joints (L, M, V, C) of one clip.
+"""Preprocessing steps: pure functions on the joints (L, M, V, C) of one clip.
 
-A body that is absent from a frame is zeros there, before and after every step. The type of the numbers is kept.
+A body that is absent from a frame is zeros there, before and after every step. Steps keep the data type.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ Joints = NDArray[np.floating[Any]]
 
 
 def present(joints: Joints) -> NDArray[np.bool_]:
-    """(L, M): whether a body is there.
+    """(L, M): whether a body is present in a frame, that is, not all zeros.
 
     >>> present(np.array([[[[0.0, 1.0]], [[0.0, 0.0]]]])).tolist()
     [[True, False]]
@@ -23,7 +23,7 @@ def present(joints: Joints) -> NDArray[np.bool_]:
 
 
 def drop_blank_frames(joints: Joints) -> Joints:
-    """Only the frames that show somebody: (L', M, V, C).
+    """Drop the frames without a body: (L', M, V, C).
 
     >>> drop_blank_frames(np.array([0.0, 1.0, 0.0]).reshape(3, 1, 1, 1)).ravel().tolist()
     [1.0]
@@ -32,25 +32,25 @@ def drop_blank_frames(joints: Joints) -> Joints:
 
 
 def subtract_first_frame(joints: Joints, joint: int) -> Joints:
-    """Move everybody so that `joint` of body 0 is the origin in the first frame that shows body 0.
+    """Translate all bodies so that `joint` of body 0 is the origin in the first frame with body 0.
 
-    CTR-GCN, data/ntu/seq_transformation.py, which knows an absent body by a zero sum rather than by zeros.
+    CTR-GCN, data/ntu/seq_transformation.py; the source takes a body for absent if its coordinates sum to zero.
 
     >>> subtract_first_frame(np.array([0.0, 2.0, 5.0]).reshape(3, 1, 1, 1), joint=0).ravel().tolist()
     [0.0, 0.0, 3.0]
     """
-    seen = present(joints)
-    if not seen[:, 0].any():
+    mask = present(joints)
+    if not mask[:, 0].any():
         return joints
-    moved = joints - joints[seen[:, 0].argmax(), 0, joint]
-    moved[~seen] = 0
+    moved = joints - joints[mask[:, 0].argmax(), 0, joint]
+    moved[~mask] = 0
     return moved
 
 
 def centre_frames(joints: Joints, joint: int) -> Joints:
-    """Subtract `joint` of body 0 in each frame from everybody in it; joints at zero stay there.
+    """In each frame, subtract `joint` of body 0 from all bodies; joints at zero stay at zero.
 
-    2s-AGCN, data_gen/preprocess.py. In a frame without body 0 nothing is moved, as there.
+    2s-AGCN, data_gen/preprocess.py. As in the source, a frame without body 0 is left as it is.
 
     >>> centre_frames(np.array([[2.0, 3.0], [5.0, 9.0]]).reshape(2, 1, 2, 1), joint=0).ravel().tolist()
     [0.0, 1.0, 0.0, 4.0]
@@ -61,29 +61,29 @@ def centre_frames(joints: Joints, joint: int) -> Joints:
 
 
 def repeat_tail(joints: Joints) -> Joints:
-    """Fill each body's frames after its last by playing its clip again from the beginning.
+    """Fill the frames after each body's last frame by repeating the body's clip from its beginning.
 
-    A body that is absent from the first frame is pushed together first: its frames follow each other from frame 0.
-    Gaps of the others stay. 2s-AGCN, data_gen/preprocess.py, where clips are 300 frames long; here they keep their L.
+    A body that is absent from the first frame is compacted first: its frames then follow each other from frame 0. Gaps
+    in other bodies stay. 2s-AGCN, data_gen/preprocess.py; the source repeats up to 300 frames, here a clip keeps its L.
 
     >>> repeat_tail(np.array([0.0, 1.0, 2.0, 0.0, 0.0]).reshape(5, 1, 1, 1)).ravel().tolist()
     [1.0, 2.0, 1.0, 2.0, 1.0]
     """
-    played = joints.copy()
+    repeated = joints.copy()
     frame = np.arange(len(joints))
-    for body, seen in enumerate(present(joints).T):
-        if not seen.any():
+    for body, mask in enumerate(present(joints).T):
+        if not mask.any():
             continue
-        shown = frame[seen]
-        kept = frame[: shown[-1] + 1] if seen[0] else shown
-        played[:, body] = joints[kept[frame % len(kept)], body]
-    return played
+        occupied = frame[mask]
+        period = frame[: occupied[-1] + 1] if mask[0] else occupied
+        repeated[:, body] = joints[period[frame % len(period)], body]
+    return repeated
 
 
 def align(joints: Joints, start: int, end: int, axis: Literal["x", "y", "z"]) -> Joints:
-    """Turn everybody so that body 0, in frame 0, points along `axis` from joint `start` to joint `end`.
+    """Rotate all bodies so that in frame 0 the vector from joint `start` to joint `end` of body 0 points along `axis`.
 
-    2s-AGCN, data_gen/preprocess.py: nothing turns when the two are parallel, opposite ones included.
+    2s-AGCN, data_gen/preprocess.py: as in the source, parallel and antiparallel vectors are left as they are.
 
     >>> align(np.array([[0.0, 0.0, 0.0], [2.0, 0.0, 0.0]]).reshape(1, 1, 2, 3), 0, 1, "z").round(9)[0, 0, 1].tolist()
     [0.0, 0.0, 2.0]
@@ -91,33 +91,33 @@ def align(joints: Joints, start: int, end: int, axis: Literal["x", "y", "z"]) ->
     if not len(joints):
         return joints
     bone = (joints[0, 0, end] - joints[0, 0, start]).astype(np.float64)
-    turn = _rotation(bone, np.eye(3)["xyz".index(axis)])
-    return (joints @ turn.T).astype(joints.dtype)
+    rotation = _rotation(bone, np.eye(3)["xyz".index(axis)])
+    return (joints @ rotation.T).astype(joints.dtype)
 
 
 def scale_axes(joints: Joints) -> Joints:
-    """Stretch each axis by itself so that it runs from -1 to 1 over the clip; an axis without extent becomes 0.
+    """Scale each axis independently to the range -1 to 1 over the clip; an axis without extent becomes 0.
 
-    CTR-GCN, feeders/feeder_ucla.py. The proportions of the body are lost there, and so here.
+    CTR-GCN, feeders/feeder_ucla.py. Pitfall, as in the source: the proportions of the body are lost.
 
     >>> scale_axes(np.array([1.0, 2.0, 5.0]).reshape(1, 1, 3, 1)).ravel().tolist()
     [-1.0, -0.5, 1.0]
     """
-    seen = present(joints)
-    if not seen.any():
+    mask = present(joints)
+    if not mask.any():
         return joints
-    low, high = joints[seen].min(axis=(0, 1)), joints[seen].max(axis=(0, 1))
+    low, high = joints[mask].min(axis=(0, 1)), joints[mask].max(axis=(0, 1))
     flat = high == low
     scaled = (joints - low) / (high - low + flat) * 2 - 1
-    scaled[~seen] = 0
+    scaled[~mask] = 0
     return np.where(flat, 0, scaled).astype(joints.dtype)
 
 
 def centre_image(joints: Joints, y: Literal["down", "up"] = "down") -> Joints:
-    """For joints of x, y and score: the origin in the middle of an image of width and height 1; y turned `up` if asked.
+    """Move the origin to the centre of an image of width and height 1, and optionally let y point up.
 
-    A joint with score 0 was not found and becomes zeros. st-gcn, feeder/feeder_kinetics.py; up: 2s-AGCN,
-    data_gen/kinetics_gendata.py.
+    For joints of x, y and score. A joint with score 0 was not detected and becomes zeros. st-gcn,
+    feeder/feeder_kinetics.py; `y` up as in 2s-AGCN, data_gen/kinetics_gendata.py.
 
     >>> centre_image(np.array([[0.75, 0.5, 0.9], [0.0, 0.0, 0.0]]).reshape(1, 1, 2, 3)).ravel().tolist()
     [0.25, 0.0, 0.9, 0.0, 0.0, 0.0]
@@ -131,19 +131,19 @@ def centre_image(joints: Joints, y: Literal["down", "up"] = "down") -> Joints:
 
 
 def match_bodies(joints: Joints) -> Joints:
-    """For joints of x, y and score: let each slot follow one body, the body with the highest scores in slot 0.
+    """Reorder bodies so that each slot tracks one body; slot 0 has the highest total score.
 
-    st-gcn, feeder/tools.py (`pose_matching`): from frame to frame the bodies, by falling score, each go to the nearest
-    one that is free, by the sum of squared distances of all joints. An absent body and a missing joint lie at (0, 0)
-    there, so that a body may go to an empty place; and so here.
+    For joints of x, y and score. st-gcn, feeder/tools.py (`pose_matching`): between consecutive frames, bodies by
+    decreasing score are greedily matched to the nearest unmatched body, by the sum of squared joint distances. Pitfall,
+    as in the source: absent bodies and missing joints lie at (0, 0) and take part, so a body may match an empty slot.
 
     >>> match_bodies(np.array([[[0.1, 0, 3], [0.9, 0, 2]], [[0.9, 0, 3], [0.1, 0, 1]]]).reshape(2, 2, 1, 3))[:, 0, 0, 0]
     array([0.9, 0.9])
     """
     frames, bodies = joints.shape[:2]
     score = joints[..., 2].sum(axis=2, dtype=np.float64)
-    place = joints[..., :2].astype(np.float64)
-    distance = np.square(place[1:, None] - place[:-1, :, None]).sum(axis=(3, 4))
+    position = joints[..., :2].astype(np.float64)
+    distance = np.square(position[1:, None] - position[:-1, :, None]).sum(axis=(3, 4))
     step, to = np.arange(len(distance)), np.zeros((len(distance), bodies), np.int64)
     for body in np.argsort(-score[:-1], axis=1, kind="stable").T:
         to[step, body] = nearest = distance[step, body].argmin(axis=1)
@@ -157,7 +157,7 @@ def match_bodies(joints: Joints) -> Joints:
 
 
 def _rotation(bone: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The matrix (3, 3) that turns `bone` about their common normal into the unit vector `target`."""
+    """The rotation matrix (3, 3) from `bone`'s direction to the unit vector `target`, about their common normal."""
     normal = np.cross(bone, target)
     if np.abs(normal).sum() < 1e-6:
         return np.eye(3)
@@ -168,3 +168,15 @@ def _rotation(bone: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray
     x, y, z = normal / np.linalg.norm(normal)
     across = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
     return np.eye(3) + sine * across + (1 - cosine) * across @ across
+
+
+STEPS = (  # the functions that a pipeline may name
+    drop_blank_frames,
+    subtract_first_frame,
+    centre_frames,
+    repeat_tail,
+    align,
+    scale_axes,
+    centre_image,
+    match_bodies,
+)

@@ -1,4 +1,4 @@
-"""The two surest poses of each frame."""
+"""The two poses of each frame with the highest scores."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def tenths(joints: np.ndarray) -> list[list[int]]:
     return tens
 
 
-def test_each_frame_has_its_surest_poses_first() -> None:
+def test_each_frame_has_its_highest_scores_first() -> None:
     made = recording([[at(0.1, 0.3), at(0.2, 0.9), at(0.3, 0.6)], [], [at(0.4, 0.2)], [at(0.5, 0.1), at(0.6, 0.8)]])
     assert tenths(stgcn_people(made)) == [[2, 3], [0, 0], [4, 0], [6, 5]]
 
@@ -33,7 +33,7 @@ def test_of_a_crowd_the_first_five_are_read() -> None:
     assert tenths(stgcn_people(made, bodies=1, people=7)) == [[7]]
 
 
-def test_equally_sure_poses_keep_the_order_of_the_file() -> None:
+def test_poses_with_equal_scores_keep_the_order_of_the_file() -> None:
     made = recording([[at(0.3, 0.5), at(0.1, 0.5), at(0.2, 0.5)]])
     assert tenths(stgcn_people(made)) == [[3, 1]]
 

@@ -1,18 +1,21 @@
-"""Recipes as files, and what every recipe promises of every clip."""
+"""Pipelines as files, and what every pipeline guarantees for every clip."""
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import replace
+from types import ModuleType
+from typing import get_type_hints
 
 import numpy as np
 import pytest
 from helpers.synthetic_ntu import person, recording
 
 from manifests.facts import dataset, names
-from manifests.strict import FactError
+from manifests.strict import InvalidValue
 from prep.clip import Recording
-from prep.preprocessing import quality, steps
-from prep.preprocessing.pipeline import ANY, apply, read_pipeline, pipeline, pipelines
+from prep.preprocessing import bodies, quality, steps
+from prep.preprocessing.pipeline import ANY, apply, functions, pipeline, pipelines, read_pipeline
 
 
 def kinect20(made: Recording) -> Recording:
@@ -28,12 +31,32 @@ LAYOUTS = {"ntu25": lambda made: made, "kinect20": kinect20, "openpose18": openp
 EVERY = [(name, layout) for name in pipelines() for layout in LAYOUTS if {layout, ANY} & pipeline(name).layouts.keys()]
 
 
-def test_every_data_set_names_recipes_for_its_layout() -> None:
+@pytest.mark.parametrize("module", [bodies, steps])
+def test_steps_are_found_without_postponed_annotations(module: ModuleType) -> None:
+    """A step's annotation need not be the string "Joints"."""
+    source = inspect.getsource(module)
+    future = "from __future__ import annotations\n"
+    assert future in source
+    plain = ModuleType(module.__name__)
+    exec(compile(source.replace(future, ""), "plain.py", "exec", dont_inherit=True), vars(plain))
+    assert functions(plain).keys() == functions(module).keys() != set()
+
+
+@pytest.mark.parametrize("module", [bodies, steps])
+def test_every_public_function_that_returns_joints_is_a_step(module: ModuleType) -> None:
+    public = {name: function for name, function in inspect.getmembers(module, inspect.isfunction) if name[0] != "_"}
+    own = {name: function for name, function in public.items() if function.__module__ == module.__name__}
+    assert {name for name, step in own.items() if get_type_hints(step)["return"] == steps.Joints} == {
+        *functions(module)
+    }
+
+
+def test_every_dataset_names_pipelines_for_its_layout() -> None:
     for name in names("datasets"):
-        facts = dataset(name)
-        for each in facts.recipes:
-            assert pipeline(each).steps(facts.layout)
-        assert max(pipeline(each).max_bodies(facts.layout) for each in facts.recipes) >= facts.bodies
+        data = dataset(name)
+        for each in data.preprocessings:
+            assert pipeline(each).steps(data.layout)
+        assert max(pipeline(each).max_bodies(data.layout) for each in data.preprocessings) >= data.bodies
 
 
 @pytest.mark.parametrize(("name", "layout"), EVERY)
@@ -90,7 +113,7 @@ ntu25 = [{ step = "agcn_slots" }, { step = "align", options = { start = 0, end =
 """
 
 
-def test_a_recipe_is_read_from_text() -> None:
+def test_a_pipeline_is_read_from_text() -> None:
     made = read_pipeline(GOOD, "own")
     assert (made.name, made.version, made.max_bodies("ntu25")) == ("own", 1, 2)
     assert (
@@ -103,12 +126,12 @@ FAULTS = [
     (
         "agcn_slots",
         "agcn_slot",
-        "own.toml: ntu25: step 1: `agcn_slot` is not a function in prep.preprocessing.bodies. Did",
+        "own.toml: ntu25: step 1: `agcn_slot` is not a step in prep.preprocessing.bodies. Did",
     ),
-    ("agcn_slots", "scale_axes", "`scale_axes` is not a function in prep.preprocessing.bodies."),
-    ("agcn_slots", "fill_nan", "`fill_nan` is not a function in prep.preprocessing.bodies."),
-    ('"align"', '"allign"', "step 2: `allign` is not a function in prep.preprocessing.steps. Did you mean `align`?"),
-    ('"align"', '"present"', "`present` is not a function in prep.preprocessing.steps."),
+    ("agcn_slots", "scale_axes", "`scale_axes` is not a step in prep.preprocessing.bodies."),
+    ("agcn_slots", "fill_nan", "`fill_nan` is not a step in prep.preprocessing.bodies."),
+    ('"align"', '"allign"', "step 2: `allign` is not a step in prep.preprocessing.steps. Did you mean `align`?"),
+    ('"align"', '"present"', "`present` is not a step in prep.preprocessing.steps."),
     ("start = 0", "begin = 0", "step 2: `begin` is not an option of align."),
     ("start = 0", "start = 25", "start is 25; it must be a joint, 0 to 24"),
     ("start = 0", "start = -1", "start is -1; it must be a joint"),
@@ -116,30 +139,32 @@ FAULTS = [
     ("start = 0", 'start = "hip"', "start is 'hip'; it must be a joint"),
     ('"z"', '"w"', "axis is 'w'; it must be one of x, y, z"),
     ("start = 0, ", "", "align needs start"),
-    ('"agcn_slots"', '"agcn_slots", options = { bodies = 0 }', "bodies is 0; it must be an integer from 1 on"),
-    ("options", "option", "`option` is not a key of Step. Did you mean `options`?"),
+    ('"agcn_slots"', '"agcn_slots", options = { bodies = 0 }', "bodies is 0; it must be an integer of at least 1"),
+    ("options", "option", "`option` is not a key of PipelineStep. Did you mean `options`?"),
     ("ntu25", "ntu24", "`ntu24` is not one of the layouts. Did you mean `ntu25`?"),
     ("version = 1", 'version = "1"', "version: Input should be a valid integer"),
-    ("version", "versions", "`versions` is not a key of Recipe. Did you mean `version`?"),
-    ("[layouts]", "[layouts", "recipes/own.toml: not readable as TOML"),
+    ("version", "versions", "`versions` is not a key of Pipeline. Did you mean `version`?"),
+    ("[layouts]", "[layouts", "preprocessing/own.toml: not readable as TOML"),
 ]
 
 
 @pytest.mark.parametrize(("old", "new", "words"), FAULTS)
 def test_faults_are_refused_in_words_that_help(old: str, new: str, words: str) -> None:
     assert old in GOOD
-    with pytest.raises(FactError) as caught:
+    with pytest.raises(InvalidValue) as caught:
         read_pipeline(GOOD.replace(old, new, 1), "own")
     assert words in str(caught.value)
 
 
 def test_a_layout_needs_a_step() -> None:
-    with pytest.raises(FactError, match="kinect20: has no step; the first one chooses bodies"):
+    with pytest.raises(InvalidValue, match="kinect20: has no step; the first one selects bodies"):
         read_pipeline(GOOD + "kinect20 = []\n", "own")
 
 
 def test_unknown_names_come_with_a_hint() -> None:
-    with pytest.raises(FactError, match=r"`ctr-gcn` is not a recipe\. Did you mean `ctrgcn`\?"):
+    with pytest.raises(InvalidValue, match=r"`ctr-gcn` is not a preprocessing\. Did you mean `ctrgcn`\?"):
         pipeline("ctr-gcn")
-    with pytest.raises(FactError, match=r"recipe ctrgcn has no steps for the layout `coco17`\. Known: kinect20, ntu25"):
+    with pytest.raises(
+        InvalidValue, match=r"preprocessing ctrgcn has no steps for the layout `coco17`\. Known: kinect20, ntu25"
+    ):
         apply(pipeline("ctrgcn"), recording([]), "coco17")

@@ -1,4 +1,4 @@
-"""The cleaning steps and the choice of bodies, by hand-made clips and against the plain oracle."""
+"""Preprocessing steps and body selection, on hand-made clips and against a plain reference."""
 
 from __future__ import annotations
 
@@ -163,32 +163,32 @@ def test_matched_bodies_are_followed_by_the_rule(seed: int, frames: int, people:
 # --- bodies ---
 
 
-CHOOSERS = [bodies.longest_tracks, bodies.agcn_slots, bodies.ctrgcn_actors]
+SELECTIONS = [bodies.longest_tracks, bodies.agcn_slots, bodies.ctrgcn_actors]
 
 
-@pytest.mark.parametrize("chooser", CHOOSERS)
+@pytest.mark.parametrize("select", SELECTIONS)
 @pytest.mark.parametrize("frames", [[], [[]], [[], [], []]])
-def test_a_recording_of_nobody_has_no_bodies(chooser, frames: list) -> None:  # type: ignore[no-untyped-def,type-arg]
-    chosen = chooser(recording(frames))
-    assert chosen.shape[1:] == (1, 25, 3) or chosen.shape[1] <= 2
-    assert not chosen.any()
+def test_a_recording_of_nobody_has_no_bodies(select, frames: list) -> None:  # type: ignore[no-untyped-def,type-arg]
+    selected = select(recording(frames))
+    assert selected.shape[1:] == (1, 25, 3) or selected.shape[1] <= 2
+    assert not selected.any()
 
 
-@pytest.mark.parametrize("chooser", CHOOSERS)
+@pytest.mark.parametrize("select", SELECTIONS)
 @pytest.mark.parametrize("most", [1, 2, 3])
-def test_no_more_bodies_than_asked_for(chooser, most: int) -> None:  # type: ignore[no-untyped-def]
+def test_no_more_bodies_than_asked_for(select, most: int) -> None:  # type: ignore[no-untyped-def]
     frames = [[(number, person(10 * number + frame)[0]) for number in range(5)] for frame in range(15)]
-    assert 1 <= chooser(recording(frames), bodies=most).shape[1] <= most
+    assert 1 <= select(recording(frames), bodies=most).shape[1] <= most
 
 
 def test_longest_tracks_follow_the_id_from_place_to_place() -> None:
     long, short = person(1, 6), person(2, 6)
     frames = [[(7, long[0])], *([(8, short[n]), (7, long[n])] for n in range(1, 4)), [], [(7, long[5])]]
-    chosen = bodies.longest_tracks(recording(frames))
-    assert chosen.shape == (6, 2, 25, 3)
-    np.testing.assert_array_equal(chosen[[0, 1, 2, 3, 5], 0], long[[0, 1, 2, 3, 5]].astype(np.float32))
-    np.testing.assert_array_equal(chosen[1:4, 1], short[1:4].astype(np.float32))
-    assert steps.present(chosen).tolist() == [[1, 0], [1, 1], [1, 1], [1, 1], [0, 0], [1, 0]]
+    selected = bodies.longest_tracks(recording(frames))
+    assert selected.shape == (6, 2, 25, 3)
+    np.testing.assert_array_equal(selected[[0, 1, 2, 3, 5], 0], long[[0, 1, 2, 3, 5]].astype(np.float32))
+    np.testing.assert_array_equal(selected[1:4, 1], short[1:4].astype(np.float32))
+    assert steps.present(selected).tolist() == [[1, 0], [1, 1], [1, 1], [1, 1], [0, 0], [1, 0]]
 
 
 def test_equally_long_tracks_are_ranked_by_motion() -> None:
@@ -207,8 +207,8 @@ def test_ids_that_float64_cannot_tell_apart_are_two_people() -> None:
 def test_an_id_twice_in_a_frame_counts_once() -> None:
     frames = [[(1, person(n)[0]), (1, person(n + 50)[0])] for n in range(15)]
     expected = np.stack([bodies_in[0][1] for bodies_in in frames]).astype(np.float32)
-    for chooser in (bodies.longest_tracks, bodies.ctrgcn_actors):
-        assert (chooser(recording(frames))[:, 0] == expected).all()
+    for select in (bodies.longest_tracks, bodies.ctrgcn_actors):
+        assert (select(recording(frames))[:, 0] == expected).all()
 
 
 def test_agcn_slots_go_by_place_and_energy() -> None:
@@ -216,18 +216,18 @@ def test_agcn_slots_go_by_place_and_energy() -> None:
     frames = [
         [(n, calm[n]), (99 - n, lively[n]), *[(50 + k, calm[0]) for k in range(2)], (60, fifth[n])] for n in range(8)
     ]
-    chosen = bodies.agcn_slots(recording(frames))
-    assert (chosen[:, 0] == lively.astype(np.float32)).all()
-    assert (chosen[:, 1] == calm.astype(np.float32)).all()
+    selected = bodies.agcn_slots(recording(frames))
+    assert (selected[:, 0] == lively.astype(np.float32)).all()
+    assert (selected[:, 1] == calm.astype(np.float32)).all()
 
 
 def test_when_every_track_is_short_the_longest_is_kept() -> None:
     frames = [[(1, person(n)[0])] for n in range(5)] + [[(2, person(n)[0])] for n in range(9)]
-    chosen = bodies.ctrgcn_actors(recording(frames))
-    assert steps.present(chosen).tolist() == [[True, False]] * 9
+    selected = bodies.ctrgcn_actors(recording(frames))
+    assert steps.present(selected).tolist() == [[True, False]] * 9
 
 
-def invented(data: st.DataObject) -> list[list[tuple[int, np.ndarray]]]:
+def synthetic_frames(data: st.DataObject) -> list[list[tuple[int, np.ndarray]]]:
     """Up to four people who come, go and change places; some are wide."""
     length = data.draw(st.integers(1, 40))
     people = []
@@ -242,12 +242,12 @@ def invented(data: st.DataObject) -> list[list[tuple[int, np.ndarray]]]:
 
 @settings(max_examples=150, deadline=None)
 @given(st.data())
-def test_ctrgcn_agrees_with_the_plain_oracle(data: st.DataObject) -> None:
-    frames = invented(data)
-    chosen = bodies.ctrgcn_actors(recording(frames))
-    chosen = np.pad(chosen, [(0, 0), (0, 2 - chosen.shape[1]), (0, 0), (0, 0)])
+def test_ctrgcn_agrees_with_the_plain_reference(data: st.DataObject) -> None:
+    frames = synthetic_frames(data)
+    selected = bodies.ctrgcn_actors(recording(frames))
+    selected = np.pad(selected, [(0, 0), (0, 2 - selected.shape[1]), (0, 0), (0, 0)])
     plain = plain_ctrgcn(plain_read(text(frames)))
-    np.testing.assert_allclose(steps.subtract_first_frame(chosen, 1), plain, atol=1e-5)
+    np.testing.assert_allclose(steps.subtract_first_frame(selected, 1), plain, atol=1e-5)
 
 
 # --- NaN ---

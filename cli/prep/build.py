@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @click.command("build")
 @click.argument("name", metavar="DATASET|FILE")
 @click.option("--subset", default="", help="Only the clips of this split, for example ntu_t.")
-@click.option("--recipe", default="", help="Preparation recipe [default: the data set's own].")
+@click.option("--preprocessing", default="", help="Preprocessing pipeline [default: the dataset's own].")
 @click.option("--raw", type=click.Path(path_type=Path), help="Folder or zip of raw files [default: the workspace's].")
 @click.option(
     "--from", "held", nargs=2, metavar="FORM PATH", help="Files in this form instead; `fsprep list` has the forms."
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 def command(
     name: str,
     subset: str,
-    recipe: str,
+    preprocessing: str,
     raw: Path | None,
     held: tuple[str, str] | None,
     settings: tuple[str, ...],
@@ -61,17 +61,17 @@ def command(
     """
     from prep.build.job import Job
     from prep.formats import IMPORTED, format_named
-    from prep.preprocessing.pipeline import recipe as preparation
+    from prep.preprocessing.pipeline import pipeline
 
     data, place = _dataset(name, raw), workspace()
     chosen = split(subset) if subset else None
     prepared = held is not None and format_named(held[0]).prepared
-    recipe = preparation(recipe or (IMPORTED if prepared else data.preprocessing)).name
+    preprocessing = pipeline(preprocessing or (IMPORTED if prepared else data.preprocessing)).name
     job = Job(
         dataset=data,
-        recipe=recipe,
+        recipe=preprocessing,
         raw=(Path(held[1]) if held else raw or _raw(name, place)).absolute(),
-        out=(out or place.store(data.name, chosen.name if chosen else "", recipe)).absolute(),
+        out=(out or place.store(data.name, chosen.name if chosen else "", preprocessing)).absolute(),
         subset=chosen,
         form=held[0] if held else "",
         options=options.pairs(settings),

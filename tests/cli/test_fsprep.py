@@ -36,7 +36,7 @@ def test_the_demo_folder_is_extended_not_mixed(shell, home: Path) -> None:
     ("line", "words"),
     [
         ("fsprep build ntu12", "`ntu12` is not one of the datasets. Did you mean `ntu120`?"),
-        ("fsprep build demo --recipe agnc", "`agnc` is not a recipe. Did you mean `agcn`?"),
+        ("fsprep build demo --preprocessing agnc", "`agnc` is not a preprocessing. Did you mean `agcn`?"),
         ("fsprep build ntu120 --subset ntu_x", "`ntu_x` is not one of the splits. Did you mean"),
         ("fsprep build ntu120", "ntu120"),
         ("fsprep info nowhere.zarr", "no store there"),
@@ -81,7 +81,7 @@ def test_bad_files_exit_three_then_are_mended_or_allowed(shell, in_demo: Path, t
 
 def test_a_place_that_holds_another_store_is_not_overwritten(shell, in_demo: Path) -> None:
     store = in_demo / "stores" / "demo-agcn.zarr"
-    done = shell(f"fsprep build demo --recipe raw --out {store}")
+    done = shell(f"fsprep build demo --preprocessing raw --out {store}")
     assert done.exit_code == 2
     assert "Choose another --out" in done.stderr
 

@@ -144,7 +144,7 @@ def test_when_nothing_can_be_read_nothing_is_built(raw: Path, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("task", "words"),
     [
-        ({"recipe": "ragn"}, "`ragn` is not a recipe for nw_ucla"),
+        ({"recipe": "ragn"}, "`ragn` is not a preprocessing for nw_ucla"),
         ({"subset": split("ntu_t")}, "subset ntu_t belongs to ntu120, not to nw_ucla"),
         ({"raw": Path("nowhere")}, "nowhere"),
     ],
@@ -176,7 +176,7 @@ def test_what_a_store_says_of_bad_files_does_not_depend_on_where_they_lay(tmp_pa
 
 def test_slots_are_not_taken_where_bodies_have_ids(raw: Path, tmp_path: Path) -> None:
     task = Job(dataset=dataset("nw_ucla"), recipe="imported", raw=raw, out=tmp_path / "s.zarr")
-    with pytest.raises(PrepError, match=r"takes bodies by their slots.*Take `--recipe raw`"):
+    with pytest.raises(PrepError, match=r"takes bodies by their slots.*Take `--preprocessing raw`"):
         run(task)
 
 
@@ -224,7 +224,7 @@ def _die(part: Part) -> PartDone:
 def test_kill_nine_at_any_moment(tmp_path: Path) -> None:
     raw = write_raw(tmp_path / "raw", clips=900, frames=60)
     whole = tmp_path / "whole.zarr"
-    command = [sys.executable, "-c", "from cli.fsprep import main; main()", "build", "nw_ucla", "--recipe", "agcn"]
+    command = [sys.executable, "-c", "from cli.fsprep import main; main()", "build", "nw_ucla", "--preprocessing", "agcn"]
     command += ["--raw", str(raw), "--workers", "2", "--out"]
     subprocess.run([*command, str(whole)], check=True, capture_output=True)
     target, killed = tmp_path / "s.zarr", 0

@@ -28,7 +28,7 @@ from prep.clip import Recording, Source
 from prep.errors import BadFile, PrepError
 from prep.formats import Found, Request
 from prep.preprocessing.joints_box import sides_of
-from prep.untrusted.files import load_head, place, walk
+from prep.untrusted.files import load_head, location, walk
 
 FILES = "aAA_sSS_eEE.txt or aAA_sSS_eEE_skeleton.txt"
 JOINTS = 20
@@ -79,7 +79,7 @@ def find(request: Request) -> Found:
         name = "a{:02d}_s{:02d}_e{:02d}".format(*map(int, match.groups()))
         other = sources.setdefault(name, replace(source, name=name, stamp=f"{source.stamp} {order}"))
         if (other.path, other.member) != (source.path, source.member):
-            raise PrepError(f"{place(other)} and {place(source)} hold the same clip. Move one of them away.")
+            raise PrepError(f"{location(other)} and {location(source)} hold the same clip. Move one of them away.")
         try:
             layouts[name] = sniff(load_head(source, HEAD))
         except BadFile as error:
@@ -88,7 +88,7 @@ def find(request: Request) -> Found:
     for name, layout in sorted(layouts.items()):
         if layout and layout != usual[0][0]:
             rule = f"is in the layout `{layout}`, {usual[0][1]} others are in `{usual[0][0]}`"
-            bad.append((name, f"{place(sources[name])}: {rule}. One folder holds one: move it away."))
+            bad.append((name, f"{location(sources[name])}: {rule}. One folder holds one: move it away."))
     unusable = {name for name, _ in bad}
     return Found(tuple(sources[name] for name in sorted(sources) if name not in unusable), tuple(bad))
 

@@ -25,7 +25,7 @@ from manifests.dataset import Dataset
 from prep.clip import Recording, Source
 from prep.errors import BadFile, PrepError
 from prep.formats import Found, Request
-from prep.untrusted.files import load_bytes, place, walk
+from prep.untrusted.files import load_bytes, location, walk
 
 FILES = "view_V/aAA_sSS_eEE/frame_N_tc_TIME_skeletons.txt"
 JOINTS, NUMBERS = 20, 4
@@ -77,7 +77,7 @@ def find(request: Request) -> Found:
         source = Source(name, path, member, sum(frame.size for frame in frames), folder.stamp)
         other = sources.setdefault(name, source)
         if other is not source:
-            raise PrepError(f"{place(other)} and {place(source)} hold the same clip. Move one of them away.")
+            raise PrepError(f"{location(other)} and {location(source)} hold the same clip. Move one of them away.")
     return Found(tuple(sources[name] for name in sorted(sources)), tuple(bad), tuple(notes))
 
 
@@ -86,7 +86,7 @@ def load(source: Source) -> bytes:
     folder = _packed(source.path, os.stat(source.path).st_mtime_ns) if source.member else _folders(Path(source.path))
     here = folder.get((source.path, source.member))
     if here is None or here.stamp != source.stamp:
-        raise BadFile(f"{source.name}: {place(source)}: is not as it was when listed. Run again.")
+        raise BadFile(f"{source.name}: {location(source)}: is not as it was when listed. Run again.")
     return NEXT_FRAME.join(load_bytes(frame).replace(NEXT_FRAME, b" ") for frame in _in_order(here)[0])
 
 
@@ -166,12 +166,12 @@ def _in_order(folder: _Folder) -> tuple[list[Source], str]:
     """(the frames that can be used, a remark on the others or ""). Raises BadFile when none can."""
     wanted = _listed(folder.listed) if folder.listed else sorted(folder.frames)
     there = [folder.frames[key] for key in wanted if key in folder.frames and folder.frames[key].size > EMPTY]
-    large = [place(frame) for frame in there if frame.size > MOST_FRAME]
+    large = [location(frame) for frame in there if frame.size > MOST_FRAME]
     if large:
         raise BadFile(f"{large[0]}: is larger than a frame can be, {MOST_FRAME} bytes. Fetch it again.")
     if not there:
         first = next(iter(folder.frames.values()))
-        raise BadFile(f"{place(first)}: this frame and all beside it are empty or not in {LIST}.txt. Fetch them again.")
+        raise BadFile(f"{location(first)}: this frame and all beside it are empty or not in {LIST}.txt. Fetch them again.")
     remarks = [] if folder.listed else [f"no {LIST}.txt, so frames come in the order of their numbers"]
     if lacking := len(wanted) - len(there):
         remarks.append(f"{lacking} of {len(wanted)} frames are empty or not there")
@@ -183,7 +183,7 @@ def _in_order(folder: _Folder) -> tuple[list[Source], str]:
 def _listed(source: Source) -> list[tuple[int, str]]:
     """The frames that a list names, each once. Raises BadFile."""
     if source.size > MOST_LIST:
-        raise BadFile(f"{place(source)}: {source.size} bytes are no list of frames. Fetch it again.")
+        raise BadFile(f"{location(source)}: {source.size} bytes are no list of frames. Fetch it again.")
     frames: dict[tuple[int, str], None] = {}
     for number, line in enumerate(load_bytes(source).decode("latin-1").split("\n"), 1):
         words = line.split()
@@ -191,6 +191,6 @@ def _listed(source: Source) -> list[tuple[int, str]]:
             continue
         if len(words) < 2 or re.fullmatch("[0-9]{1,9}", words[0]) is None:
             word = line[:40].strip().encode("unicode_escape").decode()
-            raise BadFile(f"{place(source)}: line {number}: `{word}` is not N ... TIME. Fetch it again.")
+            raise BadFile(f"{location(source)}: line {number}: `{word}` is not N ... TIME. Fetch it again.")
         frames[int(words[0]), words[-1]] = None
     return list(frames)

@@ -30,7 +30,7 @@ from prep.formats import Found, Request
 from prep.readers._nested import NotNumbers, Ragged, nested, numbers
 from prep.untrusted.arrays import from_npy
 from prep.untrusted.files import LARGEST as MOST_BYTES
-from prep.untrusted.files import find_sources, place
+from prep.untrusted.files import find_sources, location
 
 FILES = ".npy, .npz or .json files, one per clip"
 SLOTS = True
@@ -67,7 +67,7 @@ def find(request: Request) -> Found:
         try:
             sources.append(replace(source, label=_label(own, source, words)))
         except _Unlabelled as error:
-            bad.append((source.name, f"{place(source)}: {error}"))
+            bad.append((source.name, f"{location(source)}: {error}"))
     there = {source.name for source in found}
     bad += [(name, f"{own.table}: names it, and there is no such clip.") for name in words if name not in there]
     return Found(tuple(sorted(sources, key=lambda source: source.name)), tuple(sorted(bad)))

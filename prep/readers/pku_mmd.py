@@ -30,7 +30,7 @@ from manifests.dataset import Dataset
 from prep.clip import Recording, Source
 from prep.errors import BadFile, PrepError
 from prep.formats import Found, Request
-from prep.untrusted.files import load_bytes, load_head, place, walk
+from prep.untrusted.files import load_bytes, load_head, location, walk
 
 FILES = "skeletons and labels XXXX-V.txt or AaaNnn-V.txt"
 CAMERAS = {"L": 1, "M": 2, "R": 3}
@@ -78,7 +78,7 @@ def find(request: Request) -> Found:
     notes = [(name, "has no label file, so no clip is cut from it") for name in sorted(skeletons.keys() - labels)]
     for name in sorted(labels):
         if name not in skeletons:
-            bad.append((name, f"{place(labels[name])}: there is no skeleton file of that name. Add it."))
+            bad.append((name, f"{location(labels[name])}: there is no skeleton file of that name. Add it."))
             continue
         instances, wrong = _instances(labels[name], request.data, _CUTS[options.cut])
         bad += wrong
@@ -93,7 +93,7 @@ def load(source: Source) -> bytes:
     first, stop = source.rows
     if stop >= len(starts):
         what = f"frames {first + 1} to {stop} are asked for and the file has {len(starts) - 1}"
-        raise BadFile(f"{source.name}: {place(source)}: {what}. Mend the label file or try another `--option cut=`.")
+        raise BadFile(f"{source.name}: {location(source)}: {what}. Mend the label file or try another `--option cut=`.")
     return data[starts[first] : starts[stop]]
 
 
@@ -143,7 +143,7 @@ def _sorted_out(request: Request) -> tuple[dict[str, Source], dict[str, Source],
             continue
         other = kinds[kind].setdefault(source.name, source)
         if other is not source:
-            raise PrepError(f"{place(other)} and {place(source)} are {kind}s of one name. Move one of them away.")
+            raise PrepError(f"{location(other)} and {location(source)} are {kind}s of one name. Move one of them away.")
     return kinds["skeleton"], kinds["label"], bad
 
 
@@ -152,7 +152,7 @@ def _kind(source: Source, folder: str) -> str:
     line = (load_head(source, HEAD).lstrip().splitlines() or [b""])[0]
     kind = "label" if b"," in line else "skeleton" if len(line.split()) > 4 else ""
     if kind and folder and kind != folder:
-        raise BadFile(f"{place(source)}: looks like a {kind} and lies among the {folder}s. Move it.")
+        raise BadFile(f"{location(source)}: looks like a {kind} and lies among the {folder}s. Move it.")
     return kind or folder or "skeleton"
 
 
@@ -170,7 +170,7 @@ def _folder(raw: Path, source: Source) -> str:
 def _instances(source: Source, facts: Dataset, cut: tuple[int, int]) -> tuple[list[_Instance], list[tuple[str, str]]]:
     """The usable lines of a label file, and (name, reason) of the others."""
     if source.size > MOST_LABELS:
-        return [], [(source.name, f"{place(source)}: {source.size} bytes are no label file. Fetch it again.")]
+        return [], [(source.name, f"{location(source)}: {source.size} bytes are no label file. Fetch it again.")]
     try:
         lines = load_bytes(source).decode("latin-1").split("\n")
     except BadFile as error:
@@ -183,7 +183,7 @@ def _instances(source: Source, facts: Dataset, cut: tuple[int, int]) -> tuple[li
             good.append(_instance(name, line, facts, cut))
         except BadFile as error:
             word = line[:40].encode("unicode_escape").decode()
-            bad.append((name, f"{place(source)}: line {number}: `{word}` {error}"))
+            bad.append((name, f"{location(source)}: line {number}: `{word}` {error}"))
     return good, bad
 
 
@@ -233,16 +233,16 @@ def _file(path: str, member: str, size: int, stamp: str) -> tuple[bytes, NDArray
     source = Source(path, path, member, size, stamp)
     data = load_bytes(source).rstrip()
     if not data:
-        raise BadFile(f"{place(source)}: is empty. Fetch it again.")
+        raise BadFile(f"{location(source)}: is empty. Fetch it again.")
     if data.count(b"\n") > len(data) // MIN_LINE:
-        raise BadFile(f"{place(source)}: most lines are too short for {NUMBERS} numbers. Fetch the file again.")
+        raise BadFile(f"{location(source)}: most lines are too short for {NUMBERS} numbers. Fetch the file again.")
     breaks = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n"))
     starts = np.concatenate([[0], breaks + 1, [len(data) + 1]])
     for line in np.flatnonzero(np.diff(starts) < MIN_LINE)[:1]:
-        raise BadFile(f"{place(source)}: line {line + 1} is too short for {NUMBERS} numbers. Fetch the file again.")
+        raise BadFile(f"{location(source)}: line {line + 1} is too short for {NUMBERS} numbers. Fetch the file again.")
     return data, starts
 
 
 def _line(source: Source, row: int) -> str:
     """Where the clip's n-th line, from 0, stands."""
-    return f"{source.name}: {place(source)}: line {source.rows[0] + row + 1}"
+    return f"{source.name}: {location(source)}: line {source.rows[0] + row + 1}"

@@ -1,1 +1,1 @@
-"""What is read from outside, where no size, name or pickle is believed before it is checked."""
+"""Readers of untrusted input: no size, name or pickle of a file is believed before it is checked."""

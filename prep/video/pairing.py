@@ -19,7 +19,7 @@ from prep.clip import Source
 from prep.errors import PrepError
 from prep.preprocessing.joints_box import Box
 from prep.store.read import Store
-from prep.untrusted.files import place, walk
+from prep.untrusted.files import location, walk
 from prep.video.request import BadVideo, ClipVideo, Video
 
 VIDEOS = (".avi", ".mp4", ".mkv", ".webm", ".mov", ".m4v", ".mpg", ".mpeg", ".wmv", ".flv")
@@ -152,7 +152,7 @@ def _fits(path: str, patterns: Sequence[tuple[VideoLayout, re.Pattern[str]]]) ->
 def _where(fit: _Fit, source: Source) -> str:
     """The video's place: the file, or the folder of the pictures."""
     if fit.frame < 0:
-        return place(source)
+        return location(source)
     if source.member:
         return f"{source.path}: {PurePosixPath(source.member).parent}"
     return os.path.dirname(source.path)
@@ -172,7 +172,7 @@ def _video(places: Mapping[str, list[tuple[_Fit, Source]]]) -> tuple[VideoLayout
     for fit, source in files:
         other = frames.setdefault(fit.frame, source)
         if other is not source:
-            raise BadVideo(f"{place(other)} and {place(source)} are both frame {fit.frame}. Move one of them away.")
+            raise BadVideo(f"{location(other)} and {location(source)} are both frame {fit.frame}. Move one of them away.")
     return layout, Video(tuple(frames[number] for number in sorted(frames)), pictures=True)
 
 
@@ -182,7 +182,7 @@ def _clip(store: Store, clip: int, found: Mapping[str, list[tuple[_Fit, Source]]
     name, start, stop = store.names[clip], int(store.start[clip]), int(store.stop[clip])
     if facts.untrimmed and start < 0:
         rule = f"which of its frames {name} is, the form `{store.info.form}` does not say"
-        raise BadVideo(f"{place(video.sources[0])}: {rule}. Build the store from the raw files.")
+        raise BadVideo(f"{location(video.sources[0])}: {rule}. Build the store from the raw files.")
     recorded = stop - start if start >= 0 else -1
     own = (start, stop) if facts.untrimmed else (-1, -1)
     return ClipVideo(clip, name, video, *own, recorded, _box(store, clip), layout.synchronised, layout.shape)

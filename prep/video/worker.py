@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from prep.errors import BadFile
-from prep.untrusted.files import place
+from prep.untrusted.files import location
 from prep.video.decoders._decoder import Look, Window, frames, look
 from prep.video.request import Answer, BadVideo, ClipVideo, Video, Wanted
 from prep.video.sampling import spread
@@ -78,5 +78,5 @@ def _oddities(clip: ClipVideo, seen: Look) -> list[str]:
 
 
 def _place(video: Video) -> str:
-    first = place(video.sources[0])
+    first = location(video.sources[0])
     return f"{first} and the pictures beside it" if video.pictures else first

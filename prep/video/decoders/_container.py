@@ -9,7 +9,7 @@ from io import BytesIO
 from typing import Any
 
 from prep.errors import BadFile
-from prep.untrusted.files import load_bytes, load_head, place
+from prep.untrusted.files import load_bytes, load_head, location
 from prep.video.decoders._limits import FRAMES, PIXELS, check_size
 from prep.video.extras import extra
 from prep.video.request import BadVideo, Video
@@ -63,7 +63,7 @@ def opened(video: Video) -> Iterator[Opened]:
     av = extra("av")
     # FFmpeg's own lines belong to no command's output.
     av.logging.set_level(av.logging.PANIC)
-    where = place(video.sources[0])
+    where = location(video.sources[0])
     try:
         # `skip_frame` keeps the first look from decoding pictures, which costs more than all the rest of it.
         options = {"skip_frame": "all", "format_whitelist": FORMATS, "max_pixels": str(PIXELS)}

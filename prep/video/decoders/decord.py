@@ -12,7 +12,7 @@ from io import BytesIO
 import numpy as np
 
 from prep.errors import BadFile
-from prep.untrusted.files import load_bytes, place
+from prep.untrusted.files import load_bytes, location
 from prep.video.decoders._container import opened
 from prep.video.decoders._decoder import Look, Picture, Window
 from prep.video.decoders._limits import check_asked
@@ -31,7 +31,7 @@ EXACT = ("avi", "mov", "matroska", "asf")
 def frames(video: Video, numbers: Sequence[int], window: Window | None = None) -> list[Picture]:
     """The window of each of these frames. Raises BadVideo, also where decord counts other frames than the container."""
     source = video.sources[0]
-    where = place(source)
+    where = location(source)
     # decord opens whatever its FFmpeg knows, at any size.
     seen = look(video)
     check_asked(where, seen, numbers, window)

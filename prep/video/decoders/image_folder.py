@@ -10,7 +10,7 @@ import numpy as np
 
 from prep.clip import Source
 from prep.errors import BadFile
-from prep.untrusted.files import load_bytes, place
+from prep.untrusted.files import load_bytes, location
 from prep.video.decoders._decoder import Look, Picture, Window
 from prep.video.decoders._limits import check_asked, check_size
 from prep.video.extras import extra
@@ -29,7 +29,7 @@ def look(video: Video) -> Look:
     if not video.sources:
         raise BadVideo("a folder without pictures is no video. Fetch it again.")
     first = video.sources[0]
-    width, height = size_of(_bytes(first), place(first))
+    width, height = size_of(_bytes(first), location(first))
     count = len(video.sources)
     return Look(count, width, height, "images", count, True)
 
@@ -37,7 +37,7 @@ def look(video: Video) -> Look:
 def frames(video: Video, numbers: Sequence[int], window: Window | None = None) -> list[Picture]:
     """The window of each of these pictures, turned as it is stored. Raises BadVideo where one has another size."""
     seen = look(video)
-    check_asked(place(video.sources[0]), seen, numbers, window)
+    check_asked(location(video.sources[0]), seen, numbers, window)
     cuts = {number: _picture(video.sources[number], seen, window) for number in sorted(set(numbers))}
     return [cuts[number] for number in numbers]
 
@@ -72,7 +72,7 @@ def _jpeg(data: bytes) -> tuple[int, int]:
 
 
 def _picture(source: Source, seen: Look, window: Window | None) -> Picture:
-    image, where, data = extra("PIL.Image"), place(source), _bytes(source)
+    image, where, data = extra("PIL.Image"), location(source), _bytes(source)
     size = size_of(data, where)
     if size != (seen.width, seen.height):
         rule = f"the first of its folder has {seen.width} x {seen.height}"

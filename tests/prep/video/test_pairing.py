@@ -14,7 +14,7 @@ from helpers.stores import info, write_clips
 
 from prep.errors import PrepError
 from prep.store.read import Store, open_store
-from prep.untrusted.files import place
+from prep.untrusted.files import location
 from prep.video.pairing import Pairs, pair
 from prep.video.request import ClipVideo
 
@@ -55,7 +55,7 @@ def packed(path: Path, *names: str) -> Path:
 
 def found(pairs: Pairs, folder: Path) -> dict[str, str]:
     """Clip to the place of its video, or of its first picture, below the folder."""
-    return {clip.name: place(clip.video.sources[0]).replace(f"{folder}/", "") for clip in pairs.clips}
+    return {clip.name: location(clip.video.sources[0]).replace(f"{folder}/", "") for clip in pairs.clips}
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from manifests.facts import layout_of
 from prep.clip import Recording, Source
 from prep.errors import BadFile, PrepError
 from prep.formats import Found
-from prep.untrusted.arrays import ArrayAt, from_npy, npy, rows, stored, to_npy
+from prep.untrusted.arrays import ArrayOnDisk, from_npy, open_npy, open_stored, read_rows, to_npy
 
 # A larger coordinate could not be squared and summed in float32.
 LARGEST = 1e12
@@ -35,7 +35,7 @@ class Rows:
     `member` is the name inside a .npz, empty for a .npy; `stamp` that of the file which the user holds.
     """
 
-    at: ArrayAt
+    at: ArrayOnDisk
     member: str
     stamp: str
     names: Sequence[str]
@@ -56,7 +56,7 @@ def found(several: Sequence[Rows]) -> Found:
                 continue
             span = (row, row + 1)
             sources[name] = Source(
-                name, held.at.path, held.member, held.at.row_bytes, held.stamp, label=label, rows=span
+                name, held.at.path, held.member, held.at.row_size, held.stamp, label=label, rows=span
             )
     return usable(Found(tuple(sources[name] for name in sorted(sources)), tuple(sorted(bad))))
 
@@ -71,7 +71,7 @@ def usable(found: Found) -> Found:
 
 def load_row(source: Source) -> bytes:
     """One row of an array as the bytes of a .npy. Raises BadFile."""
-    return to_npy(rows(_located(source.path, source.member, source.stamp, os.getpid()), *source.rows)[0])
+    return to_npy(read_rows(_located(source.path, source.member, source.stamp, os.getpid()), *source.rows)[0])
 
 
 def numbered(prefix: str, count: int) -> list[str]:
@@ -173,5 +173,5 @@ def _fitting(source: Source, joints: NDArray[Any], data: Dataset) -> NDArray[Any
 
 
 @lru_cache(maxsize=16)
-def _located(path: str, member: str, stamp: str, process: int) -> ArrayAt:
-    return stored(Path(path), member) if member else npy(Path(path))
+def _located(path: str, member: str, stamp: str, process: int) -> ArrayOnDisk:
+    return open_stored(Path(path), member) if member else open_npy(Path(path))

@@ -12,7 +12,7 @@ from prep.formats import Found, Request
 from prep.importers import _clips, _labels
 from prep.importers._clips import Rows, clean_name, found
 from prep.untrusted import pickles
-from prep.untrusted.arrays import npy, stamp
+from prep.untrusted.arrays import open_npy, stamp
 
 PARTS = ("train", "val", "test")
 
@@ -34,7 +34,7 @@ def read(source: Source, raw: bytes, data: Dataset) -> Recording:
 
 
 def _rows(request: Request, path: Path, label_path: Path) -> Rows:
-    at = npy(path)
+    at = open_npy(path)
     held = pickles.load(label_path)
     # Some feeders keep a third column, the length; the padding says it as well.
     if not isinstance(held, list | tuple) or len(held) not in (2, 3):

@@ -10,7 +10,7 @@ from prep.errors import PrepError
 from prep.formats import Found, Request
 from prep.importers import _labels
 from prep.importers._clips import Rows, clean_name, found, numbered
-from prep.untrusted.arrays import ArrayAt, keys, npz, stamp, whole
+from prep.untrusted.arrays import ArrayOnDisk, npz_names, open_npz, read_all, stamp
 
 
 @dataclass(frozen=True)
@@ -34,18 +34,20 @@ def find(request: Request, parts: Sequence[Part], namer: Namer = numbered) -> Fo
     path = _the_file(request.raw, [part.x for part in parts])
     if path is None:
         return Found(())
-    arrays = npz(path, [key for part in parts for key in (part.x, part.y, part.names) if key], request.scratch)
+    if request.scratch is None:
+        raise PrepError(f"{path}: an .npz may have to be unpacked, and there is no folder for that.")
+    arrays = open_npz(path, [key for part in parts for key in (part.x, part.y, part.names) if key], request.scratch)
     return found([_rows(request, path, part, arrays, namer) for part in parts if part.x in arrays])
 
 
-def _rows(request: Request, path: Path, part: Part, arrays: dict[str, ArrayAt], namer: Namer) -> Rows:
+def _rows(request: Request, path: Path, part: Part, arrays: dict[str, ArrayOnDisk], namer: Namer) -> Rows:
     where, at = f"{path}: {part.y}", arrays[part.x]
     if part.y not in arrays:
         raise PrepError(f"{path}: has `{part.x}` and no `{part.y}`. Fetch it again.")
     count = at.shape[0] if at.shape else 0
-    labels, bad = _labels.from_array(whole(arrays[part.y]), count, request.data, where)
+    labels, bad = _labels.from_array(read_all(arrays[part.y]), count, request.data, where)
     if part.names in arrays:
-        names = [clean_name(name, where) for name in whole(arrays[part.names]).reshape(-1).tolist()]
+        names = [clean_name(name, where) for name in read_all(arrays[part.names]).reshape(-1).tolist()]
     else:
         names = namer(part.prefix, count)
     if len(names) != count:
@@ -57,8 +59,8 @@ def _rows(request: Request, path: Path, part: Part, arrays: dict[str, ArrayAt], 
 def _the_file(raw: Path, wanted: Sequence[str]) -> Path | None:
     """The .npz meant by a file, or by a folder that has one with any of the keys. Raises PrepError for several."""
     if raw.is_file():
-        return raw if set(wanted) & set(keys(raw)) else None
-    held = [path for path in sorted(raw.glob("*.npz")) if set(wanted) & set(keys(path))]
+        return raw if set(wanted) & set(npz_names(raw)) else None
+    held = [path for path in sorted(raw.glob("*.npz")) if set(wanted) & set(npz_names(path))]
     if len(held) > 1:
         raise PrepError(f"{raw}: holds {', '.join(path.name for path in held)}. Name the file instead of the folder.")
     return held[0] if held else None

@@ -21,7 +21,7 @@ from prep.clip import Recording, Source
 from prep.errors import BadFile, PrepError
 from prep.formats import Found, Request
 from prep.importers import _clips, _labels
-from prep.untrusted.arrays import from_npy, npy, rows, stamp, to_npy, whole
+from prep.untrusted.arrays import from_npy, open_npy, read_all, read_rows, stamp, to_npy
 
 FILES = "{train,val,test}_data.npy with _label.npy and _frame.npy"
 PREPARED = True
@@ -38,7 +38,7 @@ def load(source: Source) -> bytes:
     """The frames of one row that are no padding, (C, L, V, M), as the bytes of a .npy. Raises BadFile."""
     row = from_npy(_clips.load_row(source), source.name)
     try:
-        length = rows(npy(_beside(Path(source.path), "frame")), *source.rows).reshape(-1)[0]
+        length = read_rows(open_npy(_beside(Path(source.path), "frame")), *source.rows).reshape(-1)[0]
     except PrepError as error:
         raise BadFile(f"{source.name}: {error}") from error
     if row.ndim != 4 or not 0 <= length <= row.shape[1] or length != int(length):
@@ -54,10 +54,10 @@ def read(source: Source, raw: bytes, data: Dataset) -> Recording:
 
 def _rows(request: Request, part: str) -> _clips.Rows:
     path = request.raw / f"{part}data.npy"
-    at, label_path, frame_path = npy(path), _beside(path, "label"), _beside(path, "frame")
+    at, label_path, frame_path = open_npy(path), _beside(path, "label"), _beside(path, "frame")
     count = at.shape[0] if at.shape else 0
-    labels, bad = _labels.from_array(whole(npy(label_path)), count, request.data, str(label_path))
-    lengths = npy(frame_path)
+    labels, bad = _labels.from_array(read_all(open_npy(label_path)), count, request.data, str(label_path))
+    lengths = open_npy(frame_path)
     if lengths.shape not in ((count,), (count, 1)) or np.dtype(lengths.dtype).kind not in "iuf":
         raise PrepError(f"{frame_path}: lengths of shape {lengths.shape} for {count} clips. Fetch it again.")
     names, stamps = _names(request.raw, part, count), [stamp(each) for each in (path, label_path, frame_path)]

@@ -27,7 +27,7 @@ from prep.clip import Recording, Source
 from prep.errors import BadFile, PrepError
 from prep.formats import Found, Request
 from prep.importers import _clips, _labels
-from prep.untrusted.arrays import LARGEST_WHOLE, from_npy, stamp, to_npy
+from prep.untrusted.arrays import LARGEST_IN_MEMORY, from_npy, stamp, to_npy
 
 FILES = "one .h5 with joints, offsets, label and names"
 PREPARED = True
@@ -125,7 +125,7 @@ def _dataset(file: Any, name: str, path: Path) -> Any:
 
 
 def _whole(held: Any, path: Path) -> Any:
-    if held.ndim not in (1, 2) or math.prod(held.shape) * held.dtype.itemsize > LARGEST_WHOLE:
+    if held.ndim not in (1, 2) or math.prod(held.shape) * held.dtype.itemsize > LARGEST_IN_MEMORY:
         raise PrepError(f"{path}: `{held.name}` has shape {held.shape}. Export it again.")
     return held[()]
 

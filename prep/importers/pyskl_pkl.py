@@ -34,7 +34,7 @@ from prep.errors import BadFile, PrepError
 from prep.formats import Found, Request
 from prep.importers import _clips
 from prep.untrusted import pickles
-from prep.untrusted.arrays import from_npy, npy, rows, stamp, to_npy
+from prep.untrusted.arrays import from_npy, open_npy, read_rows, stamp, to_npy
 
 FILES = "one .pkl of annotations with frame_dir, label and keypoint"
 PREPARED = True
@@ -52,9 +52,9 @@ def find(request: Request) -> Found:
     if not (folder / "index.json").exists():
         _spool(path, folder, data)
     index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
-    joints = npy(folder / "joints.npy")
+    joints = open_npy(folder / "joints.npy")
     sources = [
-        Source(name, joints.path, "", (stop - start) * joints.row_bytes, stamp(path), label, (start, stop))
+        Source(name, joints.path, "", (stop - start) * joints.row_size, stamp(path), label, (start, stop))
         for name, label, start, stop in index["clips"]
     ]
     return _clips.usable(Found(tuple(sources), _pairs(index["bad"]), _pairs(index["notes"])))
@@ -63,7 +63,7 @@ def find(request: Request) -> Found:
 def load(source: Source) -> bytes:
     """The frames of one clip, (T, M, V, C), as the bytes of a .npy. Raises BadFile."""
     try:
-        return to_npy(rows(npy(Path(source.path)), *source.rows))
+        return to_npy(read_rows(open_npy(Path(source.path)), *source.rows))
     except PrepError as error:
         raise BadFile(f"{source.name}: {error}") from error
 

@@ -21,7 +21,7 @@ from prep.errors import BadFile
 from prep.formats import Found, Request
 from prep.importers import _clips
 from prep.untrusted import pickles
-from prep.untrusted.arrays import object_header
+from prep.untrusted.arrays import object_offset
 from prep.untrusted.files import find_sources
 
 FILES = "SsssCcccPpppRrrrAaaa.skeleton.npy"
@@ -40,7 +40,7 @@ def read(source: Source, raw: bytes, data: Dataset) -> Recording:
     if match is None or int(match["action"]) not in data.actions:
         raise BadFile(f"{source.name}: the name is not one of {data.name}, so the label is unknown. Rename the file.")
     labelled = replace(source, label=data.actions.index(int(match["action"])))
-    held = pickles.loads(raw[object_header(raw, source.name) :], source.name, boxed=True)
+    held = pickles.loads(raw[object_offset(raw, source.name) :], source.name, boxed=True)
     item = held.item() if isinstance(held, np.ndarray) and held.shape == () else None
     if not isinstance(item, dict) or not isinstance(item.get("nbodys"), list):
         raise BadFile(f"{source.name}: holds no dictionary with nbodys and skel_body0. Fetch the file again.")

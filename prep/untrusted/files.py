@@ -50,7 +50,7 @@ def find_sources(raw: Path, suffix: str | tuple[str, ...]) -> list[Source]:
 
 
 def load_bytes(source: Source) -> bytes:
-    """All bytes of one source. Raises BadFile if it is too large, unreadable, damaged, or changed since it was found."""
+    """All bytes of one source. Raises BadFile if it is too large, unreadable, damaged or changed since the search."""
     if source.size > LARGEST:
         raise BadFile(f"{location(source)}: {source.size} bytes, a raw file has at most {LARGEST}. Fetch it again.")
     # One byte more than announced, so that a wrong size is noticed.

@@ -136,3 +136,58 @@ def test_several_of_one_name_are_walked_and_their_heads_read(tmp_path: Path) -> 
     (gone,) = [replace(source, path=source.path + ".gone") for source in walk(tmp_path / "a", ".txt")]
     with pytest.raises(BadFile, match="cannot be read"):
         load_head(gone, 3)
+
+
+def test_a_named_pipe_is_one_bad_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.txt")
+    (tmp_path / "b.txt").write_bytes(b"b")
+    pipe, file = find_sources(tmp_path, ".txt")
+    with pytest.raises(BadFile, match=r"a\.txt: is a named pipe, and only regular files are read\. Move it away"):
+        load_bytes(pipe)
+    assert load_bytes(file) == b"b"
+
+
+def test_devices_are_not_read(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").symlink_to("/dev/zero")
+    (source,) = find_sources(tmp_path, ".txt")
+    with pytest.raises(BadFile, match=r"a\.txt: is a device"):
+        load_head(source, 10)
+
+
+def test_a_pipe_in_place_of_a_zip_or_of_the_raw_folder_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.zip")
+    for raw in (tmp_path, tmp_path / "a.zip"):
+        with pytest.raises(PrepError, match=r"a\.zip: is a named pipe"):
+            find(raw)
+
+
+def damaged(path: Path, at: int, value: int, method: int = zipfile.ZIP_STORED) -> None:
+    """A zip with one byte of its directory changed, counted from the entry's signature."""
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("a.txt", b"hello" * 100)
+    data = bytearray(path.read_bytes())
+    data[data.rindex(b"PK\1\2") + at] = value
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize(("at", "value"), [(6, 255), (46, 0xFF)], ids=["version 25.5", "name not UTF-8"])
+def test_directories_that_zipfile_cannot_read(tmp_path: Path, at: int, value: int) -> None:
+    damaged(tmp_path / "1.zip", at, value)
+    if at == 46:
+        data = bytearray((tmp_path / "1.zip").read_bytes())
+        data[data.rindex(b"PK\1\2") + 9] |= 0x08  # the flag that says UTF-8
+        (tmp_path / "1.zip").write_bytes(data)
+    with pytest.raises(PrepError, match=r"1\.zip: is not a readable zip .*Fetch it again, or move it away"):
+        find(tmp_path)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2, zipfile.ZIP_DEFLATED])
+def test_a_damaged_member_of_every_method_is_bad(tmp_path: Path, method: int) -> None:
+    with zipfile.ZipFile(tmp_path / "1.zip", "w", method) as archive:
+        archive.writestr("a.txt", os.urandom(500))
+    data = bytearray((tmp_path / "1.zip").read_bytes())
+    data[37:80] = bytes(43)
+    (tmp_path / "1.zip").write_bytes(data)
+    (source,) = find_sources(tmp_path, ".txt")
+    with pytest.raises(BadFile, match=r"1\.zip: a\.txt: cannot be read"):
+        load_bytes(source)

@@ -7,6 +7,7 @@ import unicodedata
 # Unicode categories: controls (C0, DEL, C1), format characters (bidirectional overrides, zero-width characters),
 # surrogates (bytes of a file name that are not UTF-8), line and paragraph separators.
 HIDDEN = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
+_MARKDOWN = str.maketrans({char: f"\\{char}" for char in "\\`*[]|"} | {"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 
 def plain(text: str) -> str:
@@ -21,6 +22,17 @@ def plain(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(_escaped(char) if unicodedata.category(char) in HIDDEN else char for char in text)
+
+
+def markdown(text: str) -> str:
+    r"""`plain`, with what Markdown and HTML would interpret escaped; for a heading, a table cell or a list item.
+
+    Underscores inside words mean nothing in Markdown and stay.
+
+    >>> print(markdown("a01_s01 | <img onerror=x> & `b` [c](d)"))
+    a01_s01 \| &lt;img onerror=x&gt; &amp; \`b\` \[c\](d)
+    """
+    return plain(text).translate(_MARKDOWN)
 
 
 def _escaped(char: str) -> str:

@@ -1,1 +1,9 @@
-"""Looking at a store as a sceptic: what its flags and joints say, in a report with pictures."""
+"""Checks on a finished store, and a report on them. The files, in the order in which data passes through them:
+
+flag_location.py  the frames and joints of a stored clip that a quality flag points at
+measures.py       one pass over a store: flags, duplicate clips, bone lengths
+report.py         Report: findings, counts and remarks, as a record, as text and as Markdown
+charts.py         bar charts of a report
+skeletons.py      a few frames of a flagged clip, drawn side by side
+folder.py         the report folder: report.json, figures, report.md
+"""

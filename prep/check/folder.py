@@ -1,81 +1,84 @@
-"""A report as a folder: report.json, report.md, and its pictures."""
+"""A report as a folder: report.json, the figures, and report.md.
+
+report.json is written first and marks the folder as a report; report.md is removed first and written last, so a folder
+with report.md is finished. After a kill or a full disk the same command writes the rest.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
-from prep.check.chart import draw_bones, draw_classes, draw_lengths
-from prep.check.flagged import clip_detections, find_marks
+from prep.check.charts import caption, draw_bones, draw_classes, draw_lengths
+from prep.check.flag_location import clip_detections, locate_flag
 from prep.check.measures import as_recorded
-from prep.check.report import Finding, Report, markdown
+from prep.check.report import Finding, Report, as_markdown
 from prep.check.skeletons import Strip, draw_strip
 from prep.errors import PrepError
+from prep.files import LOCK, WRITING, atomic_write, disk_errors, locked, writing
 from prep.preprocessing import quality
+from prep.progress import Step, Work
 from prep.store.read import Store
 
+RECORD, PAGE = "report.json", "report.md"
 
-@dataclass(frozen=True)
-class Written:
-    """One step of `write_folder`: a file."""
-
-    done: int
-    total: int
-    file: str
+Figure = tuple[str, str, Callable[[Path], None]]  # caption, file name, function that writes the file
 
 
-def write_folder(store: Store, found: Report, folder: Path) -> Iterator[Written]:
-    """Draw and write everything. Raises PrepError where `folder` is a file, or holds something else than a report."""
+def write_report(store: Store, report: Report, folder: Path) -> Work[None]:
+    """Write the report and draw its figures into `folder`, in place of an earlier report; a step per file.
+
+    Raises PrepError if `folder` is a file or holds anything else than a report, if another command is writing there, or
+    if the disk is full.
+    """
     _check_folder(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    for flag in quality.FLAGS:  # an earlier report may have found more
-        (folder / f"{flag.name}.png").unlink(missing_ok=True)
-    pictures = [*_charts(found), *(_strip(store, finding) for finding in found.flags)]
-    captions = []
-    for done, (caption, file, draw) in enumerate(pictures, 1):
-        draw(folder / file)
-        captions.append((caption, file))
-        yield Written(done, len(pictures) + 2, file)
-    (folder / "report.md").write_text(markdown(found, captions), encoding="utf-8")
-    yield Written(len(pictures) + 1, len(pictures) + 2, "report.md")
-    (folder / "report.json").write_text(json.dumps(record(found), indent=1), encoding="utf-8")
-    yield Written(len(pictures) + 2, len(pictures) + 2, "report.json")
+    with disk_errors(folder), locked(folder):
+        (folder / PAGE).unlink(missing_ok=True)
+        atomic_write(folder / RECORD, json.dumps(record(report), indent=1))
+        for flag in quality.FLAGS:  # an earlier report may have had more flags
+            (folder / f"{flag.name}.png").unlink(missing_ok=True)
+        figures = [*_charts(report), *(_strip(store, finding) for finding in report.flags)]
+        total = len(figures) + 2
+        yield Step(1, total, note=RECORD)
+        for done, (_, file, draw) in enumerate(figures, 2):
+            with writing(folder / file) as temporary:
+                draw(temporary)
+            yield Step(done, total, note=file)
+        atomic_write(folder / PAGE, as_markdown(report, [(text, file) for text, file, _ in figures]))
+    yield Step(total, total, note=PAGE)
 
 
-def record(found: Report) -> dict[str, object]:
-    """A report as plain values for JSON, which has no NaN: a bone never seen has null."""
-    bones = [[name, *(None if np.isnan(each) else each for each in numbers)] for name, *numbers in found.bones]
-    return {**asdict(found), "bones": bones, "flagged": found.flagged}
+def record(report: Report) -> dict[str, object]:
+    """The report as a JSON object; JSON has no NaN, so a bone that no clip has gets null."""
+    bones = [[name, *(None if np.isnan(value) else value for value in values)] for name, *values in report.bones]
+    return {**asdict(report), "bones": bones, "flagged": report.flagged}
 
 
-Picture = tuple[str, str, Callable[[Path], None]]
-
-
-def _charts(found: Report) -> list[Picture]:
-    charts: list[Picture] = [
-        ("Frames per clip", "lengths.png", lambda path: draw_lengths(found, path)),
-        ("Clips per class", "classes.png", lambda path: draw_classes(found, path)),
-        ("Bones", "bones.png", lambda path: draw_bones(found, path)),
+def _charts(report: Report) -> list[Figure]:
+    charts: list[Figure] = [
+        ("Frames per clip", "lengths.png", lambda path: draw_lengths(report, path)),
+        ("Clips per class", "classes.png", lambda path: draw_classes(report, path)),
+        ("Bones", "bones.png", lambda path: draw_bones(report, path)),
     ]
-    return charts if found.clips else []
+    return charts if report.clips else []
 
 
-def _strip(store: Store, finding: Finding) -> Picture:
+def _strip(store: Store, finding: Finding) -> Figure:
     clip = store.names.index(finding.worst)
     flag = next(flag for flag in quality.FLAGS if flag.name == finding.name)
 
     def draw(path: Path) -> None:
-        where = slice(int(store.offsets[clip]), int(store.offsets[clip + 1]))
-        label = store.info.classes[int(store.label[clip])]
-        title = f"{flag.name}: {finding.worst} ({label}), {where.stop - where.start} frames\n{flag.meaning}"
-        joints, mask = store.read("joints", where), store.read("body_mask", where)
+        rows = slice(int(store.offsets[clip]), int(store.offsets[clip + 1]))
+        class_name = store.info.classes[int(store.label[clip])]
+        title = caption(f"{flag.name}: {finding.worst} ({class_name}), {rows.stop - rows.start} frames")
+        joints, mask = store.read("joints", rows), store.read("body_mask", rows)
         bodies = clip_detections(joints, mask, store.info.layout)
-        marks = find_marks(flag.bit, bodies, mask, as_recorded(store))
-        draw_strip(Strip(title, joints, mask, store.info.layout, marks), path)
+        location = locate_flag(flag.bit, bodies, mask, as_recorded(store))
+        draw_strip(Strip(f"{title}\n{flag.meaning}", joints, mask, store.info.layout, location), path)
 
     return f"{flag.name}: {finding.worst}", f"{flag.name}.png", draw
 
@@ -83,5 +86,9 @@ def _strip(store: Store, finding: Finding) -> Picture:
 def _check_folder(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise PrepError(f"{folder}: is a file. Give --out a folder.")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / "report.md").exists():
-        raise PrepError(f"{folder}: holds something else than a report. Give --out a new folder.")
+    if not folder.is_dir() or any((folder / name).exists() for name in (RECORD, PAGE)):
+        return
+    # What a command that was killed before its first file leaves behind is not something else.
+    others = [path for path in folder.iterdir() if path.name != LOCK and path.suffix != WRITING]
+    if others:
+        raise PrepError(f"{folder}: holds something else than a report, `{others[0].name}`. Give --out a new folder.")

@@ -1,10 +1,9 @@
-"""One pass over the joints of a store: flags found anew, clips that are copies, how steady bones are."""
+"""One pass over the joints of a store: quality flags tested again, duplicate clips, variation of bone lengths."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,21 +12,23 @@ from numpy.typing import NDArray
 from manifests import facts
 from manifests.dataset import Dataset
 from manifests.strict import InvalidValue
-from prep.check.flagged import clip_detections, find_marks
+from prep.check.flag_location import clip_detections, locate_flag
 from prep.preprocessing import quality
 from prep.preprocessing.pipeline import pipeline
 from prep.preprocessing.quality import Detections
+from prep.progress import Step, Work
 from prep.store.read import Store
 from prep.store.runs import runs
 
 
 @dataclass(frozen=True)
 class Measures:
-    """What one pass found. `flags` (clips,) are the stored ones and those found anew together.
+    """What one pass over a store measured.
 
-    `worst` has for a flag's bit the clip that breaks its rule most; `copies` are groups of clips with the same joints
-    to the last bit; `bone_length` and `bone_spread` (E,) are means over bodies of a bone's
-    mean length and of its standard deviation in parts of it, NaN for a bone that was never seen.
+    `flags` (clips,) are the stored flags together with those that the pass has set. `worst` maps a flag's bit to the
+    clip that breaks its rule most. `copies` are groups of clips with bit-identical joints. `bone_length` (E,) is the
+    mean over bodies of a bone's mean length; `bone_spread` (E,) the mean over bodies of its standard deviation as a
+    fraction of that length. Both are NaN for a bone that no clip has.
     """
 
     flags: NDArray[np.uint16]
@@ -37,92 +38,86 @@ class Measures:
     bone_spread: NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Measured:
-    """One step of an inspection: clips read."""
-
-    done: int
-    total: int
-
-
 def as_recorded(store: Store) -> bool:
-    """Whether joints lie as the file has them, so that rules can be tried again: the recipe only chose bodies."""
+    """Whether the preprocessing only selected bodies, so that the joints are as recorded and rules can be tested."""
     try:
         return len(pipeline(store.info.recipe).steps(store.info.layout.name)) == 1
     except InvalidValue:
         return False
 
 
-def known_dataset(store: Store) -> Dataset | None:
-    """The facts on a store's data set, where they ship."""
+def shipped_dataset(store: Store) -> Dataset | None:
+    """The manifest of a store's dataset, None for a custom dataset."""
     return facts.dataset(store.info.dataset) if store.info.dataset in facts.names("datasets") else None
 
 
-class Inspection:
-    """A pass over a store: run it to the end, then ask for the measures."""
+def measure(store: Store) -> Work[Measures]:
+    """Read every clip once, in bounded memory; a step per run of clips. Raises StoreError if a block is damaged."""
+    totals = _Totals(store)
+    for start, stop in runs(store.offsets):
+        low, high = int(store.offsets[start]), int(store.offsets[stop])
+        joints, mask = store.joints(low, high), store.read("body_mask", slice(low, high))
+        for clip in range(start, stop):
+            rows = slice(store.offsets[clip] - low, store.offsets[clip + 1] - low)
+            totals.add(clip, joints[rows], mask[rows])
+        yield Step(stop, len(store))
+    return totals.measures()
+
+
+class _Totals:
+    """Running totals over the clips of a store."""
 
     def __init__(self, store: Store) -> None:
-        self.store = store
-        self.layout, self.data, self.judge = store.info.layout, known_dataset(store), as_recorded(store)
+        self.layout, self.dataset, self.recorded = store.info.layout, shipped_dataset(store), as_recorded(store)
         self.names, self.label, self.flags = store.names, store.label, store.quality.copy()
         self.worst: dict[int, tuple[float, int]] = {}
-        self.same: dict[bytes, list[int]] = defaultdict(list)
+        self.clips_by_digest: dict[bytes, list[int]] = defaultdict(list)
         self.length = np.zeros(len(self.layout.bones))
         self.spread = np.zeros(len(self.layout.bones))
         self.bodies = np.zeros(len(self.layout.bones), np.int64)
 
-    def run(self) -> Iterator[Measured]:
-        """Read every clip once, in bounded memory. Raises StoreError where a block is damaged."""
-        store = self.store
-        for start, stop in runs(store.offsets):
-            low, high = int(store.offsets[start]), int(store.offsets[stop])
-            joints, mask = store.joints(low, high), store.read("body_mask", slice(low, high))
-            for clip in range(start, stop):
-                where = slice(store.offsets[clip] - low, store.offsets[clip + 1] - low)
-                self._clip(clip, joints[where], mask[where])
-            yield Measured(stop, len(store))
-
-    def _clip(self, index: int, joints: NDArray[np.float32], mask: NDArray[np.bool_]) -> None:
+    def add(self, index: int, joints: NDArray[np.float32], mask: NDArray[np.bool_]) -> None:
+        """Add one clip: joints (L, M, V, C), body_mask (L, M)."""
         bodies = clip_detections(joints, mask, self.layout)
-        self.flags[index] |= self._found_anew(index, bodies, mask)
+        self.flags[index] |= self._new_flags(index, bodies, mask)
         for flag in quality.FLAGS:
             if self.flags[index] & flag.bit:
-                strength = find_marks(flag.bit, bodies, mask, self.judge).strength
-                if strength > self.worst.get(flag.bit, (-1.0, 0))[0]:
-                    self.worst[flag.bit] = strength, index
+                severity = locate_flag(flag.bit, bodies, mask, self.recorded).severity
+                if severity > self.worst.get(flag.bit, (-1.0, 0))[0]:
+                    self.worst[flag.bit] = severity, index
         if len(bodies.body):
-            self.same[hashlib.sha256(joints.tobytes()).digest()].append(index)
+            self.clips_by_digest[hashlib.sha256(joints.tobytes()).digest()].append(index)
             self._add_bones(bodies)
 
-    def _found_anew(self, index: int, bodies: Detections, mask: NDArray[np.bool_]) -> int:
-        found = quality.EMPTY * (not len(bodies.body))
-        if self.data is not None:
-            found |= quality.LABEL * quality.mislabelled(self.data, self.names[index], int(self.label[index]))
-        if self.judge and not self.flags[index] & quality.EXTRA_BODIES:
-            found |= quality.flags_of_bodies(bodies)
-            found |= quality.BODY_COUNT * bool(quality.count_changes(mask.sum(axis=1)).any())
-        return found
+    def _new_flags(self, index: int, bodies: Detections, mask: NDArray[np.bool_]) -> int:
+        flags = quality.EMPTY * (not len(bodies.body))
+        if self.dataset is not None:
+            flags |= quality.LABEL * quality.mislabelled(self.dataset, self.names[index], int(self.label[index]))
+        if self.recorded and not self.flags[index] & quality.EXTRA_BODIES:
+            flags |= quality.flags_of_bodies(bodies)
+            flags |= quality.BODY_COUNT * bool(quality.count_changes(mask.sum(axis=1)).any())
+        return flags
 
     def _add_bones(self, bodies: Detections) -> None:
         lengths = bodies.bones.astype(np.float64)
-        known = ~np.isnan(lengths)
-        lengths[~known] = 0
-        count = np.add.reduceat(known, bodies.starts, dtype=np.int64)
+        present = ~np.isnan(lengths)
+        lengths[~present] = 0
+        count = np.add.reduceat(present, bodies.starts, dtype=np.int64)
         mean = np.add.reduceat(lengths, bodies.starts) / np.maximum(count, 1)
         square = np.add.reduceat(lengths**2, bodies.starts) / np.maximum(count, 1)
-        judged = (count > 1) & (mean > 0)
-        spread = np.sqrt(np.maximum(square - mean**2, 0)) / np.where(judged, mean, 1)
-        self.length += np.where(judged, mean, 0).sum(axis=0)
-        self.spread += np.where(judged, spread, 0).sum(axis=0)
-        self.bodies += judged.sum(axis=0)
+        valid = (count > 1) & (mean > 0)
+        spread = np.sqrt(np.maximum(square - mean**2, 0)) / np.where(valid, mean, 1)
+        self.length += np.where(valid, mean, 0).sum(axis=0)
+        self.spread += np.where(valid, spread, 0).sum(axis=0)
+        self.bodies += valid.sum(axis=0)
 
     def measures(self) -> Measures:
-        """What was found in the clips read so far."""
-        seen = np.where(self.bodies, self.bodies, np.nan)
+        """Means over the clips added so far."""
+        bodies = np.where(self.bodies, self.bodies, np.nan)
         return Measures(
             flags=self.flags,
             worst={bit: clip for bit, (_, clip) in self.worst.items()},
-            copies=tuple(tuple(group) for group in self.same.values() if len(group) > 1),
-            bone_length=self.length / seen,
-            bone_spread=self.spread / seen,
+            copies=tuple(tuple(clips) for clips in self.clips_by_digest.values() if len(clips) > 1),
+            bone_length=self.length / bodies,
+            bone_spread=self.spread / bodies,
         )

@@ -1,4 +1,4 @@
-"""The report of a check: findings, counts, and what could not be tried; as a record, as text and as Markdown."""
+"""The report of a check: findings, counts, and rules that could not be tested; as a record, as text, as Markdown."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from prep.check.measures import Measures, as_recorded, known_dataset
+from manifests.text import markdown, plain
+from prep.check.measures import Measures, as_recorded, shipped_dataset
 from prep.preprocessing import quality
 from prep.store.read import Store
 
-NAMED = 5  # clips that a line of text names
+NAMED = 5  # names per finding in text and Markdown
 BY_JOINTS = (quality.GHOST, quality.FROZEN, quality.ZERO, quality.BONE_JUMP, quality.BODY_COUNT)
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that holds for `clips`, of which `worst` does so most (the first where all do alike)."""
+    """A property of `clips`, with the clip that has it most: `worst` (the first clip if all are equal)."""
 
     name: str
     meaning: str
@@ -27,16 +28,17 @@ class Finding:
 
 @dataclass(frozen=True)
 class Report:
-    """What a check found. `flags` are those of prep.preprocessing.quality that any clip has, `others` concern no flag.
+    """The result of a check: `flags` are quality flags that at least one clip has, `others` are other findings.
 
-    `lengths` are frames per clip, in the order of the clips; `bones` are (name, mean length, mean spread in parts of
-    it) in the layout's order, NaN where never seen; `remarks` say what was not tried, and why.
+    `classes` are (name, clips); `lengths` are frames per clip, in the store's order; `bones` are (name, mean length,
+    standard deviation as a fraction of it) in the layout's order, NaN for a bone that no clip has. `remarks` say which
+    rules were not tested, and why.
     """
 
     path: str
     digest: str
     dataset: str
-    recipe: str
+    preprocessing: str
     unit: str
     clips: int
     frames: int
@@ -49,12 +51,12 @@ class Report:
 
     @property
     def flagged(self) -> int:
-        """How many clips have any flag."""
+        """The number of clips with at least one flag."""
         return len({name for finding in self.flags for name in finding.clips})
 
 
-def report(store: Store, found: Measures) -> Report:
-    """The report on what a pass over the store has measured."""
+def make_report(store: Store, measures: Measures) -> Report:
+    """Make the report on a store from its measures."""
     info = store.info
     lengths = np.diff(store.offsets)
     counts = np.bincount(store.label, minlength=len(info.classes))
@@ -62,114 +64,116 @@ def report(store: Store, found: Measures) -> Report:
         path=store.path,
         digest=store.digest,
         dataset=f"{info.dataset} {info.subset}".strip(),
-        recipe=f"{info.recipe} v{info.recipe_version}",
+        preprocessing=f"{info.recipe} v{info.recipe_version}",
         unit=info.unit,
         clips=len(store),
         frames=store.frames,
-        flags=tuple(_finding(store, found, flag) for flag in quality.FLAGS if (found.flags & flag.bit).any()),
-        others=_others(store, found, lengths, counts),
+        flags=tuple(_finding(store, measures, flag) for flag in quality.FLAGS if (measures.flags & flag.bit).any()),
+        others=_others(store, measures, lengths, counts),
         classes=tuple((name, int(count)) for name, count in zip(info.classes, counts, strict=True)),
         lengths=tuple(int(length) for length in lengths),
-        bones=_bones(store, found),
+        bones=_bones(store, measures),
         remarks=_remarks(store),
     )
 
 
-def _finding(store: Store, found: Measures, flag: quality.Flag) -> Finding:
-    clips = np.flatnonzero(found.flags & flag.bit)
-    worst = found.worst.get(flag.bit, int(clips[0]))
+def _finding(store: Store, measures: Measures, flag: quality.Flag) -> Finding:
+    clips = np.flatnonzero(measures.flags & flag.bit)
+    worst = measures.worst.get(flag.bit, int(clips[0]))
     return Finding(flag.name, flag.meaning, tuple(store.names[clip] for clip in clips), store.names[worst])
 
 
-def _others(store: Store, found: Measures, lengths: np.ndarray, counts: np.ndarray) -> tuple[Finding, ...]:
+def _others(store: Store, measures: Measures, lengths: np.ndarray, counts: np.ndarray) -> tuple[Finding, ...]:
     names = store.names
-    copies = tuple(" = ".join(names[clip] for clip in group) for group in found.copies)
+    copies = tuple(" = ".join(names[clip] for clip in group) for group in measures.copies)
     single = tuple(names[clip] for clip in np.flatnonzero(lengths == 1))
     absent = tuple(name for name, count in zip(store.info.classes, counts, strict=True) if not count)
     rows = (
-        ("copies", "groups of clips with the same joints to the last bit", copies),
-        ("one-frame", "clips of a single frame", single),
-        ("no-clips", "classes without a clip", absent if not store.info.subset else ()),
+        ("copies", "groups of clips with bit-identical joints", copies),
+        ("one-frame", "clips with a single frame", single),
+        ("no-clips", "classes without clips", absent if not store.info.subset else ()),
     )
     return tuple(Finding(name, meaning, clips, clips[0]) for name, meaning, clips in rows if clips)
 
 
-def _bones(store: Store, found: Measures) -> tuple[tuple[str, float, float], ...]:
-    known = store.info.layout
-    names = (f"{known.joints[child]} - {known.joints[parent]}" for child, parent in known.bones)
+def _bones(store: Store, measures: Measures) -> tuple[tuple[str, float, float], ...]:
+    layout = store.info.layout
+    names = (f"{layout.joints[child]} - {layout.joints[parent]}" for child, parent in layout.bones)
     return tuple(
         (name, float(length), float(spread))
-        for name, length, spread in zip(names, found.bone_length, found.bone_spread, strict=True)
+        for name, length, spread in zip(names, measures.bone_length, measures.bone_spread, strict=True)
     )
 
 
 def _remarks(store: Store) -> tuple[str, ...]:
-    words = ", ".join(flag.name for flag in quality.FLAGS if flag.bit in BY_JOINTS)
-    remarks = [f"{words}: as the build found them in the recordings"]
+    names = ", ".join(flag.name for flag in quality.FLAGS if flag.bit in BY_JOINTS)
+    remarks = [f"{names}: as flagged by the build, from the recordings"]
     if as_recorded(store):
-        remarks[0] += ", and tried again here, since joints (but for bodies left out) lie in the store as recorded"
+        remarks[0] += "; tested again here, because the store has the joints as recorded (bodies may be left out)"
     else:
-        remarks[0] += f"; the recipe {store.info.recipe} has changed the joints, so they cannot be tried again here"
-    if known_dataset(store) is None:
-        remarks.append(f"label: as the build found it; no data set `{store.info.dataset}` ships, so names say nothing")
+        remarks[0] += f"; not tested again, because the preprocessing {store.info.recipe} has changed the joints"
+    if shipped_dataset(store) is None:
+        remarks.append(
+            f"label: as flagged by the build; `{store.info.dataset}` does not ship, so names are not compared"
+        )
     if store.info.left_out:
-        remarks.append(f"{len(store.info.left_out)} files were bad and left out of the build; `fsprep info` names them")
+        remarks.append(f"{len(store.info.left_out)} bad files were left out of the build; `fsprep info` lists them")
     return tuple(remarks)
 
 
-def table(found: Report) -> list[tuple[str, str, str, str, str]]:
+def table(report: Report) -> list[tuple[str, str, str, str, str]]:
     """Rows (name, count, share, meaning, first names) of all findings."""
     rows = []
-    for finding in (*found.flags, *found.others):
-        share = f"{len(finding.clips) / found.clips:.2%}" if finding in found.flags else ""
+    for finding in (*report.flags, *report.others):
+        share = f"{len(finding.clips) / report.clips:.2%}" if finding in report.flags else ""
         rows.append((finding.name, f"{len(finding.clips):,}", share, finding.meaning, _first(finding.clips)))
     return rows
 
 
-def told(found: Report) -> str:
-    """A report as lines of text."""
-    counts = [count for _, count in found.classes if count]
+def as_text(report: Report) -> str:
+    """The report as lines of text."""
+    counts = [count for _, count in report.classes if count]
     lines = [
-        found.path,
-        f"  {found.dataset} prepared by {found.recipe}: {found.clips:,} clips, {found.frames:,} frames",
-        f"  clips of {span(found.lengths, 'frame')}, median {int(np.median(found.lengths or [0]))}; "
+        report.path,
+        f"  {report.dataset}, preprocessing {report.preprocessing}: {report.clips:,} clips, {report.frames:,} frames",
+        f"  clips of {span(report.lengths, 'frame')}, median {int(np.median(report.lengths or [0]))}; "
         f"{len(counts)} classes of {span(counts, 'clip')}",
-        f"  {found.flagged:,} clips with a flag" if found.flags else "  no clip with a flag",
+        f"  {report.flagged:,} clips with a flag" if report.flags else "  no clip with a flag",
         "",
     ]
-    for name, count, share, meaning, first in table(found):
+    for name, count, share, meaning, first in table(report):
         lines += [f"  {name:<14} {count:>7} {share:>8}  {meaning}", f"  {'':<14} {'':>7} {'':>8}  {first}"]
-    return "\n".join([*lines, *(f"  {remark}." for remark in found.remarks)])
+    return "\n".join(plain(line) for line in (*lines, *(f"  {remark}." for remark in report.remarks)))
 
 
-def markdown(found: Report, pictures: Sequence[tuple[str, str]]) -> str:
-    """A report as Markdown; `pictures` are (caption, file name) beside it."""
+def as_markdown(report: Report, figures: Sequence[tuple[str, str]]) -> str:
+    """The report as Markdown; `figures` are (caption, file name) of images in the same folder."""
     lines = [
-        f"# Check of {found.dataset}, prepared by {found.recipe}",
+        f"# Check of {markdown(report.dataset)}, preprocessing {markdown(report.preprocessing)}",
         "",
-        f"`{found.path}`: {found.clips:,} clips, {found.frames:,} frames, digest `{found.digest}`.",
-        f"{found.flagged:,} clips have a flag.",
+        f"{markdown(report.path)}: {report.clips:,} clips, {report.frames:,} frames, digest `{report.digest}`.",
+        f"{report.flagged:,} clips have a flag.",
         "",
         "| finding | clips | share | meaning | first names |",
         "|---|---:|---:|---|---|",
-        *("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in table(found)),
+        *("| " + " | ".join(markdown(cell) for cell in row) + " |" for row in table(report)),
         "",
-        *(f"- {remark}." for remark in found.remarks),
+        *(f"- {markdown(remark)}." for remark in report.remarks),
         "",
     ]
-    for caption, file in pictures:
-        lines += [f"## {caption}", "", f"![{caption}]({file})", ""]
+    for caption, file in figures:
+        lines += [f"## {markdown(caption)}", "", f"![{markdown(caption)}]({file})", ""]
     return "\n".join(lines)
 
 
-def span(counts: Sequence[int], of: str) -> str:
-    """The least and the largest of some counts, in words.
+def span(counts: Sequence[int], unit: str) -> str:
+    """The smallest and the largest of some counts, as text.
 
     >>> span([3, 1, 2], "clip"), span([1, 1], "clip")
     ('1 to 3 clips', '1 clip')
     """
     low, high = min(counts, default=0), max(counts, default=0)
-    return f"{low:,} to {high:,} {of}s" if low < high else f"{high:,} {of}" + "s" * (high != 1)
+    return f"{low:,} to {high:,} {unit}s" if low < high else f"{high:,} {unit}" + "s" * (high != 1)
 
 
 def _first(names: Sequence[str]) -> str:

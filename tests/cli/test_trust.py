@@ -38,7 +38,7 @@ def test_check_reports_and_is_strict_on_request(shell: Shell, tmp_path: Path) ->
 def test_check_leaves_a_folder(shell: Shell, tmp_path: Path) -> None:
     store = flagged(tmp_path / "s.zarr")
     done = shell(f"fsprep check {store} --out {tmp_path / 'report'}")
-    assert f"pictures in {tmp_path / 'report'}" in done.stdout
+    assert f"report and figures in {tmp_path / 'report'}" in done.stdout
     assert {"report.md", "report.json", "zero.png"} <= {file.name for file in (tmp_path / "report").iterdir()}
     refused = shell(f"fsprep check {store} --out {store}")
     assert refused.exit_code == 2

@@ -1,8 +1,8 @@
-"""One's own data set: a folder of arrays and a manifest of about twenty lines, as in manifests/custom_example.toml.
+"""A custom dataset: a folder of arrays and a dataset file of about twenty lines, as in manifests/custom_example.toml.
 
 Each clip is one file: `.npy` (frames, joints, coordinates) or (frames, bodies, joints, coordinates), `.npz` with such
-an array called `joints`, or `.json` with the same as nested lists. A body whose numbers are all zero or all missing
-(NaN, `null` in JSON) is absent from that frame. The data set's name is the manifest's file name.
+an array called `joints`, or `.json` with the same numbers as nested lists. A body is absent from a frame if all its
+numbers are zero or missing (NaN, `null` in JSON). The dataset is named after its file.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from manifests.rules import groups, require
 from manifests.strict import InvalidValue, build, hint, read_toml
 
 EXAMPLE = Path(__file__).with_name("custom_example.toml")
-# Layouts that every preparation recipe knows; any layout can be taken as recorded.
+# The layouts for which every pipeline has steps; clips in any layout can be stored as recorded (`raw`).
 PREPARED = ("kinect20", "ntu25")
 GROUPS = ("action", "subject", "camera", "setup", "repetition")
 BY_NAME, BY_FOLDER = "name", "folder"
@@ -29,10 +29,10 @@ BY_NAME, BY_FOLDER = "name", "folder"
 
 @dataclass(frozen=True)
 class CustomLayout:
-    """A skeleton that does not ship. Only `joints` (their names) and `bones`, pairs (child, parent), must be given.
+    """A skeleton that does not ship. Only `joints` (their names) and `bones`, pairs (child, parent), are required.
 
-    Joints are numbered from 0; the one that is no bone's child is the root. Where they are left out, `centre` and
-    `spine` are the root, `parts` is one part of all joints, and `mirror`, pairs (left, right), is empty.
+    Joints are numbered from 0; the root is the one joint that is no bone's child. Defaults: `centre` and `spine` are
+    the root, `parts` is one part with all joints, and `mirror`, pairs (left, right), is empty.
     """
 
     joints: tuple[str, ...]
@@ -44,13 +44,13 @@ class CustomLayout:
     parts: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
     def layout(self, name: str, unit: str) -> Layout:
-        """The whole layout. Raises ValueError where the bones are no tree, or joints do not exist."""
+        """The complete layout. Raises ValueError if the bones are no tree, or joints do not exist."""
         require(2 <= self.coordinates <= 16, f"coordinates is {self.coordinates}; it must be 2 to 16")
         joints, children = range(len(self.joints)), {child for child, _ in self.bones}
-        tops = [joint for joint in joints if joint not in children]
-        require(len(tops) > 0, "every joint is the child of a bone; one must not be, the root")
-        require(len(tops) < 2, f"joints {tops} are no bone's child; only one may be, the root")
-        root = tops[0]
+        roots = [joint for joint in joints if joint not in children]
+        require(len(roots) > 0, "every joint is the child of a bone; one must not be, the root")
+        require(len(roots) < 2, f"joints {roots} are no bone's child; only one may be, the root")
+        root = roots[0]
         return Layout(
             name=name,
             joints=self.joints,
@@ -62,20 +62,23 @@ class CustomLayout:
             spine=root if self.spine < 0 else self.spine,
             unit=unit,
             coordinates=self.coordinates,
+            # Stored in every store of the dataset: another text would change their digests.
             title=f"{name}, a layout of its own",
         )
 
 
 @dataclass(frozen=True)
-class Own:
-    """A manifest as it is written; paths in it count from the manifest's own folder.
+class DatasetFile:
+    """The keys of a dataset file. Paths are relative to the file's folder.
 
-    `folder` holds the clips. `labels` says where a clip's class stands: "name" (the group `action` of `pattern`),
-    "folder" (the subfolder of that name), or the path of a CSV file with the columns name and label. A class is named
-    as in `classes`, or by its number in `actions` (1, 2, 3, ... unless given). `pattern` is the regular expression of a
-    clip's name, without the ending, with any of the groups action, subject, camera, setup, repetition. `layout` is the
-    name of a layout that ships, or is left out and the table `custom_layout` given. `recipe` is the preparation taken by
-    default.
+    folder: the folder of the clips.
+    labels: where a clip's class is found: "name" (the group `action` of `pattern`), "folder" (the subfolder's name), or
+        the path of a CSV file with the columns name and label. A class is given by its name in `classes` or by its
+        number in `actions` (1, 2, 3, ... by default).
+    pattern: regular expression for a clip's name without the extension, with any of the groups action, subject, camera,
+        setup, repetition.
+    layout: the name of a layout that ships; without it, the file has a table `custom_layout`.
+    preprocessing: the default pipeline.
     """
 
     title: str
@@ -89,14 +92,13 @@ class Own:
     labels: str = BY_NAME
     pattern: str = ".+"
     bodies: int = 1
-    recipe: str = "raw"
+    preprocessing: str = "raw"
     source: str = ""
     actions: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        table = self.labels.endswith(".csv")
-        known = table or self.labels in (BY_NAME, BY_FOLDER)
-        require(known, f'labels is `{self.labels}`; it must be "name", "folder" or the path of a .csv file')
+        valid = self.labels.endswith(".csv") or self.labels in (BY_NAME, BY_FOLDER)
+        require(valid, f'labels is `{self.labels}`; it must be "name", "folder" or the path of a .csv file')
         require(bool(self.unit), "unit is empty; write for example metre")
         require(bool(self.licence), 'licence is empty; write the terms, for example "CC-BY-4.0" or "not decided"')
         for group in groups(self.pattern):
@@ -106,7 +108,7 @@ class Own:
 
 @dataclass(frozen=True)
 class CustomDataset:
-    """A manifest understood: the data set, the folder of its clips, and where labels stand (a file, or None)."""
+    """A custom dataset: its facts, the folder of its clips, and where labels are (subfolders, a CSV file, or names)."""
 
     data: Dataset
     folder: Path
@@ -115,74 +117,74 @@ class CustomDataset:
 
 
 def read_custom(path: Path) -> CustomDataset:
-    """The manifest at `path`. Raises InvalidValue, naming the file, the rule and the remedy."""
+    """Read a dataset file. Raises InvalidValue, naming the file, the rule and the remedy."""
     value = read_toml(path)
     table = value.pop("custom_layout", None)
-    own = build(Own, value, str(path))
+    file = build(DatasetFile, value, str(path))
     _check_name(path)
-    data = _dataset(own, path, _layout(own, table, path))
-    labels = path.parent / own.labels if own.labels.endswith(".csv") else None
-    return CustomDataset(data, path.parent / own.folder, own.labels == BY_FOLDER, labels)
+    data = _dataset(file, path, _layout(file, table, path))
+    labels = path.parent / file.labels if file.labels.endswith(".csv") else None
+    return CustomDataset(data, path.parent / file.folder, file.labels == BY_FOLDER, labels)
 
 
 def _check_name(path: Path) -> None:
-    rule = "the data set is named after its manifest"
+    rule = "the dataset is named after its file"
     if not re.fullmatch(r"\w[\w-]*", path.stem, re.ASCII):
         raise InvalidValue(f"{path}: {rule}, so letters, digits, _ and - only. Rename the file.")
     if path.stem in (*facts.names("datasets"), *facts.names("layouts")):
         raise InvalidValue(f"{path}: {rule}, and `{path.stem}` ships already. Rename the file.")
 
 
-def _layout(own: Own, table: Any, path: Path) -> Layout | None:
-    """The layout of the manifest's own, or None for one that ships."""
-    if (table is None) == (own.layout == ""):
+def _layout(file: DatasetFile, table: Any, path: Path) -> Layout | None:
+    """The custom layout, or None if the dataset has one that ships."""
+    if (table is None) == (file.layout == ""):
         known = ", ".join(facts.names("layouts"))
-        both = "layout and custom_layout exclude each other" if own.layout else "no layout is given"
-        raise InvalidValue(f"{path}: {both}. Name one of {known}, or give a table [custom_layout] with joints and bones.")
+        problem = "layout and custom_layout exclude each other" if file.layout else "no layout is given"
+        remedy = f"Name one of {known}, or give a table [custom_layout] with joints and bones."
+        raise InvalidValue(f"{path}: {problem}. {remedy}")
     if table is not None:
         where = f"{path}: custom_layout"
         if not isinstance(table, dict):
             raise InvalidValue(f"{where} is not a table; write [custom_layout] and below it joints and bones")
-        given = build(CustomLayout, table, where)
-        with _placed(where):
-            return given.layout(path.stem, own.unit)
-    if own.layout not in facts.names("layouts"):
-        raise InvalidValue(f"{path}: `{own.layout}` is not a layout. {hint(own.layout, facts.names('layouts'))}")
-    unit = facts.layout(own.layout).unit
-    if own.unit != unit:
-        rule = f'unit is "{own.unit}", but the layout {own.layout} counts in "{unit}"'
-        raise InvalidValue(f"{path}: {rule}. Convert the numbers, or give a layout of your own.")
+        layout = build(CustomLayout, table, where)
+        with _located(where):
+            return layout.layout(path.stem, file.unit)
+    if file.layout not in facts.names("layouts"):
+        raise InvalidValue(f"{path}: `{file.layout}` is not a layout. {hint(file.layout, facts.names('layouts'))}")
+    unit = facts.layout(file.layout).unit
+    if file.unit != unit:
+        rule = f'unit is "{file.unit}", but the layout {file.layout} counts in "{unit}"'
+        raise InvalidValue(f"{path}: {rule}. Convert the numbers, or give a custom layout.")
     return None
 
 
-def _dataset(own: Own, path: Path, known: Layout | None) -> Dataset:
-    by_name = own.labels == BY_NAME
-    with _placed(str(path)):
+def _dataset(file: DatasetFile, path: Path, layout: Layout | None) -> Dataset:
+    with _located(str(path)):
         return Dataset(
             name=path.stem,
-            title=own.title,
-            layout=path.stem if known else own.layout,
+            title=file.title,
+            layout=path.stem if layout else file.layout,
             readers=("own",),
-            recipe=own.recipe,
-            recipes=("raw", "agcn", "ctrgcn") if own.layout in PREPARED else ("raw",),
-            classes=own.classes,
-            bodies=own.bodies,
-            fps=own.fps,
-            unit=own.unit,
-            pattern=own.pattern,
-            licence=own.licence,
-            redistribution=own.redistribution,
+            preprocessing=file.preprocessing,
+            preprocessings=("raw", "agcn", "ctrgcn") if file.layout in PREPARED else ("raw",),
+            classes=file.classes,
+            bodies=file.bodies,
+            fps=file.fps,
+            unit=file.unit,
+            pattern=file.pattern,
+            licence=file.licence,
+            redistribution=file.redistribution,
             obtain=f"Ask whoever wrote {path.name}.",
-            source=own.source or own.title,
-            labels="name" if by_name else "files",
-            actions=own.actions,
-            custom_layout=known,
+            source=file.source or file.title,
+            labels="name" if file.labels == BY_NAME else "files",
+            actions=file.actions,
+            custom_layout=layout,
         )
 
 
 @contextmanager
-def _placed(where: str) -> Iterator[None]:
-    """A broken rule becomes a InvalidValue with the place in front."""
+def _located(where: str) -> Iterator[None]:
+    """Turn a ValueError into an InvalidValue that begins with `where`."""
     try:
         yield
     except ValueError as error:

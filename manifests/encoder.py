@@ -1,4 +1,4 @@
-"""A video and text encoder: where its weights come from, what it wants to be shown, under which terms."""
+"""A video and text encoder: its weights, the frames and colours that it expects, its licence; and prompts."""
 
 from __future__ import annotations
 
@@ -21,11 +21,14 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Encoder:
-    """One encoder. `weights` are taken by default ("" where there are none to be had), `checkpoints` are all known.
+    """One encoder.
 
-    `mean` and `std` normalise colours between 0 and 1; `frames` is how many frames are shown by default; `prompts`
-    names the set of prompts taken by default; `random` says that the weights are drawn, not learnt; `obtain` says how
-    to get weights.
+    obtain: how to get its weights.
+    mean, std: normalisation of red, green and blue between 0 and 1.
+    weights: the default weights ("" if none can be downloaded by name); `checkpoints` lists all published weights.
+    frames: the default number of frames.
+    prompts: the name of the default prompts.
+    random: True if the weights are drawn at random, not learnt.
     """
 
     name: str
@@ -45,18 +48,17 @@ class Encoder:
         require(self.frames >= 1, f"frames is {self.frames}; it must be at least 1")
         require(0 <= min(self.mean) <= max(self.mean) <= 1, f"mean is {self.mean}; colours are between 0 and 1")
         require(min(self.std) > 0, f"std is {self.std}; each must be above 0")
-        unique("checkpoints", [each.weights for each in self.checkpoints])
-        taken = {each.weights: each.frames for each in self.checkpoints}
-        require(not self.weights or self.weights in taken, f"weights `{self.weights}` are not among the checkpoints")
-        fixed = taken.get(self.weights, 0)
-        require(
-            fixed in (0, self.frames), f"frames is {self.frames}, and the checkpoint `{self.weights}` takes {fixed}"
-        )
+        unique("checkpoints", [checkpoint.weights for checkpoint in self.checkpoints])
+        frames = {checkpoint.weights: checkpoint.frames for checkpoint in self.checkpoints}
+        require(not self.weights or self.weights in frames, f"weights `{self.weights}` are not among the checkpoints")
+        needed = frames.get(self.weights, 0)
+        rule = f"frames is {self.frames}, and the checkpoint `{self.weights}` takes {needed}"
+        require(needed in (0, self.frames), rule)
 
 
 @dataclass(frozen=True)
 class Prompts:
-    """Sentences about a class, `{}` standing for its name; several are averaged."""
+    """Sentences about a class, `{}` standing for its name; the text vectors of several are averaged."""
 
     name: str
     templates: tuple[str, ...]
@@ -66,5 +68,5 @@ class Prompts:
         require(len(self.templates) > 0, "templates is empty; the bare name is `{}`")
         unique("templates", self.templates)
         for template in self.templates:
-            plain = template.count("{}") == template.count("{") == template.count("}") == 1
-            require(plain, f"template `{template}` must hold `{{}}` once, for the class name, and no other brace")
+            valid = template.count("{}") == template.count("{") == template.count("}") == 1
+            require(valid, f"template `{template}` must hold `{{}}` once, for the class name, and no other brace")

@@ -1,7 +1,8 @@
-"""Facts about the world as frozen records, one TOML file each: data sets, splits, layouts, encoders, prompts, published
-results.
+"""Look-up of facts by name: datasets, splits, layouts, encoders, prompts and published results, one TOML file each.
 
-The file's name is the record's name, so `name` stands in no file. Knows no array library.
+A record is named after its file, so no file has a key `name`. A name that is a path means a user's own file: a .toml
+with a split, or a .py with an encoder whose facts lie beside it. (A custom dataset is read by manifests/custom.py.)
+Imports no array library.
 """
 
 from __future__ import annotations
@@ -15,29 +16,30 @@ from typing import Any
 
 from manifests.dataset import Dataset
 from manifests.encoder import Encoder, Prompts
+from manifests.folder import stems
 from manifests.layout import Layout
 from manifests.split import Split
-from manifests.strict import InvalidValue, build, hint, parse, read_toml
+from manifests.strict import InvalidValue, build, hint, read_toml
 from manifests.tables import Published, read_tables
 
-ROOMS = ("datasets", "encoders", "layouts", "prompts", "published", "splits")
+KINDS = ("datasets", "encoders", "layouts", "prompts", "published", "splits")
 _HERE = Path(__file__).parent
 
 
-def names(room: str) -> list[str]:
-    """The names that a room holds, sorted. Raises InvalidValue.
+def names(kind: str) -> list[str]:
+    """The names of all records of one kind that ship, sorted. Raises InvalidValue.
 
     >>> names("layouts")
     ['coco17', 'kinect20', 'ntu25', 'openpose18']
     """
-    if room not in ROOMS:
-        raise InvalidValue(f"`{room}` is not a room of manifests. {hint(room, ROOMS)}")
-    return sorted(path.stem for path in (_HERE / room).glob("*.toml"))
+    if kind not in KINDS:
+        raise InvalidValue(f"`{kind}` is not a kind of manifests. {hint(kind, KINDS)}")
+    return stems(_HERE / kind, ".toml")
 
 
 @cache
 def dataset(name: str) -> Dataset:
-    """The data set of that name. Raises InvalidValue.
+    """The dataset of that name. Raises InvalidValue.
 
     >>> dataset("ntu60").classes[0]
     'drink water'
@@ -58,6 +60,36 @@ def layout(name: str) -> Layout:
     return build(Layout, _read("layouts", name), f"layouts/{name}.toml")
 
 
+def layout_of(data: Dataset) -> Layout:
+    """The layout of a dataset: its custom layout if it has one, else the one that it names. Raises InvalidValue."""
+    return data.custom_layout or layout(data.layout)
+
+
+@cache
+def missing_names(name: str) -> frozenset[str]:
+    """The clips in the list manifests/missing/<name>.txt; none for "". Raises InvalidValue.
+
+    >>> len(missing_names("ntu60"))
+    302
+    """
+    if not name:
+        return frozenset()
+    lists = stems(_HERE / "missing", ".txt")
+    if name not in lists:
+        raise InvalidValue(f"`{name}` is not one of the lists in manifests/missing. {hint(name, lists)}")
+    lines = (_HERE / "missing" / f"{name}.txt").read_text(encoding="utf-8").splitlines()
+    return frozenset(line for line in lines if line and not line.startswith("#"))
+
+
+@cache
+def published() -> tuple[Published, ...]:
+    """Every published number, paper by paper in the order of the file names. Raises InvalidValue.
+
+    Tables are kept whole, so a row may name a dataset or split that has no file here yet.
+    """
+    return tuple(row for name in names("published") for row in read_tables(_HERE / "published" / f"{name}.toml"))
+
+
 @cache
 def encoder(name: str) -> Encoder:
     """The video and text encoder of that name. Raises InvalidValue.
@@ -69,7 +101,7 @@ def encoder(name: str) -> Encoder:
 
 
 def is_custom_encoder(name: str) -> bool:
-    """Whether an encoder's name is the path of a user's own file.
+    """True if the name of an encoder is the path of a user's own file.
 
     >>> is_custom_encoder("my_encoder.py"), is_custom_encoder("xclip")
     (True, False)
@@ -78,14 +110,14 @@ def is_custom_encoder(name: str) -> bool:
 
 
 def custom_encoder(path: Path) -> Encoder:
-    """The facts beside a user's own encoder: the .toml of the same name. Raises InvalidValue."""
+    """The facts of a custom encoder, from the .toml file beside its .py file. Raises InvalidValue."""
     facts = path.with_suffix(".toml")
-    return build(Encoder, _named(path.stem, read_toml(facts), str(facts)), str(facts))
+    return build(Encoder, _with_name(path.stem, read_toml(facts), str(facts)), str(facts))
 
 
 @cache
 def prompts(name: str) -> Prompts:
-    """The set of prompts of that name. Raises InvalidValue.
+    """The prompts of that name. Raises InvalidValue.
 
     >>> prompts("bare").templates
     ('{}',)
@@ -94,21 +126,17 @@ def prompts(name: str) -> Prompts:
 
 
 def custom_prompts(sentences: tuple[str, ...]) -> Prompts:
-    """A user's own sentences about a class, each with `{}` for its name. Raises InvalidValue.
+    """Prompts from a user's own sentences, each with `{}` for the class name. Raises InvalidValue.
 
     >>> custom_prompts(("someone who does {}",)).templates
     ('someone who does {}',)
     """
-    return build(Prompts, {"name": "own", "templates": list(sentences), "source": "the user"}, "own prompts")
-
-
-def layout_of(data: Dataset) -> Layout:
-    """The layout of a data set: its own where it brings one, else the one of that name. Raises InvalidValue."""
-    return data.custom_layout or layout(data.layout)
+    # The name and source are stored with every embedding.
+    return build(Prompts, {"name": "own", "templates": list(sentences), "source": "the user"}, "custom prompts")
 
 
 def is_custom(name: str) -> bool:
-    """Whether a name is the path of a user's own file rather than of one that ships.
+    """True if the name of a split or dataset is the path of a user's own file.
 
     >>> is_custom("my_split.toml"), is_custom("ntu_t")
     (True, False)
@@ -117,35 +145,36 @@ def is_custom(name: str) -> bool:
 
 
 def split(name: str) -> Split:
-    """The split of that name, or in the user's own file of that path. Raises InvalidValue.
+    """The split of that name, or in the user's own file at that path. Raises InvalidValue.
 
     >>> split("ntu_t").samples_per_class
     30
     """
-    return _own_split(Path(name)) if is_custom(name) else _split(name)
+    return _custom_split(Path(name)) if is_custom(name) else _split(name)
 
 
 @cache
 def _split(name: str) -> Split:
-    return _made_split(_read("splits", name), f"splits/{name}.toml")
+    return _build_split(_read("splits", name), f"splits/{name}.toml")
 
 
-def _own_split(path: Path) -> Split:
+def _custom_split(path: Path) -> Split:
     if path.stem in names("splits"):
-        raise InvalidValue(f"{path}: a split is named after its file, and `{path.stem}` ships already. Rename the file.")
-    return _made_split(_named(path.stem, read_toml(path), str(path)), str(path))
+        rule = f"a split is named after its file, and `{path.stem}` ships already"
+        raise InvalidValue(f"{path}: {rule}. Rename the file.")
+    return _build_split(_with_name(path.stem, read_toml(path), str(path)), str(path))
 
 
-def _made_split(value: Mapping[str, Any], where: str) -> Split:
-    """What a split's file says on top of what its base says. Its exemplars must be of the classes they stand for."""
+def _build_split(value: Mapping[str, Any], where: str) -> Split:
+    """The keys of a split's file, completed by those of its base. Exemplars must show the classes they stand for."""
     base = _read("splits", value["base"]) if isinstance(value.get("base"), str) else {}
     if "base" in base:
         raise InvalidValue(f"{where}: base `{value['base']}` has a base itself. Name `{base['base']}` instead")
-    made = build(Split, {**base, **value}, where)
-    if made.dataset in names("datasets"):
-        for label, name in zip(made.test, made.exemplars, strict=False):
-            _check_exemplar(dataset(made.dataset), label, name, where)
-    return made
+    result = build(Split, {**base, **value}, where)
+    if result.dataset in names("datasets"):
+        for label, name in zip(result.test, result.exemplars, strict=False):
+            _check_exemplar(dataset(result.dataset), label, name, where)
+    return result
 
 
 def _check_exemplar(data: Dataset, label: int, name: str, where: str) -> None:
@@ -154,56 +183,33 @@ def _check_exemplar(data: Dataset, label: int, name: str, where: str) -> None:
         raise InvalidValue(f"{where}: exemplar `{name}` is not a name of {data.name}, {data.pattern}")
     action = match.groupdict().get("action")
     if action is not None and data.actions[label : label + 1] != (int(action),):
-        raise InvalidValue(f"{where}: exemplar `{name}` does not show class {label}, whose place in `exemplars` it takes")
-
-
-@cache
-def published() -> tuple[Published, ...]:
-    """Every published number, paper by paper in the order of the file names. Raises InvalidValue.
-
-    A row may name a data set or split that has no file here yet: a paper's table is kept whole.
-    """
-    return tuple(row for name in names("published") for row in read_tables(_HERE / "published" / f"{name}.toml"))
+        rule = f"exemplar `{name}` does not show class {label}, whose place in `exemplars` it takes"
+        raise InvalidValue(f"{where}: {rule}")
 
 
 @dataclass(frozen=True)
 class _FirstOf:
-    """`classes = { first = 60, of = "ntu120" }`: a class list is written once."""
+    """`classes = { first = 60, of = "ntu120" }`: the first classes of another dataset."""
 
     first: int
     of: str
 
     def names(self) -> tuple[str, ...]:
-        whole = dataset(self.of).classes
-        if not 1 <= self.first <= len(whole):
-            raise InvalidValue(f"first is {self.first}; `{self.of}` has 1 to {len(whole)} classes to give")
-        return whole[: self.first]
+        classes = dataset(self.of).classes
+        if not 1 <= self.first <= len(classes):
+            raise InvalidValue(f"first is {self.first}; `{self.of}` has 1 to {len(classes)} classes to give")
+        return classes[: self.first]
 
 
-def _read(room: str, name: str) -> dict[str, Any]:
-    if name not in names(room):
-        raise InvalidValue(f"`{name}` is not one of the {room}. {hint(name, names(room))}")
-    path = _HERE / room / f"{name}.toml"
-    return _named(name, parse(path.read_text(encoding="utf-8"), f"{room}/{name}.toml"), f"{room}/{name}.toml")
+def _read(kind: str, name: str) -> dict[str, Any]:
+    """The TOML file of a record that ships, as a dictionary."""
+    if name not in names(kind):
+        raise InvalidValue(f"`{name}` is not one of the {kind}. {hint(name, names(kind))}")
+    where = f"{kind}/{name}.toml"
+    return _with_name(name, read_toml(_HERE / kind / f"{name}.toml", where), where)
 
 
-def _named(name: str, value: Mapping[str, Any], where: str) -> dict[str, Any]:
+def _with_name(name: str, value: Mapping[str, Any], where: str) -> dict[str, Any]:
     if "name" in value:
         raise InvalidValue(f"{where}: `name` is the file's name; remove the line")
     return {"name": name, **value}
-
-
-@cache
-def missing_names(name: str) -> frozenset[str]:
-    """File stems on the list `name` of manifests/missing; "" is the empty list. Raises InvalidValue.
-
-    >>> len(missing_names("ntu60"))
-    302
-    """
-    if not name:
-        return frozenset()
-    known = [path.stem for path in (_HERE / "missing").glob("*.txt")]
-    if name not in known:
-        raise InvalidValue(f"`{name}` is not one of the lists in manifests/missing. {hint(name, known)}")
-    lines = (_HERE / "missing" / f"{name}.txt").read_text(encoding="utf-8").splitlines()
-    return frozenset(line for line in lines if line and not line.startswith("#"))

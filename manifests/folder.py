@@ -1,4 +1,4 @@
-"""The names in a folder: a file's name is the name of what it holds."""
+"""The names in a folder: a record, module or recipe is named after its file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A layout: which joints a skeleton has, and how they hang together."""
+"""A layout: the joints and bones of a skeleton."""
 
 from __future__ import annotations
 
@@ -10,17 +10,20 @@ from manifests.rules import joints_exist, require, unique
 
 @dataclass(frozen=True)
 class Layout:
-    """V joints and how they hang together; every number is a 0-based joint.
+    """V joints and the bones between them; joints are numbered from 0.
 
-    `bones` are V-1 (child, parent) pairs, a tree below `root`; `parts` share the joints out among body parts;
-    `mirror` are (left, right) pairs; `centre` is the joint from which graphs measure hops and `spine` the one that
-    preparation recipes subtract. A joint has `coordinates` numbers, in `unit`.
+    bones: V-1 pairs (child, parent), a tree below `root`.
+    parts: body parts; every joint belongs to one.
+    mirror: pairs (left, right).
+    centre: the joint from which graphs count hops.
+    spine: the joint that preprocessing subtracts.
+    coordinates: how many numbers a joint has, in `unit`.
     """
 
     name: str
     joints: tuple[str, ...]
     bones: tuple[tuple[int, int], ...]
-    # A mapping has no hash; leaving it out lets a layout be the key of a cache.
+    # A mapping has no hash; without it, a layout can be the key of a cache.
     parts: Mapping[str, tuple[int, ...]] = field(hash=False)
     mirror: tuple[tuple[int, int], ...]
     root: int
@@ -50,21 +53,23 @@ class Layout:
         reached = {self.root}
         for _ in self.bones:
             reached |= {child for child, parent in self.bones if parent in reached}
-        lost = sorted(set(range(len(self.joints))) - reached)
-        require(not lost, f"bones do not join {lost} to the root {self.root}; they must form a tree below it")
+        unreached = sorted(set(range(len(self.joints))) - reached)
+        rule = f"bones do not join {unreached} to the root {self.root}; they must form a tree below it"
+        require(not unreached, rule)
 
     def _check_parts(self) -> None:
         members = [joint for part in self.parts.values() for joint in part]
         joints_exist("parts", members, len(self.joints))
         unique("joints of all parts", members)
-        lost = sorted(set(range(len(self.joints))) - set(members))
-        require(not lost, f"parts leave out {lost}; every joint belongs to one part")
+        missing = sorted(set(range(len(self.joints))) - set(members))
+        require(not missing, f"parts leave out {missing}; every joint belongs to one part")
 
     def _check_mirror(self) -> None:
         sides = [joint for pair in self.mirror for joint in pair]
         joints_exist("mirror", sides, len(self.joints))
         unique("joints of all mirror pairs", sides)
-        image = dict(self.mirror) | {right: left for left, right in self.mirror}
+        other_side = dict(self.mirror) | {right: left for left, right in self.mirror}
         for child, parent in self.bones:
-            seen = (image.get(child, child), image.get(parent, parent))
-            require(seen in self.bones, f"mirror turns bone {[child, parent]} into {list(seen)}, which is no bone")
+            mirrored = (other_side.get(child, child), other_side.get(parent, parent))
+            rule = f"mirror turns bone {[child, parent]} into {list(mirrored)}, which is no bone"
+            require(mirrored in self.bones, rule)

@@ -1,4 +1,4 @@
-"""The rules that facts obey. Each raises ValueError, naming the value and the rule."""
+"""Checks that the records of manifests share. Each raises ValueError, naming the value and the rule."""
 
 from __future__ import annotations
 
@@ -8,33 +8,33 @@ from collections.abc import Iterable, Mapping
 NONE: Mapping[str, tuple[int, ...]] = {}
 
 
-def require(holds: bool, otherwise: str) -> None:
-    """Raise ValueError with the text `otherwise` unless the rule holds."""
-    if not holds:
-        raise ValueError(otherwise)
+def require(condition: bool, message: str) -> None:
+    """Raise ValueError with this message unless the condition is true."""
+    if not condition:
+        raise ValueError(message)
 
 
-def unique(what: str, items: Iterable[object]) -> None:
-    """No item stands twice. Raises ValueError.
+def unique(key: str, items: Iterable[object]) -> None:
+    """Require that no item is listed twice. Raises ValueError.
 
     >>> unique("classes", ["run", "jump", "run"])
     Traceback (most recent call last):
-    ValueError: classes: `run` stands there twice; once is the rule
+    ValueError: classes: `run` is listed twice; list it once
     """
     seen: set[object] = set()
     for item in items:
-        require(item not in seen, f"{what}: `{item}` stands there twice; once is the rule")
+        require(item not in seen, f"{key}: `{item}` is listed twice; list it once")
         seen.add(item)
 
 
-def joints_exist(what: str, joints: Iterable[int], count: int) -> None:
-    """Every joint is one of 0..count-1. Raises ValueError."""
+def joints_exist(key: str, joints: Iterable[int], count: int) -> None:
+    """Require that every joint is one of 0..count-1. Raises ValueError."""
     for joint in joints:
-        require(0 <= joint < count, f"{what}: {joint} is not a joint; they are numbered 0 to {count - 1}")
+        require(0 <= joint < count, f"{key}: {joint} is not a joint; they are numbered 0 to {count - 1}")
 
 
 def classes_disjoint(needed: Mapping[str, tuple[int, ...]], optional: Mapping[str, tuple[int, ...]] = NONE) -> None:
-    """Named groups of 0-based labels: none below 0, none in two groups, and the needed groups not empty.
+    """Require 0-based labels of which none is in two groups, and that the needed groups are not empty.
 
     Raises ValueError.
     """

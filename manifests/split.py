@@ -1,4 +1,4 @@
-"""A split: which classes of a data set train, validate and test, with which clips and which exemplars."""
+"""A split: the classes to train, validate and test on, the sampling of their clips, and the exemplars."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from manifests.rules import classes_disjoint, require, unique
 
 @dataclass(frozen=True)
 class ClassDraw:
-    """One way of sharing the classes out: labels to train on and novel labels to test on."""
+    """One partition of the classes: labels to train on and novel labels to test on."""
 
     train: tuple[int, ...]
     test: tuple[int, ...]
@@ -24,14 +24,16 @@ class ClassDraw:
 
 @dataclass(frozen=True)
 class Split:
-    """A named choice of classes, and of clips when `samples_per_class` is above 0; all classes are 0-based labels.
+    """A named partition of a dataset's classes; all classes are 0-based labels.
 
-    "episodic": many small tasks from the classes of `test`. "exemplars": one task of all novel classes with K of their
-    clips as shots and every other clip as a query; where a paper averages over several choices of classes, `draws`
-    holds them and the rest is empty. `choice` says which clips are the shots: "seeded", several choices by the rule of
-    episodes.protocol; "first", the one choice of `first_exemplars`, where `exemplars` may name the official exemplar of
-    each class of `test`, in that order. `base` names the split that this one is a variation of: what stands in its file
-    holds here too, unless this file says otherwise.
+    protocol: "episodic", many small tasks from the classes of `test`; or "exemplars", one task with all novel classes,
+        K clips of each as shots and every other clip as a query.
+    samples_per_class: how many clips of each class are sampled (see `chosen`); 0 takes all.
+    draws: several partitions over which a paper averages; `train`, `val` and `test` are then empty.
+    choice: which clips are the shots of the protocol "exemplars": "seeded", drawn several times at random; or "first",
+        those that `first_exemplars` ranks first.
+    exemplars: the official exemplar of each class of `test`, in that order; empty where there are none.
+    base: the split that this one varies. Its keys hold here too, except for those that this split gives itself.
     """
 
     name: str
@@ -50,8 +52,7 @@ class Split:
     base: str = ""
 
     def __post_init__(self) -> None:
-        least = f"samples_per_class is {self.samples_per_class}; it must be 0 (all) or more"
-        require(self.samples_per_class >= 0, least)
+        _check_samples("samples_per_class", self.samples_per_class)
         self._check_exemplars()
         if self.draws:
             require(self.protocol == "exemplars", "draws belong to the protocol `exemplars`; remove them")
@@ -73,51 +74,59 @@ class Split:
 
     @property
     def classes(self) -> frozenset[int]:
-        """Every label that it uses."""
+        """All labels of the split."""
         drawn = (label for draw in self.draws for label in (*draw.train, *draw.test))
         return frozenset((*self.train, *self.val, *self.test, *drawn))
 
     def chosen(
-        self, names_by_label: Mapping[int, Sequence[str]], missing: frozenset[str] = frozenset()
+        self, names_by_label: Mapping[int, Sequence[str]], *, seed: int | None = None, samples: int | None = None
     ) -> frozenset[str]:
-        """The clips that belong to this split, out of the clip names of each label.
+        """Sample the clips of the split from the clip names of each label. Raises ValueError if `samples` is below 0.
 
-        Names in `missing`, the list of missing skeletons, are left out. The others of a label are ranked by the
-        hexadecimal sha256 of "<dataset>/<seed>/<name>", then by name, and the first `samples_per_class` are kept; 0
-        keeps all, and a label with fewer gives what it has.
+        `seed` and `samples` replace the split's own seed and `samples_per_class`. The clips of a label are ranked by
+        the hexadecimal sha256 of "<dataset>/<seed>/<name>", then by name, and the first `samples` are taken; 0 takes
+        all, and a label with fewer clips gives all that it has.
 
-        So a clip's rank depends on nothing but its name: the order of the input does not matter, labels do not touch
-        each other, a split with fewer samples lies inside one with more, and choosing again changes nothing. Whatever
-        part of the data holds the chosen clips gives the same choice as the whole.
+        So the rank of a clip depends on its name alone. The order of the input does not matter, labels do not
+        influence each other, the choice of fewer samples is part of the choice of more, and choosing from the chosen
+        clips, or from any part of the dataset that holds them, gives the same clips again.
         """
-        ranked = (sorted(set(names) - missing, key=self._rank) for names in names_by_label.values())
-        return frozenset(name for names in ranked for name in names[: self.samples_per_class or None])
+        seed = self.seed if seed is None else seed
+        samples = self.samples_per_class if samples is None else samples
+        _check_samples("samples", samples)
+
+        def rank(name: str) -> tuple[str, str]:
+            return sha256(f"{self.dataset}/{seed}/{name}".encode()).hexdigest(), name
+
+        ranked = (sorted(set(names), key=rank) for names in names_by_label.values())
+        return frozenset(name for names in ranked for name in names[: samples or None])
 
     def exemplar(self, label: int) -> str:
-        """The official exemplar of a class; "" where there is none."""
+        """The official exemplar of a class; "" if there is none."""
         return dict(zip(self.test, self.exemplars, strict=False)).get(label, "")
 
     def first_exemplars(self, label: int, names: Iterable[str], pattern: str) -> tuple[str, ...]:
-        """The clips of one novel class, best exemplar first; the first K are its shots.
+        """Rank the clips of one novel class; the first K are its shots.
 
-        First the official exemplar, then the clips of its setup and camera, then the others, each in the order of
-        their names; without an official exemplar, all in the order of their names. Papers that name one exemplar do
-        not say which five they take, so the rest of the order is a choice of this project. `pattern` is the data
-        set's, whose groups `setup` and `camera` are looked at where it has them.
+        The official exemplar comes first, then the clips of its setup and camera, then the others, each in the order
+        of their names; without an official exemplar, all are in the order of their names. Papers that name one exemplar
+        do not say which five they take, so the order after the first is a choice of this project. `pattern` is the
+        dataset's; its groups `setup` and `camera` are used if it has them.
         """
         official = self.exemplar(label)
-        place = _place(pattern, official)
+        view = _view(pattern, official)
 
         def rank(name: str) -> tuple[bool, bool, str]:
-            return name != official, official != "" and _place(pattern, name) != place, name
+            return name != official, official != "" and _view(pattern, name) != view, name
 
         return tuple(sorted(set(names), key=rank))
 
-    def _rank(self, name: str) -> tuple[str, str]:
-        return sha256(f"{self.dataset}/{self.seed}/{name}".encode()).hexdigest(), name
+
+def _check_samples(key: str, count: int) -> None:
+    require(count >= 0, f"{key} is {count}; it must be 0 (all) or more")
 
 
-def _place(pattern: str, name: str) -> tuple[str | None, ...]:
-    """Setup and camera, as far as a name tells them."""
+def _view(pattern: str, name: str) -> tuple[str | None, ...]:
+    """Setup and camera, as far as the name gives them."""
     match = re.fullmatch(pattern, name)
     return tuple(match.groupdict().get(group) for group in ("setup", "camera")) if match else ()

@@ -1,4 +1,4 @@
-"""Strict reading of TOML into frozen dataclasses: an unknown or missing key is an error that names the remedy."""
+"""Strict conversion of TOML and JSON values to frozen dataclasses: an unknown, missing or wrong key is an error."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -14,11 +15,11 @@ T = TypeVar("T")
 
 
 class InvalidValue(ValueError):
-    """A file or value that does not fit its rule. The text names the place, the rule and the remedy."""
+    """A file or value breaks a rule. The text names the file and key, the rule and the remedy."""
 
 
 def hint(word: str, known: Iterable[str]) -> str:
-    """The end of an error message: the nearest known word, or all of them.
+    """The end of an error message: the known word nearest to a misspelt one, or all known words.
 
     >>> hint("shott", ["shot", "way"])
     'Did you mean `shot`?'
@@ -31,20 +32,21 @@ def hint(word: str, known: Iterable[str]) -> str:
 
 
 def parse(text: str, where: str) -> dict[str, Any]:
-    """TOML text to a dictionary. Raises InvalidValue, naming `where`, when it is not TOML."""
+    """Parse TOML text to a dictionary. Raises InvalidValue, beginning with `where`."""
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InvalidValue(f"{where}: not readable as TOML: {error}") from error
 
 
-def read_toml(path: Path) -> dict[str, Any]:
-    """A TOML file as a dictionary. Raises InvalidValue."""
+def read_toml(path: Path, where: str = "") -> dict[str, Any]:
+    """Read a TOML file as a dictionary. Raises InvalidValue, beginning with `where` (default: the path)."""
+    where = where or str(path)
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidValue(f"{path}: cannot be read: {error}") from error
-    return parse(text, str(path))
+        raise InvalidValue(f"{where}: cannot be read: {error}") from error
+    return parse(text, where)
 
 
 def load(cls: type[T], path: Path) -> T:
@@ -53,9 +55,9 @@ def load(cls: type[T], path: Path) -> T:
 
 
 def build(cls: type[T], value: Mapping[str, Any], where: str) -> T:
-    """A mapping to a frozen dataclass, nested ones included; every key must be a field and every type must fit.
+    """Convert a mapping to a frozen dataclass, nested ones included. Every key must be a field; types must match.
 
-    Raises InvalidValue. A `ValueError` raised by the dataclass itself becomes one too, with the place in front.
+    Raises InvalidValue, beginning with `where`, also in place of a ValueError that the dataclass itself raises.
     """
     _check_keys(cls, value, where)
     return _validate(cls, value, where)
@@ -67,7 +69,7 @@ def _check_keys(cls: Any, value: Any, where: str) -> None:
             _check_keys(get_args(cls)[0], inner, f"{where}[{number}]")
     if not is_dataclass(cls) or not isinstance(value, Mapping):
         return
-    hints = get_type_hints(cls)
+    hints = _hints(cls)
     names = [field.name for field in fields(cls)]
     for key, inner in value.items():
         if key not in names:
@@ -77,17 +79,31 @@ def _check_keys(cls: Any, value: Any, where: str) -> None:
 
 
 def _validate(cls: type[T], value: Mapping[str, Any], where: str) -> T:
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import ValidationError
 
     try:
         text = json.dumps(value)
     except TypeError as error:
         raise InvalidValue(f"{where}: dates and times are not used here; write them as text in quotes") from error
     try:
-        # JSON in strict mode takes arrays for tuples but refuses "5" for 5.
-        return TypeAdapter(cls).validate_json(text, strict=True)
+        # JSON in strict mode accepts arrays for tuples, but not "5" for 5.
+        result: T = _adapter(cls).validate_json(text, strict=True)
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
+        location = ".".join(str(part) for part in first["loc"])
         reason = first["msg"].removeprefix("Value error, ")
-        raise InvalidValue(f"{where}: {place + ': ' if place else ''}{reason}") from error
+        raise InvalidValue(f"{where}: {location + ': ' if location else ''}{reason}") from error
+    return result
+
+
+@cache
+def _hints(cls: Any) -> dict[str, Any]:
+    return get_type_hints(cls)
+
+
+@cache
+def _adapter(cls: Any) -> Any:
+    """Pydantic's validator of a class. Compiling one takes about eight times as long as a validation."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(cls)

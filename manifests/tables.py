@@ -1,4 +1,4 @@
-"""What papers report: a table of a paper, written as it is printed, to one record per cell."""
+"""Published results: a paper's table, typed as it is printed, becomes one record per cell."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ _CELL = re.compile(r"(?P<accuracy>\d{1,3}\.\d+)(±(?P<spread>\d+\.\d+))?")
 
 @dataclass(frozen=True)
 class Published:
-    """One number of one paper: `accuracy` in percent, `spread` its printed ± in percent (None where none is printed).
+    """One number in one paper.
 
-    `method` and `backbone` bear this project's names where it has them, else a plain word; `own` is the network of a
-    method's authors. `variant` says what was changed of the method, in the paper's ablations and comparisons; it is ""
-    for the method as its authors run it, and only such rows are set beside ours. `table` and `source` say where the
-    number stands.
+    paper, table, source: where the number is printed.
+    method, backbone: the names in this project where it has them, else a plain word; the backbone `own` is the network
+        of a method's authors.
+    accuracy, spread: percent, and the printed ± in percent (None if none is printed).
+    variant: how the method was changed in the paper's ablations and comparisons; "" for the method as its authors run
+        it. Only rows without a variant are compared with results of this project.
     """
 
     paper: str
@@ -44,11 +46,11 @@ class Published:
 
 
 def read_tables(path: Path) -> tuple[Published, ...]:
-    """Every cell of every table in one paper's file. Raises InvalidValue.
+    """Read every cell of every table in one paper's file. Raises InvalidValue.
 
-    A line of `grid` begins with a word for each of `rows`, then has a cell for each of `columns`: "71.2±1.5", "71.2"
-    where no deviation is known, or "-" where nothing is printed. `common`, the column and the line's first words
-    together must give every key of Published once, but for `variant`, whose parts are joined.
+    A line of `grid` has a word for each of `rows`, then a cell for each of `columns`: "71.2±1.5", "71.2" if no
+    deviation is known, or "-" if nothing is printed. `common`, the column and the words of the line together must give
+    every key of Published once, except for `variant`, whose parts are joined.
     """
     paper = load(_Paper, path)
     facts = {"paper": paper.paper, "source": paper.source}
@@ -70,10 +72,10 @@ class _Table:
     def cells(self, facts: Mapping[str, Any], where: str) -> Iterator[dict[str, Any]]:
         for line in self.grid.strip().splitlines():
             words = line.split()
-            heads, cells = words[: len(self.rows)], words[len(self.rows) :]
+            row_words, cells = words[: len(self.rows)], words[len(self.rows) :]
             if len(cells) != len(self.columns):
                 raise InvalidValue(f"{where}: `{line}` has {len(cells)} cells; there are {len(self.columns)} columns")
-            row = dict(zip(self.rows, heads, strict=True))
+            row = dict(zip(self.rows, row_words, strict=True))
             for column, cell in zip(self.columns, cells, strict=True):
                 if cell != "-":
                     yield _merge(where, facts, self.common, row, column, _numbers(cell, where))
@@ -89,7 +91,9 @@ class _Paper:
 def _numbers(cell: str, where: str) -> dict[str, float | None]:
     match = _CELL.fullmatch(cell)
     if match is None:
-        raise InvalidValue(f"{where}: `{cell}` is not a cell; write 71.2±1.5, or 71.2 where no deviation is known, or -")
+        raise InvalidValue(
+            f"{where}: `{cell}` is not a cell; write 71.2±1.5, or 71.2 where no deviation is known, or -"
+        )
     spread = match["spread"]
     return {"accuracy": float(match["accuracy"]), "spread": None if spread is None else float(spread)}
 

@@ -141,7 +141,7 @@ def test_bad_clips_are_explained_by_both_commands(shell, home: Path, tmp_path: P
 def test_a_slip_in_the_manifest_is_said_without_a_traceback(shell, home: Path, tmp_path: Path, command: str) -> None:
     done = shell(f"fsprep {command} {write_own(tmp_path / 'own', 'fps =', 'fsp =')}")
     assert done.exit_code == 2
-    assert "gestures.toml: `fsp` is not a key of Own. Did you mean `fps`?" in done.stderr
+    assert "gestures.toml: `fsp` is not a key of DatasetFile. Did you mean `fps`?" in done.stderr
     assert "Traceback" not in done.output
     gone = shell(f"fsprep {command} {tmp_path / 'gone.toml'}")
     assert (gone.exit_code, "gone.toml: cannot be read" in gone.stderr) == (2, True)

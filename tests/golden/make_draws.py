@@ -19,7 +19,7 @@ from episodes.draw import Classes, Task, draw
 from episodes.pool import Pool
 from episodes.resample import Sampling, sample
 from episodes.sampler import ExemplarSampler
-from manifests.facts import missing_names, split
+from manifests.facts import split
 from prep.store.read import open_store
 
 FILE = Path(__file__).with_name("draws.json")
@@ -42,7 +42,7 @@ def drawn() -> dict[str, Any]:
             rule: sample(length, key, Sampling(8, rule), True).tolist() for rule in ("segments", "sorted_random")
         },
         "exemplars": ExemplarSampler(pool, classes, shot=2, seed=1).names,
-        "chosen": sorted(split("ntu_t").chosen(names, missing_names("ntu120"))),
+        "chosen": sorted(split("ntu_t").chosen(names)),
         "nw_ucla": [draw.test for draw in split("nw_ucla").draws],
     }
 

@@ -1,11 +1,12 @@
-"""A manifest of one's own data: the example, what it becomes, and every slip in words that help."""
+"""Custom datasets and splits: the example that ships, the records they become, and an error for every mistake."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from helpers.synthetic_own import MANIFEST, SPLIT
+from helpers.synthetic_own import MANIFEST as DATASET_FILE
+from helpers.synthetic_own import SPLIT
 
 from manifests.custom import EXAMPLE, PREPARED, read_custom
 from manifests.facts import layout, layout_of, names, split
@@ -18,49 +19,51 @@ def write(folder: Path, text: str, name: str = "gestures.toml") -> Path:
     return folder / name
 
 
-def test_the_example_that_ships_is_valid_and_says_what_it_needs(tmp_path: Path) -> None:
+def test_the_example_that_ships_is_valid(tmp_path: Path) -> None:
     text = EXAMPLE.read_text(encoding="utf-8")
-    own = read_custom(write(tmp_path, text))
-    assert (own.data.name, own.data.layout, own.data.readers) == ("gestures", "kinect20", ("own",))
-    assert own.folder == tmp_path / "clips"
+    custom = read_custom(write(tmp_path, text))
+    assert (custom.data.name, custom.data.layout, custom.data.readers) == ("gestures", "kinect20", ("own",))
+    assert custom.folder == tmp_path / "clips"
     lines = [line for line in text.splitlines() if line and not line.startswith("#")]
     assert len(lines) <= 20
-    # What stands there commented out is valid too.
-    other = text.replace('layout = "kinect20"', "").replace("# [custom_layout]", "[custom_layout]")
+    # The lines that are commented out are valid too.
+    complete = text.replace('layout = "kinect20"', "").replace("# [custom_layout]", "[custom_layout]")
     for key in ("joints", "bones", "mirror"):
-        other = other.replace(f"# {key} =", f"{key} =")
-    assert len(layout_of(read_custom(write(tmp_path, other)).data).joints) == 4
+        complete = complete.replace(f"# {key} =", f"{key} =")
+    assert len(layout_of(read_custom(write(tmp_path, complete)).data).joints) == 4
 
 
-def test_a_layout_of_ones_own_is_completed(tmp_path: Path) -> None:
-    data = read_custom(write(tmp_path, MANIFEST)).data
+def test_a_custom_layout_is_completed(tmp_path: Path) -> None:
+    data = read_custom(write(tmp_path, DATASET_FILE)).data
     known = layout_of(data)
     assert (known.name, known.root, known.centre, known.spine, known.unit) == ("gestures", 0, 0, 0, "metre")
     assert known.parts == {"body": tuple(range(7))}
     assert known.mirror == ((3, 4), (5, 6))
-    assert (data.layout, data.recipes, data.recipe) == ("gestures", ("raw",), "raw")
+    assert (data.layout, data.preprocessings, data.preprocessing) == ("gestures", ("raw",), "raw")
     assert hash(known) == hash(layout_of(read_custom(tmp_path / "gestures.toml").data))
-    given = MANIFEST + "centre = 1\nspine = 1\nparts = { up = [1, 2, 3, 4], down = [0, 5, 6] }\n"
+    given = DATASET_FILE + "centre = 1\nspine = 1\nparts = { up = [1, 2, 3, 4], down = [0, 5, 6] }\n"
     known = layout_of(read_custom(write(tmp_path, given)).data)
     assert (known.centre, known.spine, known.parts["down"]) == (1, 1, (0, 5, 6))
 
 
-def test_every_recipe_knows_the_layouts_it_is_offered_for() -> None:
+def test_every_pipeline_has_steps_for_the_layouts_it_is_offered_for() -> None:
     for name in ("agcn", "ctrgcn"):
         assert all(pipeline(name).steps(each) for each in PREPARED)
     assert ANY in pipeline("raw").layouts
 
 
-def test_paths_count_from_the_manifest(tmp_path: Path) -> None:
-    own = read_custom(write(tmp_path, MANIFEST.replace('"clips"', '"../elsewhere"').replace('"name"', '"a/labels.csv"')))
-    assert own.folder == tmp_path / "../elsewhere"
-    assert own.table == tmp_path / "a/labels.csv"
-    assert read_custom(write(tmp_path, MANIFEST.replace('"clips"', '"/data"'))).folder == Path("/data")
+def test_paths_are_relative_to_the_dataset_file(tmp_path: Path) -> None:
+    custom = read_custom(
+        write(tmp_path, DATASET_FILE.replace('"clips"', '"../elsewhere"').replace('"name"', '"a/labels.csv"'))
+    )
+    assert custom.folder == tmp_path / "../elsewhere"
+    assert custom.table == tmp_path / "a/labels.csv"
+    assert read_custom(write(tmp_path, DATASET_FILE.replace('"clips"', '"/data"'))).folder == Path("/data")
 
 
 FAULTS = {
     "not TOML": ("title =", "title", "gestures.toml: not readable as TOML: "),
-    "unknown key": ("fps =", "fsp =", "`fsp` is not a key of Own. Did you mean `fps`?"),
+    "unknown key": ("fps =", "fsp =", "`fsp` is not a key of DatasetFile. Did you mean `fps`?"),
     "no licence": ('licence = "CC-BY-4.0"', "", "licence: "),
     "empty licence": ('"CC-BY-4.0"', '""', 'licence is empty; write the terms, for example "CC-BY-4.0"'),
     "empty unit": ('"metre"', '""', "unit is empty; write for example metre"),
@@ -71,12 +74,24 @@ FAULTS = {
     "no bodies": ("bodies = 1", "bodies = 0", "bodies is 0; it must be 1 to 64"),
     "fps": ("fps = 25.0", "fps = 0.0", "fps is 0.0; it must be above 0"),
     "fps as text": ("fps = 25.0", 'fps = "25"', "fps: Input should be a valid number"),
-    "class twice": ('"point"', '"wave"', "classes: `wave` stands there twice; once is the rule"),
+    "class twice": ('"point"', '"wave"', "classes: `wave` is listed twice; list it once"),
     "actions": ("bodies = 1", "bodies = 1\nactions = [1, 2]", "2 actions for 5 classes"),
-    "recipe": ("bodies = 1", 'bodies = 1\nrecipe = "ctrgcn"', "recipe `ctrgcn` is not in recipes. Known: raw."),
-    "name": ("title =", 'name = "x"\ntitle =', "`name` is not a key of Own"),
-    "two layouts": ("bodies = 1", 'bodies = 1\nlayout = "ntu25"', "layout and custom_layout exclude each other. Name one"),
-    "layout key": ("mirror =", "miror =", "custom_layout: `miror` is not a key of CustomLayout. Did you mean `mirror`?"),
+    "preprocessing": (
+        "bodies = 1",
+        'bodies = 1\npreprocessing = "ctrgcn"',
+        "preprocessing `ctrgcn` is not in preprocessings. Known: raw.",
+    ),
+    "name": ("title =", 'name = "x"\ntitle =', "`name` is not a key of DatasetFile"),
+    "two layouts": (
+        "bodies = 1",
+        'bodies = 1\nlayout = "ntu25"',
+        "layout and custom_layout exclude each other. Name one",
+    ),
+    "layout key": (
+        "mirror =",
+        "miror =",
+        "custom_layout: `miror` is not a key of CustomLayout. Did you mean `mirror`?",
+    ),
     "a bone too few": (", [6, 0]]", "]", "custom_layout: joints [0, 6] are no bone's child; only one may be, the root"),
     "a circle": (
         "[1, 0]",
@@ -85,24 +100,26 @@ FAULTS = {
     ),
     "no joint": ("[6, 0]", "[7, 0]", "custom_layout: joints [0, 6] are no bone's child"),
     "mirror": ("[5, 6]]", "[2, 6]]", "custom_layout: mirror turns bone"),
-    "joint twice": ('"neck"', '"hip"', "custom_layout: joints: `hip` stands there twice"),
+    "joint twice": ('"neck"', '"hip"', "custom_layout: joints: `hip` is listed twice"),
     "coordinates": ("mirror =", "coordinates = 1\nmirror =", "custom_layout: coordinates is 1; it must be 2 to 16"),
 }
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_slip_is_named(tmp_path: Path, fault: str) -> None:
+def test_a_mistake_is_named(tmp_path: Path, fault: str) -> None:
     old, new, words = FAULTS[fault]
-    assert old in MANIFEST
+    assert old in DATASET_FILE
     with pytest.raises(InvalidValue) as caught:
-        read_custom(write(tmp_path, MANIFEST.replace(old, new, 1)))
+        read_custom(write(tmp_path, DATASET_FILE.replace(old, new, 1)))
     assert words in str(caught.value)
     assert str(caught.value).startswith(str(tmp_path / "gestures.toml"))
 
 
 def test_layouts_that_ship_are_checked_too(tmp_path: Path) -> None:
-    text = MANIFEST[: MANIFEST.index("[custom_layout]")]
-    with pytest.raises(InvalidValue, match=r"no layout is given. Name one of coco17, .* or give a table \[custom_layout\]"):
+    text = DATASET_FILE[: DATASET_FILE.index("[custom_layout]")]
+    with pytest.raises(
+        InvalidValue, match=r"no layout is given. Name one of coco17, .* or give a table \[custom_layout\]"
+    ):
         read_custom(write(tmp_path, text))
     with pytest.raises(InvalidValue, match="`ntu52` is not a layout. Did you mean `ntu25`?"):
         read_custom(write(tmp_path, text + 'layout = "ntu52"'))
@@ -111,7 +128,7 @@ def test_layouts_that_ship_are_checked_too(tmp_path: Path) -> None:
     ):
         read_custom(write(tmp_path, text + "custom_layout = 5"))
     text += 'layout = "ntu25"\n'
-    assert read_custom(write(tmp_path, text)).data.recipes == ("raw", "agcn", "ctrgcn")
+    assert read_custom(write(tmp_path, text)).data.preprocessings == ("raw", "agcn", "ctrgcn")
     with pytest.raises(InvalidValue, match='unit is "mm", but the layout ntu25 counts in "metre". Convert the numbers'):
         read_custom(write(tmp_path, text.replace('"metre"', '"mm"')))
 
@@ -125,13 +142,13 @@ def test_layouts_that_ship_are_checked_too(tmp_path: Path) -> None:
         ("-x.toml", "so letters, digits, _ and - only"),
     ],
 )
-def test_the_files_name_is_the_data_sets(tmp_path: Path, name: str, words: str) -> None:
+def test_a_dataset_is_named_after_its_file(tmp_path: Path, name: str, words: str) -> None:
     with pytest.raises(InvalidValue) as caught:
-        read_custom(write(tmp_path, MANIFEST, name))
+        read_custom(write(tmp_path, DATASET_FILE, name))
     assert words in str(caught.value)
 
 
-def test_an_absent_or_unreadable_manifest_is_named(tmp_path: Path) -> None:
+def test_an_absent_or_unreadable_dataset_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InvalidValue, match=r"gone\.toml: cannot be read: "):
         read_custom(tmp_path / "gone.toml")
     (tmp_path / "latin.toml").write_bytes(b'title = "\xff"')
@@ -139,7 +156,7 @@ def test_an_absent_or_unreadable_manifest_is_named(tmp_path: Path) -> None:
         read_custom(tmp_path / "latin.toml")
 
 
-def test_a_split_of_ones_own_is_read_by_its_path(tmp_path: Path) -> None:
+def test_a_custom_split_is_read_by_its_path(tmp_path: Path) -> None:
     path = write(tmp_path, SPLIT, "mine.toml")
     mine = split(str(path))
     assert (mine.name, mine.dataset, mine.train, mine.test) == ("mine", "gestures", (0, 1, 2), (3, 4))
@@ -157,7 +174,7 @@ def test_a_split_of_ones_own_is_read_by_its_path(tmp_path: Path) -> None:
         ("mine.toml", SPLIT.replace("[3, 4]", "[2, 4]"), "mine.toml: classes of train and test"),
     ],
 )
-def test_a_slip_in_a_split_is_named(tmp_path: Path, name: str, text: str, words: str) -> None:
+def test_a_mistake_in_a_split_is_named(tmp_path: Path, name: str, text: str, words: str) -> None:
     with pytest.raises(InvalidValue) as caught:
         split(str(write(tmp_path, text, name)))
     assert words in str(caught.value)

@@ -89,7 +89,7 @@ def test_only_the_tiny_one_is_random() -> None:
         (
             'title = "X"',
             'title = "X"\ncheckpoints = [{ weights = "w", frames = 1 }, { weights = "w", frames = 2 }]',
-            "checkpoints: `w` stands there twice",
+            "checkpoints: `w` is listed twice",
         ),
         ('title = "X"', 'title = "X"\nname = "x"', "`name` is the file's name; remove the line"),
         ('title = "X"', "", "title"),
@@ -118,7 +118,7 @@ def test_own_facts_are_read_from_beside_the_code(tmp_path: Path) -> None:
         ((), "templates is empty; the bare name is `{}`"),
         (("a video",), "template `a video` must hold `{}` once, for the class name, and no other brace"),
         (("{} and {}",), "must hold `{}` once"),
-        (("{}", "{}"), "templates: `{}` stands there twice"),
+        (("{}", "{}"), "templates: `{}` is listed twice"),
         (("{} in {place}",), "must hold `{}` once, for the class name, and no other brace"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The facts themselves: every file is read and counted, agrees with its neighbours and with the sources at hand."""
+"""The facts that ship: every file is read, agrees with related files and with the sources at hand."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from manifests.strict import InvalidValue
 HERE = Path(manifests.facts.__file__).parent
 
 
-def test_every_file_of_every_room_is_read() -> None:
+def test_every_file_of_every_kind_is_read() -> None:
     loaders = {"datasets": dataset, "layouts": layout, "splits": split}
-    read = {room: [load(name).name for name in names(room)] for room, load in loaders.items()}
-    for room, found in read.items():
-        assert found == sorted(path.stem for path in (HERE / room).iterdir()), f"manifests/{room} holds other files"
+    read = {kind: [load(name).name for name in names(kind)] for kind, load in loaders.items()}
+    for kind, records in read.items():
+        assert records == sorted(path.stem for path in (HERE / kind).iterdir()), f"manifests/{kind} has other files"
     assert {"demo", "ntu120", "ntu60", "nw_ucla"} <= set(read["datasets"])
     assert {"kinect20", "ntu25"} <= set(read["layouts"])
     assert {"demo", "ntu_s", "ntu_t", "nw_ucla"} <= set(read["splits"])
@@ -36,10 +36,10 @@ def test_every_file_of_every_room_is_read() -> None:
         (lambda: layout("kinect_20"), "`kinect_20` is not one of the layouts. Did you mean `kinect20`?"),
         (lambda: split("ntut"), "`ntut` is not one of the splits. Did you mean `ntu_t`?"),
         (lambda: dataset("../layouts/ntu25"), "`../layouts/ntu25` is not one of the datasets. "),
-        (lambda: names("splitz"), "`splitz` is not a room of manifests. Did you mean `splits`?"),
+        (lambda: names("splitz"), "`splitz` is not a kind of manifests. Did you mean `splits`?"),
     ],
 )
-def test_an_unknown_name_is_answered_with_a_known_one(call, words: str) -> None:  # type: ignore[no-untyped-def]
+def test_an_error_about_an_unknown_name_suggests_a_known_one(call, words: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(InvalidValue) as caught:
         call()
     assert str(caught.value).startswith(words)
@@ -53,10 +53,10 @@ def test_an_unknown_name_is_answered_with_a_known_one(call, words: str) -> None:
         ("first = 60", "first = 0", "first is 0; `ntu120` has 1 to 120 classes to give"),
         ("first = 60", "firts = 60", "datasets/ntu60.toml: classes: `firts` is not a key of _FirstOf. Did you mean"),
         ('of = "ntu120"', 'of = "ntu129"', "`ntu129` is not one of the datasets. Did you mean `ntu120`?"),
-        ('recipe = "ctrgcn"', 'recipe = "ctr"', "datasets/ntu60.toml: recipe `ctr` is not in recipes. "),
+        ('preprocessing = "ctrgcn"', 'preprocessing = "ctr"', "datasets/ntu60.toml: preprocessing `ctr` is not in pre"),
     ],
 )
-def test_a_slip_in_a_file_is_named(
+def test_a_mistake_in_a_file_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: str, new: str, words: str
 ) -> None:
     (tmp_path / "datasets").mkdir()
@@ -70,7 +70,7 @@ def test_a_slip_in_a_file_is_named(
 
 
 @pytest.mark.parametrize("name", names("datasets"))
-def test_a_data_set_agrees_with_its_neighbours(name: str) -> None:
+def test_a_dataset_agrees_with_its_layout_and_missing_clips(name: str) -> None:
     data = dataset(name)
     assert data.layout in names("layouts")
     assert data.unit == layout(data.layout).unit
@@ -80,7 +80,7 @@ def test_a_data_set_agrees_with_its_neighbours(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", names("splits"))
-def test_the_classes_of_a_split_are_those_of_its_data_set(name: str) -> None:
+def test_the_classes_of_a_split_exist_in_its_dataset(name: str) -> None:
     each, count = split(name), len(dataset(split(name).dataset).classes)
     for part in (each.train, each.val, each.test, *(part for draw in each.draws for part in (draw.train, draw.test))):
         assert all(0 <= label < count for label in part)
@@ -88,7 +88,7 @@ def test_the_classes_of_a_split_are_those_of_its_data_set(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", names("layouts"))
-def test_a_layout_names_its_sides_and_its_source(name: str) -> None:
+def test_a_layout_names_its_mirrored_joints_and_its_source(name: str) -> None:
     each = layout(name)
     assert all([each.title, each.source])
     for left, right in each.mirror:
@@ -108,7 +108,7 @@ def test_well_known_counts_of_layouts(name: str, joints: int, pairs: int, root: 
     assert turned == {frozenset(part) for part in each.parts.values()}
 
 
-def test_well_known_facts_of_data_sets() -> None:
+def test_well_known_facts_about_datasets() -> None:
     counts = {name: len(dataset(name).classes) for name in ("ntu60", "ntu120", "nw_ucla", "demo")}
     assert counts == {"ntu60": 60, "ntu120": 120, "nw_ucla": 10, "demo": 24}
     assert dataset("ntu60").classes == dataset("ntu120").classes[:60]
@@ -151,7 +151,7 @@ def test_the_splits_of_dastm(name: str, samples: int) -> None:
     assert (len(each.train), len(each.val), len(each.test)) == (80, 20, 20)
     assert sorted(each.train + each.val + each.test) == list(range(120))
     assert (each.samples_per_class, each.seed, each.protocol) == (samples, 2022, "episodic")
-    assert (each.train[0], each.val[0], each.test[0], each.test[-1]) == (0, 15, 4, 119)
+    assert (each.train[0], each.train[-1], each.val[0], each.test[0], each.test[-1]) == (0, 119, 14, 3, 118)
 
 
 def test_the_draws_of_nw_ucla_follow_their_rule() -> None:
@@ -167,7 +167,7 @@ def test_the_draws_of_nw_ucla_follow_their_rule() -> None:
     assert all(sorted(draw.train + draw.test) == list(range(10)) for draw in each.draws)
 
 
-def test_the_sources_at_hand_say_the_same() -> None:
+def test_the_facts_equal_the_sources_at_hand() -> None:
     classes = shared("data/facts/ntu120.txt").read_text(encoding="utf-8").split("\n")
     assert dataset("ntu120").classes == tuple(line.strip() for line in classes if line.strip())
     ucla = shared("data/facts/nw_ucla_10.txt").read_text(encoding="utf-8").splitlines()
@@ -178,7 +178,8 @@ def test_the_sources_at_hand_say_the_same() -> None:
         assert missing_names(name) == set(lines)
     appendix = shared("papers/dastm-appendix.txt").read_text(encoding="utf-8")
     lists = re.findall(r"(?:Train|Validation|Test): \[([\d,\s]+)\]", appendix)[:3]
-    printed = [tuple(map(int, text.split(","))) for text in lists]
+    # The appendix prints action numbers, with 0 for A120.
+    printed = [tuple(sorted((int(number) - 1) % 120 for number in text.split(","))) for text in lists]
     for name in ("ntu_t", "ntu_s"):
         assert [split(name).train, split(name).val, split(name).test] == printed
 

@@ -65,7 +65,7 @@ def test_data_of_ones_own_need_no_pattern() -> None:
         ({"choice": "seeded"}, 'exemplars are named; write `choice = "first"`'),
         ({"protocol": "episodic"}, "choice `first` belongs to the protocol `exemplars`"),
         ({"exemplars": NTU.exemplars[:9]}, "9 exemplars for 10 classes of test"),
-        ({"exemplars": (NTU.exemplars[0],) * 10}, "exemplars: `S001C003P008R001A001` stands there twice"),
+        ({"exemplars": (NTU.exemplars[0],) * 10}, "exemplars: `S001C003P008R001A001` is listed twice"),
         ({"samples_per_class": 30}, "exemplars and samples_per_class exclude each other"),
     ],
 )

@@ -1,4 +1,4 @@
-"""How videos are named: every data set says it, and what cannot be is refused in words."""
+"""File names of videos: each dataset finds its own, and an invalid layout is refused."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from manifests.dataset import ANY_VIDEO, Dataset, VideoLayout
 from manifests.facts import dataset, names
 from manifests.strict import InvalidValue, build
 
-# What each data set's videos are called, and the recording that they belong to.
+# File names of each dataset's videos, and the recordings that they belong to.
 CALLED = {
     "demo": [("S001C001P001R001A001_rgb.avi", "S001C001P001R001A001")],
     "kinetics": [
@@ -29,7 +29,7 @@ CALLED = {
     "pku_mmd": [("RGB_VIDEO/0002-L.avi", "0002-L")],
     "pku_mmd_2": [("A01N02-R.avi", "A01N02-R")],
 }
-STRANGE = [
+UNMATCHED = [
     "S001C001P001R001A001_depth.avi",
     "S001C001P001R001A001.skeleton",
     "abseiling/too_long_an_id_000012_000022.mp4",
@@ -47,26 +47,26 @@ def recordings(data: Dataset, path: str) -> list[str]:
 
 
 @pytest.mark.parametrize("name", names("datasets"))
-def test_every_data_set_knows_its_videos_by_their_names(name: str) -> None:
+def test_every_dataset_finds_its_videos_by_their_names(name: str) -> None:
     data = dataset(name)
     assert [recordings(data, path) for path, _ in CALLED[name]] == [[recording] for _, recording in CALLED[name]]
-    assert not [path for path in STRANGE if recordings(data, path)]
-    # A clip is called like its recording, or has a number behind that.
+    assert not [path for path in UNMATCHED if recordings(data, path)]
+    # A clip has the name of its recording, with a number added if the recording holds several.
     for _, recording in CALLED[name]:
         assert re.fullmatch(data.pattern, f"{recording}_001" if data.untrimmed else recording)
 
 
 @pytest.mark.parametrize("name", names("datasets"))
-def test_layouts_say_the_same_to_a_person(name: str) -> None:
+def test_descriptions_agree_with_the_patterns(name: str) -> None:
     data = dataset(name)
     for layout in data.videos:
-        assert layout.pictures == layout.words.endswith(".jpg")
-    # Where joints are known in pixels of the Kinect v2's colour picture, its shape is known too.
-    pixels = data.picture == "kinect_v2" or (data.picture == "file" and data.layout == "ntu25")
+        assert layout.images == layout.description.endswith(".jpg")
+    # Where the joints' pixels in the Kinect v2's colour image are known, so is the shape of the image.
+    pixels = data.image_joints == "kinect_v2" or (data.image_joints == "file" and data.layout == "ntu25")
     assert {layout.shape for layout in data.videos} == {(16, 9) if pixels else (0, 0)}
 
 
-def test_ones_own_videos_are_called_like_the_clip_or_lie_in_the_folder_of_its_class() -> None:
+def test_videos_of_custom_datasets_have_the_clips_name_or_are_in_the_folder_of_its_class() -> None:
     def fits(path: str) -> list[str]:
         found = [(layout, re.fullmatch(layout.pattern, path)) for layout in ANY_VIDEO]
         return [layout.name.format(**match.groupdict()) for layout, match in found if match]
@@ -80,16 +80,25 @@ def test_ones_own_videos_are_called_like_the_clip_or_lie_in_the_folder_of_its_cl
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        ({"words": "x"}, "here: pattern: Field required"),
-        ({"pattern": "(?P<name>.+)", "words": ""}, "words is empty; write what a file of `(?P<name>.+)` is called"),
-        ({"pattern": "(", "words": "x"}, "pattern `(` is not a regular expression"),
-        ({"pattern": ".+", "words": "x"}, "pattern `.+` has no group (?P<name>...), which `name` needs"),
-        ({"pattern": "(?P<name>.+)", "words": "x", "pictures": True}, "has no group (?P<frame>...)"),
-        ({"pattern": "(?P<name>.+)", "words": "x", "shape": [16, 0]}, "shape is (16, 0); it must be two numbers above"),
-        ({"pattern": "(?P<name>.+)", "words": "x", "shapes": [16, 9]}, "`shapes` is not a key of VideoLayout. Did you"),
+        ({"description": "x"}, "here: pattern: Field required"),
+        (
+            {"pattern": "(?P<name>.+)", "description": ""},
+            "description is empty; write what a file of `(?P<name>.+)` is called",
+        ),
+        ({"pattern": "(", "description": "x"}, "pattern `(` is not a regular expression"),
+        ({"pattern": ".+", "description": "x"}, "pattern `.+` has no group (?P<name>...), which `name` needs"),
+        ({"pattern": "(?P<name>.+)", "description": "x", "images": True}, "has no group (?P<frame>...)"),
+        (
+            {"pattern": "(?P<name>.+)", "description": "x", "shape": [16, 0]},
+            "shape is (16, 0); it must be two numbers above",
+        ),
+        (
+            {"pattern": "(?P<name>.+)", "description": "x", "shapes": [16, 9]},
+            "`shapes` is not a key of VideoLayout. Did you",
+        ),
     ],
 )
-def test_a_slip_in_a_layout_is_named(value: dict[str, object], words: str) -> None:
+def test_a_mistake_in_a_layout_is_named(value: dict[str, object], words: str) -> None:
     with pytest.raises(InvalidValue) as caught:
         build(VideoLayout, value, "here")
     assert words in str(caught.value)

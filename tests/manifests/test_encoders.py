@@ -22,19 +22,19 @@ std = [0.5, 0.5, 0.5]
 
 
 @pytest.mark.parametrize("name", names("encoders"))
-def test_an_encoder_says_where_it_comes_from_and_how_to_get_it(name: str) -> None:
+def test_an_encoder_has_a_source_a_licence_and_instructions(name: str) -> None:
     facts = encoder(name)
     for text in (facts.title, facts.source, facts.licence, facts.obtain):
         assert text.strip()
     assert facts.prompts in names("prompts")
-    assert all(0 < each < 1 for each in (*facts.mean, *facts.std))
+    assert all(0 < value < 1 for value in (*facts.mean, *facts.std))
 
 
 @pytest.mark.parametrize("name", names("prompts"))
 def test_prompts_make_sentences(name: str) -> None:
-    held = prompts(name)
-    assert held.source.strip()
-    assert all("drink water" in template.format("drink water") for template in held.templates)
+    sentences = prompts(name)
+    assert sentences.source.strip()
+    assert all("drink water" in template.format("drink water") for template in sentences.templates)
 
 
 def test_the_sets_of_prompts_have_their_numbers() -> None:
@@ -47,12 +47,12 @@ def test_the_sets_of_prompts_have_their_numbers() -> None:
 
 def test_xclip_has_every_length_and_imagenets_colours() -> None:
     facts = encoder("xclip")
-    assert {each.frames for each in facts.checkpoints} == {8, 16, 32}
-    for each in facts.checkpoints:
-        named = 16 if each.weights.endswith("16-frames") else 32 if each.weights.endswith("shot") else 8
-        assert each.frames == named, each.weights
+    assert {checkpoint.frames for checkpoint in facts.checkpoints} == {8, 16, 32}
+    for checkpoint in facts.checkpoints:
+        frames = 16 if checkpoint.weights.endswith("16-frames") else 32 if checkpoint.weights.endswith("shot") else 8
+        assert checkpoint.frames == frames, checkpoint.weights
     assert (facts.weights, facts.frames) == ("microsoft/xclip-base-patch16", 8)
-    assert [round(255 * each, 3) for each in (*facts.mean, *facts.std)] == [
+    assert [round(255 * value, 3) for value in (*facts.mean, *facts.std)] == [
         123.675,
         116.28,
         103.53,
@@ -102,10 +102,10 @@ def test_broken_facts_are_named(tmp_path: Path, before: str, after: str, words: 
     assert str(caught.value).startswith(str(tmp_path / "mine.toml"))
 
 
-def test_own_facts_are_read_from_beside_the_code(tmp_path: Path) -> None:
+def test_custom_facts_are_read_from_the_file_beside_the_code(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(WHOLE)
-    found = custom_encoder(tmp_path / "mine.py")
-    assert (found.name, found.title, found.frames, found.prompts) == ("mine", "X", 8, "bare")
+    facts = custom_encoder(tmp_path / "mine.py")
+    assert (facts.name, facts.title, facts.frames, facts.prompts) == ("mine", "X", 8, "bare")
     with pytest.raises(InvalidValue, match="other.toml: cannot be read"):
         custom_encoder(tmp_path / "other.py")
     assert is_custom_encoder("a/b.py")
@@ -127,7 +127,7 @@ def test_broken_prompts_are_named(templates: tuple[str, ...], words: str) -> Non
         Prompts("x", templates, "mine")
 
 
-def test_a_name_that_is_not_there_is_corrected() -> None:
+def test_a_misspelt_name_is_corrected() -> None:
     with pytest.raises(InvalidValue, match="`persn` is not one of the prompts. Did you mean `person`?"):
         prompts("persn")
 

@@ -81,31 +81,36 @@ def test_a_dataset_agrees_with_its_layout_and_missing_clips(name: str) -> None:
 
 @pytest.mark.parametrize("name", names("splits"))
 def test_the_classes_of_a_split_exist_in_its_dataset(name: str) -> None:
-    each, count = split(name), len(dataset(split(name).dataset).classes)
-    for part in (each.train, each.val, each.test, *(part for draw in each.draws for part in (draw.train, draw.test))):
+    record, count = split(name), len(dataset(split(name).dataset).classes)
+    for part in (
+        record.train,
+        record.val,
+        record.test,
+        *(part for draw in record.draws for part in (draw.train, draw.test)),
+    ):
         assert all(0 <= label < count for label in part)
-    assert all([each.title, each.source])
+    assert all([record.title, record.source])
 
 
 @pytest.mark.parametrize("name", names("layouts"))
 def test_a_layout_names_its_mirrored_joints_and_its_source(name: str) -> None:
-    each = layout(name)
-    assert all([each.title, each.source])
-    for left, right in each.mirror:
-        assert each.joints[left].replace("left", "right") == each.joints[right] != each.joints[left]
-    assert hash(each) == hash(layout(name))
+    record = layout(name)
+    assert all([record.title, record.source])
+    for left, right in record.mirror:
+        assert record.joints[left].replace("left", "right") == record.joints[right] != record.joints[left]
+    assert hash(record) == hash(layout(name))
 
 
 @pytest.mark.parametrize(("name", "joints", "pairs", "root"), [("ntu25", 25, 10, 20), ("kinect20", 20, 8, 2)])
 def test_well_known_counts_of_layouts(name: str, joints: int, pairs: int, root: int) -> None:
-    each = layout(name)
-    assert (len(each.joints), len(each.bones), len(each.mirror)) == (joints, joints - 1, pairs)
-    assert (each.root, each.centre, each.spine, each.coordinates) == (root, root, 1, 3)
-    assert [*each.parts] == ["torso", "left_arm", "right_arm", "left_leg", "right_leg"]
+    record = layout(name)
+    assert (len(record.joints), len(record.bones), len(record.mirror)) == (joints, joints - 1, pairs)
+    assert (record.root, record.centre, record.spine, record.coordinates) == (root, root, 1, 3)
+    assert [*record.parts] == ["torso", "left_arm", "right_arm", "left_leg", "right_leg"]
     # A mirrored part is a part: arms change places with arms, legs with legs.
-    image = dict(each.mirror) | {right: left for left, right in each.mirror}
-    turned = {frozenset(image.get(joint, joint) for joint in part) for part in each.parts.values()}
-    assert turned == {frozenset(part) for part in each.parts.values()}
+    image = dict(record.mirror) | {right: left for left, right in record.mirror}
+    turned = {frozenset(image.get(joint, joint) for joint in part) for part in record.parts.values()}
+    assert turned == {frozenset(part) for part in record.parts.values()}
 
 
 def test_well_known_facts_about_datasets() -> None:
@@ -147,32 +152,34 @@ def test_the_demo_has_no_two_novel_classes_that_mirror_each_other() -> None:
 
 @pytest.mark.parametrize(("name", "samples"), [("ntu_t", 30), ("ntu_s", 60)])
 def test_the_splits_of_dastm(name: str, samples: int) -> None:
-    each = split(name)
-    assert (len(each.train), len(each.val), len(each.test)) == (80, 20, 20)
-    assert sorted(each.train + each.val + each.test) == list(range(120))
-    assert (each.samples_per_class, each.seed, each.protocol) == (samples, 2022, "episodic")
-    assert (each.train[0], each.train[-1], each.val[0], each.test[0], each.test[-1]) == (0, 119, 14, 3, 118)
+    record = split(name)
+    assert (len(record.train), len(record.val), len(record.test)) == (80, 20, 20)
+    assert sorted(record.train + record.val + record.test) == list(range(120))
+    assert (record.samples_per_class, record.seed, record.protocol) == (samples, 2022, "episodic")
+    assert (record.train[0], record.train[-1], record.val[0], record.test[0], record.test[-1]) == (0, 119, 14, 3, 118)
 
 
 def test_the_draws_of_nw_ucla_follow_their_rule() -> None:
-    each = split("nw_ucla")
+    record = split("nw_ucla")
     wanted: list[tuple[int, ...]] = []
     number = 0
     while len(wanted) < 20:
-        keys = {label: sha256(f"nw_ucla/{each.seed}/{number}/{label}".encode()).hexdigest() for label in range(10)}
+        keys = {label: sha256(f"nw_ucla/{record.seed}/{number}/{label}".encode()).hexdigest() for label in range(10)}
         novel = tuple(sorted(sorted(keys, key=keys.__getitem__)[:5]))
         wanted += [novel] if novel not in wanted else []
         number += 1
-    assert [draw.test for draw in each.draws] == wanted
-    assert all(sorted(draw.train + draw.test) == list(range(10)) for draw in each.draws)
+    assert [draw.test for draw in record.draws] == wanted
+    assert all(sorted(draw.train + draw.test) == list(range(10)) for draw in record.draws)
 
 
 def test_the_facts_equal_the_sources_at_hand() -> None:
     classes = shared("data/facts/ntu120.txt").read_text(encoding="utf-8").split("\n")
     assert dataset("ntu120").classes == tuple(line.strip() for line in classes if line.strip())
     ucla = shared("data/facts/nw_ucla_10.txt").read_text(encoding="utf-8").splitlines()
-    each = dataset("nw_ucla")
-    assert [f"a{a:02d} {c}" for a, c in zip(each.actions, each.classes, strict=True)] == [line for line in ucla if line]
+    record = dataset("nw_ucla")
+    assert [f"a{a:02d} {c}" for a, c in zip(record.actions, record.classes, strict=True)] == [
+        line for line in ucla if line
+    ]
     for name, file in (("ntu60", "ntu60_missing_302"), ("ntu120", "ntu120_missing_535")):
         lines = shared(f"data/facts/{file}.txt").read_text(encoding="utf-8").split()
         assert missing_names(name) == set(lines)

@@ -20,7 +20,7 @@ HERE = Path(manifests.facts.__file__).parent
 
 
 def test_the_official_exemplar_comes_first_then_its_setup_and_camera() -> None:
-    found = [
+    clips = [
         "S001C001P001R001A007",
         "S002C003P001R001A007",
         "S001C003P009R001A007",
@@ -28,7 +28,7 @@ def test_the_official_exemplar_comes_first_then_its_setup_and_camera() -> None:
         "S001C003P008R001A007",
         "S001C003P001R001A007",
     ]
-    assert NTU.first_exemplars(6, found, PATTERN) == (
+    assert NTU.first_exemplars(6, clips, PATTERN) == (
         "S001C003P008R001A007",
         "S001C003P001R001A007",
         "S001C003P008R002A007",
@@ -54,7 +54,7 @@ def test_fewer_shots_are_part_of_more_and_order_is_irrelevant(numbers: list[int]
     assert sorted(ranked) == sorted(names)
 
 
-def test_data_of_ones_own_need_no_pattern() -> None:
+def test_custom_data_need_no_pattern() -> None:
     mine = replace(NTU, test=(0, 1), exemplars=("b", "z"), train=(2,))
     assert mine.first_exemplars(0, ["a", "c", "b"], "") == ("b", "a", "c")
 
@@ -99,7 +99,7 @@ def test_exemplars_that_do_not_fit_are_refused(change: dict[str, Any], words: st
         ),
     ],
 )
-def test_a_slip_in_a_file_is_named(tmp_path: Path, name: str, old: str, new: str, words: str) -> None:
+def test_a_mistake_in_a_file_is_named(tmp_path: Path, name: str, old: str, new: str, words: str) -> None:
     text = (HERE / "splits" / f"{name}.toml").read_text(encoding="utf-8")
     assert old in text
     mine = tmp_path / "mine.toml"
@@ -109,7 +109,7 @@ def test_a_slip_in_a_file_is_named(tmp_path: Path, name: str, old: str, new: str
     assert words in str(caught.value)
 
 
-def test_a_variation_says_only_what_differs(tmp_path: Path) -> None:
+def test_a_variation_gives_only_what_differs(tmp_path: Path) -> None:
     mine = tmp_path / "mine.toml"
     mine.write_text('base = "ntu60_one_shot"\ntitle = "mine"\ntrain = [1, 2, 3]\n', encoding="utf-8")
     assert split(str(mine)) == replace(NTU, name="mine", title="mine", train=(1, 2, 3), base="ntu60_one_shot")

@@ -15,21 +15,21 @@ OFFICIAL = [name for name in names("splits") if split(name).exemplars]
 
 
 def test_ntu120_one_shot_is_the_official_protocol() -> None:
-    each = split("ntu120_one_shot")
-    assert [label + 1 for label in each.test] == [
+    record = split("ntu120_one_shot")
+    assert [label + 1 for label in record.test] == [
         1, 7, 13, 19, 25, 31, 37, 43, 49, 55, 61, 67, 73, 79, 85, 91, 97, 103, 109, 115,
     ]  # fmt: skip
-    assert sorted(each.train + each.test) == list(range(120))
-    assert (len(each.train), each.val, each.protocol, each.choice) == (100, (), "exemplars", "first")
-    ends = [(each.exemplars[place][:4], each.exemplars[place][-4:]) for place in (0, 9, 10, 19)]
+    assert sorted(record.train + record.test) == list(range(120))
+    assert (len(record.train), record.val, record.protocol, record.choice) == (100, (), "exemplars", "first")
+    ends = [(record.exemplars[place][:4], record.exemplars[place][-4:]) for place in (0, 9, 10, 19)]
     assert ends == [("S001", "A001"), ("S001", "A055"), ("S018", "A061"), ("S018", "A115")]
 
 
 def test_ntu60_one_shot_is_its_first_half() -> None:
-    each, whole = split("ntu60_one_shot"), split("ntu120_one_shot")
-    assert (each.test, each.exemplars) == (whole.test[:10], whole.exemplars[:10])
-    assert sorted(each.train + each.test) == list(range(60))
-    assert (each.exemplars[0], each.exemplars[9]) == ("S001C003P008R001A001", "S001C003P008R001A055")
+    record, whole = split("ntu60_one_shot"), split("ntu120_one_shot")
+    assert (record.test, record.exemplars) == (whole.test[:10], whole.exemplars[:10])
+    assert sorted(record.train + record.test) == list(range(60))
+    assert (record.exemplars[0], record.exemplars[9]) == ("S001C003P008R001A001", "S001C003P008R001A055")
 
 
 # Test classes by the names that the papers print: PAINet, Table 5, and DASTM, Figure 4 ("writing" and "kicking").
@@ -67,40 +67,40 @@ def test_ntu_s_has_the_classes_of_ntu_t() -> None:
 
 @pytest.mark.parametrize("name", OFFICIAL)
 def test_exemplars_are_clips_of_their_classes(name: str) -> None:
-    each, data = split(name), dataset(split(name).dataset)
-    assert len(each.exemplars) == len(each.test)
-    for label, clip in zip(each.test, each.exemplars, strict=True):
+    record, data = split(name), dataset(split(name).dataset)
+    assert len(record.exemplars) == len(record.test)
+    for label, clip in zip(record.test, record.exemplars, strict=True):
         match = re.fullmatch(data.pattern, clip)
         assert match is not None
-        assert each.exemplar(label) == clip
+        assert record.exemplar(label) == clip
         if data.labels == "name":
             assert int(match["action"]) == label + 1
             assert (match["camera"], match["subject"], match["repetition"]) == ("003", "008", "001")
-    assert not set(each.exemplars) & missing_names(data.missing)
+    assert not set(record.exemplars) & missing_names(data.missing)
     assert {*OFFICIAL} >= {"ntu60_one_shot", "ntu120_one_shot", "ntu120_one_shot_dev", "ntu120_one_shot_20"}
 
 
 def test_the_development_split_takes_its_classes_from_training() -> None:
-    each, whole = split("ntu120_one_shot_dev"), split("ntu120_one_shot")
-    assert [label + 1 for label in each.val] == list(range(2, 117, 6))
-    assert sorted(each.train + each.val) == sorted(whole.train)
-    assert (each.test, each.exemplars, each.base) == (whole.test, whole.exemplars, whole.name)
+    record, whole = split("ntu120_one_shot_dev"), split("ntu120_one_shot")
+    assert [label + 1 for label in record.val] == list(range(2, 117, 6))
+    assert sorted(record.train + record.val) == sorted(whole.train)
+    assert (record.test, record.exemplars, record.base) == (whole.test, whole.exemplars, whole.name)
 
 
 def test_auxiliary_sizes_are_nested_and_leave_the_novel_classes_alone() -> None:
     whole = split("ntu120_one_shot")
     row = [split(f"ntu120_one_shot_{size}") for size in SIZES] + [whole]
-    assert [len(each.train) for each in row] == [20, 40, 60, 80, 100]
+    assert [len(record.train) for record in row] == [20, 40, 60, 80, 100]
     assert all(set(small.train) < set(large.train) for small, large in pairwise(row))
-    assert {(each.test, each.exemplars) for each in row} == {(whole.test, whole.exemplars)}
+    assert {(record.test, record.exemplars) for record in row} == {(whole.test, whole.exemplars)}
     assert set(row[0].train) == set(split("ntu120_one_shot_dev").val)
 
 
 def test_pku_mmd_holds_eleven_classes_out() -> None:
-    each = split("pku_mmd_one_shot")
-    assert [label + 1 for label in each.test] == [1, 6, 11, 16, 21, 26, 31, 36, 41, 46, 51]
-    assert sorted(each.train + each.test) == list(range(51))
-    assert (each.choice, each.exemplars) == ("first", ())
+    record = split("pku_mmd_one_shot")
+    assert [label + 1 for label in record.test] == [1, 6, 11, 16, 21, 26, 31, 36, 41, 46, 51]
+    assert sorted(record.train + record.test) == list(range(51))
+    assert (record.choice, record.exemplars) == ("first", ())
 
 
 def test_pku_mmd_2_is_the_protocol_of_skeletonx() -> None:
@@ -108,13 +108,13 @@ def test_pku_mmd_2_is_the_protocol_of_skeletonx() -> None:
     with_two_people = {12, 14, 16, 18, 21, 24, 26, 27, 29, 38}
     occurring = [action for action in range(1, 52) if action not in with_two_people]
     renumbered = (5, 10, 13, 16, 19, 21, 26, 30, 35, 40)
-    each, classes = split("pku_mmd_2_one_shot"), dataset("pku_mmd_2").classes
-    assert [label + 1 for label in each.test] == [occurring[number - 1] for number in renumbered]
-    assert [label + 1 for label in each.test] == list(range(5, 51, 5))
-    assert sorted(label + 1 for label in each.train + each.test) == occurring
-    assert not [label for label in each.classes if "other person" in classes[label] or "pocket" in classes[label]]
-    assert (each.exemplar(4), each.exemplar(49)) == ("A10N01-L_005", "A02N01-L_002")
-    assert len({clip.split("_")[0] for clip in each.exemplars}) == 8
+    record, classes = split("pku_mmd_2_one_shot"), dataset("pku_mmd_2").classes
+    assert [label + 1 for label in record.test] == [occurring[number - 1] for number in renumbered]
+    assert [label + 1 for label in record.test] == list(range(5, 51, 5))
+    assert sorted(label + 1 for label in record.train + record.test) == occurring
+    assert not [label for label in record.classes if "other person" in classes[label] or "pocket" in classes[label]]
+    assert (record.exemplar(4), record.exemplar(49)) == ("A10N01-L_005", "A02N01-L_002")
+    assert len({clip.split("_")[0] for clip in record.exemplars}) == 8
 
 
 def test_msr_pairs_has_all_choices_of_three_pairs() -> None:
@@ -137,20 +137,22 @@ def test_the_pairs_of_msr_pairs_are_opposites() -> None:
 
 
 def test_kinetics_is_the_list_of_the_appendix() -> None:
-    each = split("kinetics")
-    assert (len(each.train), len(each.val), len(each.test)) == (80, 20, 20)
-    assert sorted(each.train + each.val + each.test) == list(range(1, 121))
-    assert (each.samples_per_class, each.seed, each.protocol) == (100, 2022, "episodic")
-    assert (each.train[2], each.val[0], each.test[0], each.test[-1]) == (5, 4, 3, 115)
+    record = split("kinetics")
+    assert (len(record.train), len(record.val), len(record.test)) == (80, 20, 20)
+    assert sorted(record.train + record.val + record.test) == list(range(1, 121))
+    assert (record.samples_per_class, record.seed, record.protocol) == (100, 2022, "episodic")
+    assert (record.train[2], record.val[0], record.test[0], record.test[-1]) == (5, 4, 3, 115)
     appendix = shared("papers/dastm-appendix.txt").read_text(encoding="utf-8")
     lists = re.findall(r"(?:Train|Validation|Test): \[([\d,\s]+)\]", appendix)[3:]
-    assert [each.train, each.val, each.test] == [tuple(map(int, text.split(","))) for text in lists]
+    assert [record.train, record.val, record.test] == [tuple(map(int, text.split(","))) for text in lists]
 
 
 @pytest.mark.parametrize("name", names("splits"))
 def test_a_split_parts_classes_that_exist(name: str) -> None:
-    each, count = split(name), len(dataset(split(name).dataset).classes)
-    parts = [(each.train, each.val, each.test)] if not each.draws else [(d.train, (), d.test) for d in each.draws]
+    record, count = split(name), len(dataset(split(name).dataset).classes)
+    parts = (
+        [(record.train, record.val, record.test)] if not record.draws else [(d.train, (), d.test) for d in record.draws]
+    )
     for train, val, test in parts:
         labels = [*train, *val, *test]
         assert len(labels) == len(set(labels))

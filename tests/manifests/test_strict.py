@@ -1,4 +1,4 @@
-"""The strict reader: every slip in a TOML file is an error that names the place and the remedy."""
+"""Strict conversion: every mistake in a TOML file is an error that names the key and the remedy."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ GOOD = 'title = "x"\nrate = 1.5\npart = { size = 2 }\n'
         (GOOD + "rate = 2.0", "there: not readable as TOML: "),
     ],
 )
-def test_a_slip_names_place_and_remedy(text: str, words: str) -> None:
+def test_a_mistake_is_named_with_key_and_remedy(text: str, words: str) -> None:
     with pytest.raises(InvalidValue) as caught:
         build(Whole, parse(text, "there"), "there")
     assert str(caught.value).startswith(words)
@@ -65,7 +65,7 @@ def test_the_good_text_is_read_and_missing_keys_take_their_default() -> None:
     assert build(Whole, parse(GOOD, "there"), "there") == Whole("x", 1.5, Part(2, ()), ())
 
 
-def test_an_absent_file_and_a_file_that_is_not_text_are_fact_errors(tmp_path: Path) -> None:
+def test_an_absent_file_and_a_file_that_is_not_text_are_refused(tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_bytes(b"\xff\xfe")
     for name in ("none.toml", "bad.toml"):
         with pytest.raises(InvalidValue, match=f"{name}: cannot be read"):
@@ -83,11 +83,11 @@ numbers = st.floats(0, 1e300, allow_nan=False)
 
 
 @given(st.builds(Whole, texts, numbers, parts, st.lists(parts, max_size=3).map(tuple)))
-def test_what_is_written_is_read_back(whole: Whole) -> None:
+def test_a_record_is_equal_after_writing_and_reading(whole: Whole) -> None:
     assert build(Whole, parse(tomli_w.dumps(asdict(whole)), "there"), "there") == whole
 
 
 @given(st.text(max_size=40))
-def test_any_text_is_read_or_refused_as_a_fact_error(text: str) -> None:
+def test_any_text_is_read_or_refused(text: str) -> None:
     with suppress(InvalidValue):
         build(Whole, parse(text, "there"), "there")

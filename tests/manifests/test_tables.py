@@ -1,4 +1,4 @@
-"""A paper's table, as printed, becomes one record per cell; a slip in it is named."""
+"""A paper's table, as printed, becomes one record per cell; a mistake in it is named."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_a_table_becomes_records(tmp_path: Path) -> None:
     )
 
 
-def test_a_dash_is_no_number_and_variants_are_joined(tmp_path: Path) -> None:
+def test_a_dash_gives_no_record_and_variants_are_joined(tmp_path: Path) -> None:
     text = GOOD.replace("80.0", "-").replace("way = 5 }", 'way = 5, variant = "a" }')
     (tmp_path / "p.toml").write_text(text.replace("shot = 1 }", 'shot = 1, variant = "b" }'), encoding="utf-8")
     (row,) = read_tables(tmp_path / "p.toml")
@@ -56,7 +56,7 @@ def test_a_dash_is_no_number_and_variants_are_joined(tmp_path: Path) -> None:
         ("[[tables]]", "[[table]]", ": `table` is not a key of _Paper. Did you mean `tables`?"),
     ],
 )
-def test_a_slip_in_a_table_is_named(tmp_path: Path, old: str, new: str, words: str) -> None:
+def test_a_mistake_in_a_table_is_named(tmp_path: Path, old: str, new: str, words: str) -> None:
     assert GOOD.count(old) >= 1
     (tmp_path / "p.toml").write_text(GOOD.replace(old, new, 1), encoding="utf-8")
     with pytest.raises(InvalidValue) as caught:

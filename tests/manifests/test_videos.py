@@ -42,8 +42,8 @@ UNMATCHED = [
 
 
 def recordings(data: Dataset, path: str) -> list[str]:
-    found = [(layout, re.fullmatch(layout.pattern, path)) for layout in data.videos]
-    return [layout.name.format(**match.groupdict()) for layout, match in found if match]
+    matches = [(layout, re.fullmatch(layout.pattern, path)) for layout in data.videos]
+    return [layout.name.format(**match.groupdict()) for layout, match in matches if match]
 
 
 @pytest.mark.parametrize("name", names("datasets"))
@@ -68,8 +68,8 @@ def test_descriptions_agree_with_the_patterns(name: str) -> None:
 
 def test_videos_of_custom_datasets_have_the_clips_name_or_are_in_the_folder_of_its_class() -> None:
     def fits(path: str) -> list[str]:
-        found = [(layout, re.fullmatch(layout.pattern, path)) for layout in ANY_VIDEO]
-        return [layout.name.format(**match.groupdict()) for layout, match in found if match]
+        matches = [(layout, re.fullmatch(layout.pattern, path)) for layout in ANY_VIDEO]
+        return [layout.name.format(**match.groupdict()) for layout, match in matches if match]
 
     assert fits("clip_rgb.avi") == ["clip", "clip_rgb"]
     assert fits("run/7.mp4") == ["7", "7", "run-7"]

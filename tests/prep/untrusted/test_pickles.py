@@ -10,6 +10,7 @@ import os
 import pickle
 import struct
 import subprocess
+import time
 import tracemalloc
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +21,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from prep.errors import PrepError
 from prep.untrusted.pickles import UnsafePickle, load, loads
 
 PLAIN = {
@@ -59,8 +61,8 @@ def test_plain_data_comes_back(protocol: int, tmp_path: Path) -> None:
     (tmp_path / "a.pkl").write_bytes(pickle.dumps(PLAIN, protocol))
     assert same(PLAIN, load(tmp_path / "a.pkl"))
     shared_twice = [PLAIN["half"]] * 3
-    found = loads(pickle.dumps(shared_twice, protocol), "here")
-    assert found[0] is found[1]
+    loaded = loads(pickle.dumps(shared_twice, protocol), "here")
+    assert loaded[0] is loaded[1]
 
 
 def test_python_2_arrays_and_text() -> None:
@@ -121,6 +123,8 @@ HOSTILE = {
     "range": range(3),
     "hidden in a list": [1, [2, [SYSTEM]]],
     "key": {(1, 2): 3},
+    "real key": {0.5: 1},
+    "large key": {2**32: 1},
 }
 
 
@@ -219,8 +223,8 @@ def test_the_same_bytes_are_not_handed_out_without_end() -> None:
 
 
 def test_too_many_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("prep.untrusted.pickles.MOST_STEPS", 10)
-    with pytest.raises(UnsafePickle, match="takes more than 10 steps"):
+    monkeypatch.setattr("prep.untrusted._pickle_machine.MOST_READS", 10)
+    with pytest.raises(UnsafePickle, match="takes more than 10 reads"):
         loads(b"N0" * 10 + b"N.", "here")
 
 
@@ -231,6 +235,41 @@ def test_an_object_in_an_array_is_allowed_where_it_is_asked_for() -> None:
         loads(data, "here")
     with pytest.raises(UnsafePickle, match="posix.system"):
         loads(pickle.dumps(np.array({"a": SYSTEM}, object)), "here", boxed=True)
+
+
+def test_keys_of_one_hash_are_refused_at_once() -> None:
+    """In a dictionary of 100,000 keys with one hash, every key is compared with all before it: that takes minutes."""
+    data = pickle.dumps({number * (2**61 - 1): 0 for number in range(3)}, 4)
+    assert loads(pickle.dumps({2**32 - 1: "a", -1: "b", "c": 0, b"d": 0}), "here")[-1] == "b"
+    keys = b"".join(pickle.dumps(number * (2**61 - 1), 4)[11:-1] + b"N" for number in range(1, 100_001))
+    start = time.perf_counter()
+    for raw in (data, b"\x80\x04}(" + keys + b"u."):
+        with pytest.raises(UnsafePickle, match="keys are neither text nor integers below"):
+            loads(raw, "here")
+    assert time.perf_counter() - start < 5
+
+
+def test_memo_numbers_of_one_hash_are_refused_at_once() -> None:
+    puts = b"".join(b"p%d\n" % (number * (2**61 - 1)) for number in range(1, 100_001))
+    start = time.perf_counter()
+    with pytest.raises(UnsafePickle, match="under a number beyond"):
+        loads(b"N" + puts + b".", "here")
+    assert time.perf_counter() - start < 5
+
+
+def test_small_integers_that_collide_in_the_table_do_not_cost_much() -> None:
+    keys = b"".join(b"J" + struct.pack("<i", number << 16) + b"N" for number in range(-(2**15), 2**15))
+    start = time.perf_counter()
+    assert len(loads(b"\x80\x04}(" + keys + b"u.", "here")) == 2**16
+    assert time.perf_counter() - start < 5
+
+
+def test_a_named_pipe_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.pkl")
+    with pytest.raises(PrepError, match="a.pkl: is a named pipe"):
+        load(tmp_path / "a.pkl")
+    with pytest.raises(PrepError, match="b.pkl: cannot be read"):
+        load(tmp_path / "b.pkl")
 
 
 @given(st.binary(max_size=300))

@@ -14,7 +14,7 @@ import re
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 
 import numpy as np
 
@@ -218,7 +218,7 @@ class Machine(pickle._Unpickler):
         if self._allowance < 0:
             raise UnsafePickle("it uses the same bytes for array after array.")
 
-    dispatch: dict[int, Callable[[Any], None]] = (
+    dispatch: ClassVar[dict[int, Callable[[Any], None]]] = (
         dict.fromkeys(range(256), refuse)
         | {getattr(pickle, name)[0]: pickle._Unpickler.dispatch[getattr(pickle, name)[0]] for name in _PLAIN.split()}
         | {

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers import plain_kinetics
-from helpers import synthetic_forms as invented_forms
+from helpers import synthetic_formats as invented_forms
 from helpers import synthetic_kinect as invented_kinect
 from helpers import synthetic_own as invented_own
 from helpers import synthetic_pku as invented_pku

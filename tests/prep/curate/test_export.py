@@ -11,7 +11,7 @@ import pytest
 from helpers.shared import shared
 from helpers.shell import Shell
 from helpers.stores import embed, make_store
-from helpers.synthetic_forms import imported
+from helpers.synthetic_formats import imported
 
 from prep.curate import export as exporting
 from prep.curate.export import export

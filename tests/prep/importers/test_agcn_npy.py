@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.synthetic_forms import assert_holds, channels_first, clips, find, imported, npy_pkl
+from helpers.synthetic_formats import assert_holds, channels_first, clips, find, imported, npy_pkl
 
 from manifests.facts import dataset
 from prep.errors import PrepError

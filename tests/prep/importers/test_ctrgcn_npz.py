@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.shared import shared
-from helpers.synthetic_forms import Made, assert_holds, clips, ctrgcn, find, flat, imported, one_hot
+from helpers.synthetic_formats import Made, assert_holds, clips, ctrgcn, find, flat, imported, one_hot
 
 from manifests.facts import dataset
 from prep.build.build import BadFiles

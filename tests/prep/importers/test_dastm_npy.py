@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.synthetic_forms import Made, assert_holds, channels_first, clips, find, imported
+from helpers.synthetic_formats import Made, assert_holds, channels_first, clips, find, imported
 
 from prep.build.build import BadFiles
 from prep.errors import PrepError

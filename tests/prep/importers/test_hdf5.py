@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pytest
 from helpers.stores import make_store
-from helpers.synthetic_forms import find, imported
+from helpers.synthetic_formats import find, imported
 
 from prep.curate.export import export
 from prep.errors import PrepError

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.synthetic_forms import Made, assert_holds, channels_first, clips, find, flat, imported, one_hot
+from helpers.synthetic_formats import Made, assert_holds, channels_first, clips, find, flat, imported, one_hot
 
 from manifests.facts import dataset
 from prep.errors import PrepError

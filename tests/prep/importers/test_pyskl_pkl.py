@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.synthetic_forms import Made, annotation, assert_holds, clips, find, imported
+from helpers.synthetic_formats import Made, annotation, assert_holds, clips, find, imported
 
 from prep.errors import PrepError
 from prep.untrusted.pickles import UnsafePickle

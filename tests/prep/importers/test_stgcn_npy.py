@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from helpers.synthetic_forms import assert_holds, clips, find, imported, npy_pkl
+from helpers.synthetic_formats import assert_holds, clips, find, imported, npy_pkl
 
 from manifests.facts import dataset
 

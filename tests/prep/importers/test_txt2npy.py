@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.synthetic_forms import Made, assert_holds, clips, imported
+from helpers.synthetic_formats import Made, assert_holds, clips, imported
 
 from prep.build.build import BadFiles
 

@@ -10,7 +10,7 @@ import pytest
 from helpers.built import built
 from helpers.plain_ntu import plain_read
 from helpers.real_ntu import real_files
-from helpers.synthetic_forms import clips, imported, npy_pkl
+from helpers.synthetic_formats import clips, imported, npy_pkl
 from helpers.synthetic_kinect import marked, people
 from helpers.synthetic_ntu import person, text
 from helpers.synthetic_pku import label_text, recording, skeleton_text, write

@@ -15,5 +15,6 @@ strict.py    strict conversion of TOML and JSON values to frozen dataclasses
 rules.py     checks that several records share
 folder.py    the names in a folder
 digest.py    sha256 digests
+text.py      names from outside, made safe to print
 user_code.py a user's own .py file as a module
 """

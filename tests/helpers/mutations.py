@@ -1,7 +1,7 @@
-"""Broken inputs from whole ones: bytes, words and JSON trees changed by chance, each input by its number alone.
+"""Broken inputs made from valid ones: bytes, words and trees of values, changed at random by a seeded generator.
 
-Coverage-guided fuzzing (atheris) does not see the compiled scanners, so this starts from valid files instead and breaks
-them in the ways that files break and attackers break them.
+Coverage-guided fuzzing (atheris) does not see the compiled scanners, so these start from valid files instead and damage
+them as transfers and attackers do.
 """
 
 from __future__ import annotations
@@ -35,19 +35,24 @@ VALUES: list[Any] = [
 
 
 def broken_bytes(seeds: Sequence[bytes], rng: random.Random) -> bytes:
-    """A seed with one to four changes of its bytes or words."""
+    """One of the seeds with one to four changes of its bytes or words."""
     data = bytearray(rng.choice(seeds))
     for _ in range(rng.choice((1, 1, 1, 2, 3, 4))):
         rng.choice(_CHANGES)(data, seeds, rng)
     return bytes(data)
 
 
-def broken_json(seeds: Sequence[Any], rng: random.Random) -> bytes:
-    """A seed, a JSON value, with one to three of its inner values exchanged, dropped, multiplied or renamed."""
-    value = json.loads(json.dumps(rng.choice(seeds)))
+def broken_value(seeds: Sequence[Any], rng: random.Random) -> Any:
+    """One of the seeds, a tree of lists and dictionaries, with one to three values replaced, removed or repeated."""
+    value = copy.deepcopy(rng.choice(seeds))
     for _ in range(rng.choice((1, 1, 2, 3))):
         value = _exchanged(value, rng)
-    return json.dumps(value).encode()[:LONGEST]
+    return value
+
+
+def broken_json(seeds: Sequence[Any], rng: random.Random) -> bytes:
+    """The JSON text of a broken value."""
+    return json.dumps(broken_value(seeds, rng)).encode()[:LONGEST]
 
 
 def _exchanged(value: Any, rng: random.Random) -> Any:
@@ -65,50 +70,50 @@ def _exchanged(value: Any, rng: random.Random) -> Any:
     return value
 
 
-def _place(data: bytearray, rng: random.Random) -> int:
-    # The beginning of a file is where its sizes stand.
+def _position(data: bytearray, rng: random.Random) -> int:
+    # The start of a file contains its sizes.
     return rng.randrange(min(len(data), 64) if rng.random() < 0.3 else len(data)) if data else 0
 
 
 def _flip(data: bytearray, _: Sequence[bytes], rng: random.Random) -> None:
     if data:
-        data[_place(data, rng)] ^= 1 << rng.randrange(8)
+        data[_position(data, rng)] ^= 1 << rng.randrange(8)
 
 
 def _byte(data: bytearray, _: Sequence[bytes], rng: random.Random) -> None:
     if data:
-        data[_place(data, rng)] = rng.randrange(256)
+        data[_position(data, rng)] = rng.randrange(256)
 
 
 def _drop(data: bytearray, _: Sequence[bytes], rng: random.Random) -> None:
-    at = _place(data, rng)
+    at = _position(data, rng)
     del data[at : at + rng.choice((1, 2, 8, 100, 1000))]
 
 
 def _cut(data: bytearray, _: Sequence[bytes], rng: random.Random) -> None:
-    del data[_place(data, rng) :]
+    del data[_position(data, rng) :]
 
 
 def _double(data: bytearray, _: Sequence[bytes], rng: random.Random) -> None:
-    at = _place(data, rng)
+    at = _position(data, rng)
     data[at:at] = data[at : at + rng.choice((1, 4, 40, 400))] * rng.choice((1, 1, 2, 10))
 
 
 def _splice(data: bytearray, seeds: Sequence[bytes], rng: random.Random) -> None:
     other = rng.choice(seeds)
     start = rng.randrange(len(other)) if other else 0
-    at = _place(data, rng)
+    at = _position(data, rng)
     data[at : at + rng.choice((0, 10, 200))] = other[start : start + rng.choice((4, 40, 400))]
 
 
 def _insert(data: bytearray, _: Sequence[bytes], rng: random.Random) -> None:
-    at = _place(data, rng)
+    at = _position(data, rng)
     data[at:at] = rng.choice(WORDS)
 
 
 def _word(data: bytearray, _: Sequence[bytes], rng: random.Random) -> None:
-    """One word, up to the next blank, comma or bracket, for another."""
-    start = end = _place(data, rng)
+    """Replace one word, up to the next blank, comma or bracket."""
+    start = end = _position(data, rng)
     while start and data[start - 1] not in b" \n\r\t,:[]{}":
         start -= 1
     while end < len(data) and data[end] not in b" \n\r\t,:[]{}":
@@ -117,8 +122,8 @@ def _word(data: bytearray, _: Sequence[bytes], rng: random.Random) -> None:
 
 
 def _number(data: bytearray, _: Sequence[bytes], rng: random.Random) -> None:
-    """Four or eight bytes as a length would stand there."""
-    at, width = _place(data, rng), rng.choice((1, 2, 4, 8))
+    """Replace one to eight bytes by a number, as if they were a length."""
+    at, width = _position(data, rng), rng.choice((1, 2, 4, 8))
     number = rng.choice((0, 1, 2**7, 2**8 - 1, 2**16 - 1, 2**31 - 1, 2**32 - 1, 2**40, 2**63 - 1, rng.getrandbits(64)))
     data[at : at + width] = (number % 2 ** (8 * width)).to_bytes(width, rng.choice(("little", "big")))  # type: ignore[arg-type]
 

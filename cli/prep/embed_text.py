@@ -8,20 +8,26 @@ from typing import TYPE_CHECKING
 import click
 
 from cli import options
-from cli.prep._embed import model, options_of_encoders, the_store
+from cli.prep._embed import encoder_options, load_encoder, store_or_only
 from manifests.facts import custom_prompts
 from manifests.facts import prompts as prompts_of
 
 if TYPE_CHECKING:
-    from prep.embedding.job import Stored
+    from prep.embedding.job import StoredType
     from prep.encoders._encoder import Precision
 
 
 @click.command("embed-text")
 @options.store_path
-@options_of_encoders
-@click.option("--prompts", default="", help="A set of sentences: bare, person, actionclip [default: the encoder's].")
-@click.option("--prompt", "own", multiple=True, metavar="SENTENCE", help="One with {} for the class name; several.")
+@encoder_options
+@click.option("--prompts", default="", help="Name of a set: bare, person, actionclip [default: the encoder's].")
+@click.option(
+    "--prompt",
+    "templates",
+    multiple=True,
+    metavar="SENTENCE",
+    help="Your own sentence with {} for the class name; may be repeated.",
+)
 @options.device
 @options.as_json
 @options.plain_errors
@@ -31,26 +37,26 @@ def command(
     weights: str,
     name: str,
     precision: Precision,
-    stored: Stored,
+    stored: StoredType,
     replace: bool,
     prompts: str,
-    own: tuple[str, ...],
+    templates: tuple[str, ...],
     device: str,
     json_: bool,
 ) -> None:
-    """Embed the class names of a store, and keep the vectors in it; those of several sentences are averaged."""
+    """Embed the class names of a store and write the vectors into the store; those of several prompts are averaged."""
     from prep.embedding.job import TextJob
     from prep.embedding.texts import embed_texts
 
-    if prompts and own:
+    if prompts and templates:
         raise click.UsageError("--prompts names a set, --prompt gives sentences: take one of them.")
-    opened = the_store(store)
-    loaded = model(encoder, weights, device, precision)
-    said = custom_prompts(own) if own else prompts_of(prompts or loaded.facts.prompts)
-    job = TextJob(opened, loaded, said.templates, name or loaded.facts.name, stored, replace)
+    opened = store_or_only(store)
+    loaded = load_encoder(encoder, weights, device, precision)
+    chosen = custom_prompts(templates) if templates else prompts_of(prompts or loaded.facts.prompts)
+    job = TextJob(opened, loaded, chosen.templates, name or loaded.facts.name, stored, replace)
     result = embed_texts(job)
     text = f"{result.store}: {result.name}: {result.classes} class names as {_quoted(result.prompts)}"
-    text += "" if result.fresh else "\n  They were there already."
+    text += "" if result.fresh else "\n  Nothing new to embed."
     options.emit(json_, asdict(result), f"{text}\n  digest {result.digest}")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -12,33 +12,50 @@ import click
 
 from cli import options
 from cli.bars import meter
-from cli.prep._embed import in_workspace, model, options_of_encoders, the_store
+from cli.prep._embed import encoder_options, in_workspace, load_encoder, store_or_only
 from cli.prep._store import RANDOM
-from cli.workers import sturdy_executor
+from cli.workers import TIMEOUT, decoding_workers
 
 if TYPE_CHECKING:
-    from prep.embedding.job import Stored, VideoJob
-    from prep.embedding.videos import Result
+    from prep.embedding.job import StoredType, VideoJob
+    from prep.embedding.videos import Result, Workers
     from prep.encoders._encoder import Precision
+    from prep.progress import Work
     from prep.video.request import Crop, DecoderName
 
-SHOWN = 20
+LINES_SHOWN = 20
 
 
 @click.command("embed-videos")
 @options.store_path
+@click.option("--videos", type=click.Path(path_type=Path), help="Folder of videos [default: the dataset's raw folder].")
+@encoder_options
+@click.option("--frames", type=click.IntRange(min=1), help="Frames per clip [default: the weights' own number].")
 @click.option(
-    "--videos", type=click.Path(path_type=Path), help="Folder of videos [default: the data set's raw folder]."
+    "--crop",
+    default="joints",
+    show_default=True,
+    type=click.Choice(["joints", "whole"]),
+    help="Crop to the joints or keep the whole frame.",
 )
-@options_of_encoders
-@click.option("--frames", type=click.IntRange(min=1), help="Frames of a clip [default: what the weights take].")
 @click.option(
-    "--crop", default="joints", show_default=True, type=click.Choice(["joints", "whole"]), help="What is shown."
+    "--decoder",
+    default="auto",
+    show_default=True,
+    type=click.Choice(["auto", "pyav", "decord"]),
+    help="Library that decodes.",
 )
-@click.option("--decoder", default="auto", show_default=True, type=click.Choice(["auto", "pyav", "decord"]))
 @options.device
-@click.option("--batch", default=16, show_default=True, type=click.IntRange(min=1), help="Clips encoded at once.")
+@click.option("--batch", default=16, show_default=True, type=click.IntRange(min=1), help="Clips per batch.")
 @click.option("--workers", type=click.IntRange(min=1), help="Decoding processes [default: one per core].")
+@click.option(
+    "--timeout",
+    default=TIMEOUT,
+    show_default=True,
+    metavar="SECONDS",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Longest time for decoding one clip; not on a cluster.",
+)
 @click.option("--scheduler", default="", metavar="ADDRESS", help="Decode on this Dask cluster, tcp://host:8786.")
 @options.as_json
 @options.plain_errors
@@ -49,7 +66,7 @@ def command(
     weights: str,
     name: str,
     precision: Precision,
-    stored: Stored,
+    stored: StoredType,
     replace: bool,
     frames: int | None,
     crop: Crop,
@@ -57,68 +74,78 @@ def command(
     device: str,
     batch: int,
     workers: int | None,
+    timeout: float,
     scheduler: str,
     json_: bool,
 ) -> None:
-    """Embed the videos that belong to the clips of a store, and keep the vectors in it.
+    """Embed the videos of a store's clips and write the vectors into the store.
 
-    What was stopped is continued by the same command; clips that have a vector are left as they are.
+    Run the same command again to continue after a stop; clips that have a vector are skipped.
 
-    Exit status 3: some videos are bad and named; all others are embedded. Mend them and run the same command.
+    Unreadable videos are listed and skipped (exit status 3); fix them and run the same command again.
     """
     from prep.embedding.job import VideoJob
     from prep.video.request import Wanted
 
-    opened = the_store(store)
-    loaded = model(encoder, weights, device, precision)
+    opened = store_or_only(store)
+    loaded = load_encoder(encoder, weights, device, precision)
     count = frames or loaded.encoder.frames or loaded.facts.frames
     job = VideoJob(
         store=opened,
         videos=in_workspace(videos, opened.info.dataset),
-        model=loaded,
+        loaded=loaded,
         wanted=Wanted(count, loaded.encoder.size, crop, decoder),
         name=name or loaded.facts.name,
         batch=batch,
         stored=stored,
         replace=replace,
     )
-    result, seconds = run(job, workers or os.cpu_count() or 1, scheduler, json_)
-    options.emit(json_, {**asdict(result), "seconds": seconds}, told(result, job, seconds))
+    with decoding_workers(workers or os.cpu_count() or 1, scheduler, timeout) as pool:
+        result, seconds = run(job, pool, json_)
+    options.emit(json_, {**asdict(result), "seconds": seconds}, format_result(result, job, seconds))
     if result.bad:
         raise SystemExit(options.BAD_FILES)
 
 
-def run(job: VideoJob, workers: int, scheduler: str, quiet: bool) -> tuple[Result, dict[str, float]]:
-    """Embed with a bar, and the seconds that went by until each stage was over."""
-    from prep.embedding.videos import Embedding, Workers, embed_videos
+def run(job: VideoJob, workers: Workers, quiet: bool) -> tuple[Result, dict[str, float]]:
+    """Embed with a progress bar; the seconds spent in each stage are returned with the result."""
+    from prep.embedding.videos import embed_videos
 
     seconds = {"decoding": 0.0, "encoding": 0.0}
-    with meter(quiet) as bars, sturdy_executor(workers, scheduler) as (pool, at_once, died):
-        last = monotonic()
-        for record in embed_videos(job, Workers(pool, at_once, died)):
-            if not isinstance(record, Embedding):
-                return record, seconds
-            now = monotonic()
-            seconds[record.stage] += now - last
-            last = now
-            bars.show("embedding", record.done, record.total, f"{record.bad} bad" if record.bad else "")
-    raise AssertionError("embed_videos ended without a result")
+    with meter(quiet) as bars:
+        result = bars.run(_timed(embed_videos(job, workers), seconds), "embedding")
+    return result, seconds
 
 
-def told(result: Result, job: VideoJob, seconds: dict[str, float]) -> str:
+def _timed(work: Work[Result], seconds: dict[str, float]) -> Work[Result]:
+    """The same work as one stage; the time until each step is added to `seconds` of its stage."""
+    last = monotonic()
+    while True:
+        try:
+            step = next(work)
+        except StopIteration as stop:
+            result: Result = stop.value
+            return result
+        now = monotonic()
+        seconds[step.stage] += now - last
+        last = now
+        yield replace(step, stage="")
+
+
+def format_result(result: Result, job: VideoJob, seconds: dict[str, float]) -> str:
     """The result as text."""
     lines = [
         f"{result.store}: {result.name}: {result.embedded:,} of {result.clips:,} clips have a vector of "
-        f"{job.model.encoder.width} numbers{RANDOM * job.model.facts.random}",
+        f"{job.loaded.encoder.width} numbers{RANDOM * job.loaded.facts.random}",
         f"  digest {result.digest}",
     ]
     if result.now:
         pace = result.now / max(sum(seconds.values()), 1e-9)
-        kept = result.fresh - result.now
-        before = f"; {kept:,} were kept from a run that was stopped" if kept > 0 else ""
+        resumed = result.fresh - result.now
+        before = f"; {resumed:,} were kept from a run that was stopped" if resumed > 0 else ""
         lines.append(
-            f"  {result.now:,} worked on at {pace:,.1f} clips/s: {seconds['decoding']:.1f} s waiting for decoding, "
-            f"{seconds['encoding']:.1f} s encoding{before}"
+            f"  {result.now:,} clips in this run, {pace:,.1f} clips/s: {seconds['decoding']:.1f} s waiting for "
+            f"decoding, {seconds['encoding']:.1f} s encoding{before}"
         )
     else:
         lines.append("  Nothing new to embed.")
@@ -127,11 +154,11 @@ def told(result: Result, job: VideoJob, seconds: dict[str, float]) -> str:
     lines += _listed("note", result.notes)
     if result.unused or result.unmatched:
         lines.append(
-            f"  {result.unused:,} videos belong to no clip of the store, {result.unmatched:,} are named otherwise"
+            f"  {result.unused:,} videos belong to no clip of the store, {result.unmatched:,} have names of no layout"
         )
     return "\n".join(lines)
 
 
-def _listed(what: str, rows: list[tuple[str, str]] | tuple[tuple[str, str], ...]) -> list[str]:
-    lines = [f"  {what}: {name}{f': {reason}' if reason else ''}" for name, reason in rows[:SHOWN]]
-    return lines + ([f"  ... and {len(rows) - SHOWN:,} more; --json has all"] if len(rows) > SHOWN else [])
+def _listed(title: str, rows: list[tuple[str, str]] | tuple[tuple[str, str], ...]) -> list[str]:
+    lines = [f"  {title}: {name}{f': {reason}' if reason else ''}" for name, reason in rows[:LINES_SHOWN]]
+    return lines + ([f"  ... and {len(rows) - LINES_SHOWN:,} more; --json has all"] if len(rows) > LINES_SHOWN else [])

@@ -12,14 +12,14 @@ from dataclasses import replace
 import numpy as np
 
 from prep.errors import PrepError
-from prep.store.embedding_key import AboutText, AboutVideo, KeyMismatch, check_same, check_together
-from prep.store.embeddings import Embedded, embedded
+from prep.store.embedding_key import KeyMismatch, TextMetadata, VideoMetadata, check_same, check_together
+from prep.store.embeddings import Embedding, open_embedding
 from prep.store.info import software
 from prep.store.keep_embedding import keep_texts, keep_videos
 from prep.store.read import Store
 
-Videos = Sequence[tuple[Embedded, AboutVideo]]
-Texts = Sequence[tuple[Embedded, AboutText]]
+Videos = Sequence[tuple[Embedding, VideoMetadata]]
+Texts = Sequence[tuple[Embedding, TextMetadata]]
 
 
 def unite(stores: Sequence[Store], merged: Store) -> Store:
@@ -48,14 +48,14 @@ def left_out(stores: Sequence[Store]) -> Mapping[str, str]:
 
 
 def _names(stores: Sequence[Store]) -> set[str]:
-    return {unit.partition("/")[0] for store in stores for unit in store.manifest.embedded}
+    return {name for store in stores for name in store.embeddings}
 
 
 def _held(stores: Sequence[Store], name: str) -> tuple[Videos, Texts]:
     """What each store holds under a name, of videos and of class names. Raises PrepError."""
-    found = [embedded(store, name) for store in stores if name in _names([store])]
-    videos = [(held, held.about_video) for held in found if held.about_video]
-    return videos, [(held, held.about_text) for held in found if held.about_text]
+    found = [open_embedding(store, name) for store in stores if name in store.embeddings]
+    videos = [(held, held.video_metadata) for held in found if held.video_metadata]
+    return videos, [(held, held.text_metadata) for held in found if held.text_metadata]
 
 
 def _check(videos: Videos, texts: Texts) -> None:
@@ -70,7 +70,7 @@ def _check(videos: Videos, texts: Texts) -> None:
         check_together(videos[0][1].key, texts[0][1].key, _beside(videos[0][0], texts[0][0]))
 
 
-def _beside(held: Embedded, other: Embedded) -> str:
+def _beside(held: Embedding, other: Embedding) -> str:
     return f"`{held.name}` of {other.store.path}, there, and of {held.store.path}, here"
 
 

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from prep.store.embedding_key import TextKey, VideoKey
-from prep.store.embeddings import embedded
-from prep.store.manifest import EMBEDDINGS
+from prep.store.embeddings import open_embedding
 from prep.store.read import Store, StoreInfo
 
 
@@ -68,9 +67,9 @@ def summarise(store: Store) -> Summary:
 
 
 def _embeddings(store: Store) -> Iterator[Vectors]:
-    for name in sorted({unit.partition("/")[0] for unit in store.manifest.embedded}):
-        held = embedded(store, name)
-        about = held.about_video or held.about_text
+    for name, parts in store.embeddings.items():
+        held = open_embedding(store, name)
+        about = held.video_metadata or held.text_metadata
         if about is None:
             continue
         yield Vectors(
@@ -80,11 +79,9 @@ def _embeddings(store: Store) -> Iterator[Vectors]:
             named=about.named,
             random=about.random,
             width=held.width,
-            clips=int(held.done.sum()) if held.about_video else 0,
-            classes=store.shape_of(f"{EMBEDDINGS}/{name}/text")[0] if held.about_text else 0,
-            video=held.about_video.key if held.about_video else None,
-            text=held.about_text.key if held.about_text else None,
-            digests={
-                unit: mark.digest for unit, mark in store.manifest.embedded.items() if unit.startswith(f"{name}/")
-            },
+            clips=int(held.done.sum()) if held.video_metadata else 0,
+            classes=held.classes,
+            video=held.video_metadata.key if held.video_metadata else None,
+            text=held.text_metadata.key if held.text_metadata else None,
+            digests={str(part): store.manifest.embedded[str(part)].digest for part in parts},
         )

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from prep.store.embeddings import PARTS, arrays_of, embedded, read_array, unfit
+from prep.store.embedding_key import ARRAYS, EmbeddingPart
+from prep.store.embeddings import attributes_of, open_embedding, read_array, unfit
 from prep.store.manifest import (
     AGAIN,
-    EMBEDDINGS,
     Block,
     EmbeddingEntry,
     StoreError,
@@ -74,25 +74,25 @@ def _check_consistent(store: Store) -> None:
 
 def _embeddings(store: Store) -> Iterator[str]:
     """The name of each array of an embedding once it is checked."""
-    for unit, entry in sorted(store.manifest.embedded.items()):
-        if not entry.arrays or set(entry.arrays) != set(arrays_of(unit)):
-            raise unfit(store, unit, "does not have the arrays of an embedding")
-        embedded(store, unit.partition("/")[0])
-        about = store.attributes(f"{EMBEDDINGS}/{unit}")
-        if embedding_digest(about, entry.arrays, store.digest) != entry.digest:
-            raise unfit(store, unit, "differs from its digest, or is of other clips")
-        yield from _arrays(store, unit, entry)
+    for key, entry in sorted(store.manifest.embedded.items()):
+        part = EmbeddingPart.parse(key)
+        if not entry.arrays or set(entry.arrays) != set(part.arrays):
+            raise unfit(store, part, "does not have the arrays of an embedding")
+        open_embedding(store, part.name)
+        if embedding_digest(attributes_of(store, part), entry.arrays, store.digest) != entry.digest:
+            raise unfit(store, part, "differs from its digest, or is of other clips")
+        yield from _arrays(store, part, entry)
 
 
-def _arrays(store: Store, unit: str, entry: EmbeddingEntry) -> Iterator[str]:
-    name, _, part = unit.partition("/")
-    held = {}
-    for array, path in zip(PARTS[part], arrays_of(unit), strict=True):
-        held[array] = read_array(store, name, array)
-        _compare(store, path, array_digest(held[array]), entry.arrays[path])
+def _arrays(store: Store, part: EmbeddingPart, entry: EmbeddingEntry) -> Iterator[str]:
+    arrays = {}
+    for array, path in zip(ARRAYS[part.kind], part.arrays, strict=True):
+        arrays[array] = read_array(store, part.name, array)
+        _compare(store, path, array_digest(arrays[array]), entry.arrays[path])
         yield path
-    done = held.get("done", np.ones(len(held[part]), bool))
-    if not np.isfinite(held[part][done]).all():
-        raise unfit(store, unit, "holds values that are not finite")
-    if held[part][~done].any():
-        raise unfit(store, unit, "has vectors of clips that it says have none")
+    vectors = arrays[part.kind]
+    done = arrays.get("done", np.ones(len(vectors), bool))
+    if not np.isfinite(vectors[done]).all():
+        raise unfit(store, part, "holds values that are not finite")
+    if vectors[~done].any():
+        raise unfit(store, part, "has vectors of clips that it says have none")

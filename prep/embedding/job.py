@@ -1,4 +1,4 @@
-"""What an embedding of videos or class names is asked for."""
+"""Jobs: which videos or class names to embed, with which encoder, into which store."""
 
 from __future__ import annotations
 
@@ -10,84 +10,90 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prep.encoders._encoder import Encoder, EncoderError, Facts, Precision
-from prep.store.embedding_key import AboutText, AboutVideo, Rows, TextKey, VideoKey
+from prep.store.embedding_key import Rows, TextKey, TextMetadata, VideoKey, VideoMetadata
 from prep.store.info import software
 from prep.store.read import Store
 from prep.video.request import Wanted
 
-Stored = Literal["float32", "float16"]
+StoredType = Literal["float32", "float16"]
 
 
 @dataclass(frozen=True)
-class Model:
-    """A loaded encoder with its facts, the weights as the user named them, and the precision it computes in."""
+class LoadedEncoder:
+    """A loaded encoder with its facts, the user's name for its weights, and its compute precision."""
 
     facts: Facts
     encoder: Encoder
-    named: str
+    weights_name: str
     precision: Precision
 
 
 @dataclass(frozen=True)
 class VideoJob:
-    """Embed the videos below `videos` of the clips of `store`, under `name`; `batch` clips go through at once."""
+    """Embed the videos of the clips of `store`, found below the folder `videos`, as the embedding `name`.
+
+    `batch` is the number of clips that are encoded together, `stored` the data type of stored vectors. With `replace`
+    all vectors of videos under this name are computed again; otherwise only the missing ones.
+    """
 
     store: Store
     videos: Path
-    model: Model
+    loaded: LoadedEncoder
     wanted: Wanted
     name: str
     batch: int
-    stored: Stored = "float32"
+    stored: StoredType = "float32"
     replace: bool = False
 
     @property
     def key(self) -> VideoKey:
-        """All that the vectors depend on."""
+        """All settings that the vectors depend on."""
         return VideoKey(
-            encoder=self.model.facts.name,
-            weights=self.model.encoder.weights,
+            encoder=self.loaded.facts.name,
+            weights=self.loaded.encoder.weights,
             frames=self.wanted.frames,
             size=self.wanted.size,
             crop=self.wanted.crop,
             decoder=self.wanted.decoder,
-            precision=self.model.precision,
+            precision=self.loaded.precision,
             dtype=self.stored,
         )
 
-    def about(self, bad: Rows, notes: Rows) -> AboutVideo:
-        """What the array will say of itself."""
-        return AboutVideo(self.key, self.model.named, self.model.facts.random, software(), bad, notes)
+    def metadata(self, bad: Rows, notes: Rows) -> VideoMetadata:
+        """The attributes of the stored vectors."""
+        return VideoMetadata(self.key, self.loaded.weights_name, self.loaded.facts.random, software(), bad, notes)
 
 
 @dataclass(frozen=True)
 class TextJob:
-    """Embed the class names of `store`, in the sentences that `prompts` make of them, under `name`."""
+    """Embed the class names of `store`, as sentences made with `prompts`, as the embedding `name`."""
 
     store: Store
-    model: Model
+    loaded: LoadedEncoder
     prompts: tuple[str, ...]
     name: str
-    stored: Stored = "float32"
+    stored: StoredType = "float32"
     replace: bool = False
 
     @property
     def key(self) -> TextKey:
-        """All that the vectors depend on."""
-        encoder = self.model.encoder
-        return TextKey(self.model.facts.name, encoder.weights, self.prompts, self.model.precision, self.stored)
+        """All settings that the vectors depend on."""
+        weights = self.loaded.encoder.weights
+        return TextKey(self.loaded.facts.name, weights, self.prompts, self.loaded.precision, self.stored)
 
-    def about(self) -> AboutText:
-        """What the array will say of itself."""
-        return AboutText(self.key, self.model.named, self.model.facts.random, software())
+    def metadata(self) -> TextMetadata:
+        """The attributes of the stored vectors."""
+        return TextMetadata(self.key, self.loaded.weights_name, self.loaded.facts.random, software())
 
 
-def stored(vectors: NDArray[np.float32], kind: Stored) -> NDArray[Any]:
-    """Vectors as they are kept. float16 reaches to 65,504; what is larger would become infinite.
+def as_stored(vectors: NDArray[np.float32], dtype: StoredType) -> NDArray[Any]:
+    """Convert vectors to the data type in which they are stored. The largest float16 is 65,504.
 
-    Raises EncoderError for numbers that are not finite.
+    Raises EncoderError for numbers that are not finite in this type.
     """
-    kept = vectors.astype(kind)
-    if not np.isfinite(kept).all():
-        raise EncoderError(f"a vector is not finite as {kind}. Take --stored float32, or other weights or --precision.")
-    return kept
+    converted = vectors.astype(dtype)
+    if not np.isfinite(converted).all():
+        raise EncoderError(
+            f"a vector is not finite as {dtype}. Take --stored float32, or other weights or --precision."
+        )
+    return converted

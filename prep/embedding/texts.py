@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from prep.embedding.job import TextJob, stored
+from prep.embedding.job import TextJob, as_stored
 from prep.encoders._encoder import Encoder
-from prep.files import disk_errors, locked
-from prep.store.embedding_key import check_same, check_together
-from prep.store.embeddings import embedded
-from prep.store.keep_embedding import check_name, keep_texts, working
+from prep.store.embedding_key import EmbeddingPart, check_same, check_together
+from prep.store.embeddings import open_embedding
+from prep.store.keep_embedding import check_name, keep_texts, locked_store
 
 
 @dataclass(frozen=True)
 class TextResult:
-    """What an embedding of class names came to; `fresh` is whether it was made now."""
+    """The outcome of embedding class names; `fresh` is False if the store had these vectors already."""
 
     store: str
     name: str
@@ -29,35 +28,35 @@ class TextResult:
 
 
 def embed_texts(job: TextJob) -> TextResult:
-    """Embed every class name of the store, unless it has them already.
+    """Embed every class name of the store, unless it has these vectors already.
 
-    Raises KeyMismatch when it has others under the name, or videos of another encoder; EncoderError.
+    Raises KeyMismatch when it has other ones under this name, or videos of another encoder; EncoderError.
     """
     check_name(job.name)
-    beside, store = working(job.store), job.store
-    with locked(beside), disk_errors(beside):
-        fresh = not _there(job)
+    with locked_store(job.store) as (store, _):
+        job = replace(job, store=store)
+        fresh = not _is_embedded(job)
         if fresh:
-            vectors = averaged(job.model.encoder, store.info.classes, job.prompts)
-            store = keep_texts(store, job.name, stored(vectors, job.stored), job.about())
-    digest = store.manifest.embedded[f"{job.name}/text"].digest
+            vectors = mean_over_prompts(job.loaded.encoder, store.info.classes, job.prompts)
+            store = keep_texts(store, job.name, as_stored(vectors, job.stored), job.metadata())
+    digest = store.manifest.embedded[str(EmbeddingPart(job.name, "text"))].digest
     return TextResult(store.path, job.name, digest, len(store.info.classes), job.prompts, fresh)
 
 
-def averaged(encoder: Encoder, classes: Sequence[str], prompts: Sequence[str]) -> NDArray[np.float32]:
-    """(classes, D): the mean over `prompts` of the vectors of their sentences about each class."""
+def mean_over_prompts(encoder: Encoder, classes: Sequence[str], prompts: Sequence[str]) -> NDArray[np.float32]:
+    """(classes, D): for each class the mean of the vectors of its sentences, one for each prompt."""
     sentences = [prompt.replace("{}", name) for name in classes for prompt in prompts]
     return encoder.texts(sentences).reshape(len(classes), len(prompts), -1).mean(axis=1)
 
 
-def _there(job: TextJob) -> bool:
-    """Whether the store holds just this already. Raises KeyMismatch where it holds something else."""
-    if not any(unit.startswith(f"{job.name}/") for unit in job.store.manifest.embedded):
+def _is_embedded(job: TextJob) -> bool:
+    """Whether the store has exactly these vectors. Raises KeyMismatch if it has other ones under this name."""
+    if job.name not in job.store.embeddings:
         return False
-    held, where = embedded(job.store, job.name), f"{job.store.path}: class names of `{job.name}`"
-    if held.about_video:
-        check_together(held.about_video.key, job.key, where)
-    if held.about_text and not job.replace:
-        check_same(held.about_text.key, job.key, where)
-        return True
-    return False
+    embedding, where = open_embedding(job.store, job.name), f"{job.store.path}: class names of `{job.name}`"
+    if embedding.video_metadata:
+        check_together(embedding.video_metadata.key, job.key, where)
+    if embedding.text_metadata is None or job.replace:
+        return False
+    check_same(embedding.text_metadata.key, job.key, where)
+    return True

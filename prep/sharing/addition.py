@@ -10,9 +10,9 @@ from prep.files import disk_errors, locked
 from prep.sharing.card import CARD, card
 from prep.sharing.transfer import Moved, ShareError, Tell, check_room, fetch, side_by_side
 from prep.storage.storage import Storage
-from prep.store.embeddings import arrays_of
-from prep.store.keep_embedding import NAME, beside
-from prep.store.manifest import EMBEDDINGS, MANIFEST, EmbeddingEntry, FileEntry, Manifest, StoreError, enter_embedding
+from prep.store.embedding_key import EmbeddingPart
+from prep.store.keep_embedding import NAME, remove_unlisted, working_folder
+from prep.store.manifest import EMBEDDINGS, MANIFEST, EmbeddingEntry, FileEntry, Manifest, StoreError, enter_embeddings
 from prep.store.read import Store, open_store
 
 FETCHED = ".pulled"  # no name of an embedding begins so
@@ -27,12 +27,12 @@ def add_embeddings(place: Storage, mark: Manifest, out: Path, jobs: int, resume:
         return
     if resume:
         place.check_ranges(MANIFEST)
-    aside = beside(out)
+    aside = working_folder(out)
     with locked(aside), disk_errors(aside):
         # Looked at again: before the lock somebody else may have written here.
         here = _same_clips(place, mark, out)
         lacking = _lacking(place, mark, here)
-        files = {name: held for name, held in mark.files.items() if any(_belongs(name, unit) for unit in lacking)}
+        files = {name: held for name, held in mark.files.items() if any(_belongs(mark, name, key) for key in lacking)}
         fetched = aside / FETCHED
         fetched.mkdir(exist_ok=True)
         check_room(fetched, files)
@@ -41,10 +41,10 @@ def add_embeddings(place: Storage, mark: Manifest, out: Path, jobs: int, resume:
             fetch(place, *item, fetched, tell, resume)
 
         yield from side_by_side(work, list(files.items()), jobs, sum(held.bytes for held in files.values()))
-        marked = here.manifest
-        for unit, entry in lacking.items():
-            _move(fetched, out, entry)
-            marked = enter_embedding(out, marked, unit, entry)
+        remove_unlisted(out, here.manifest)
+        for entry in lacking.values():
+            _move(fetched, out, entry, mark)
+        enter_embeddings(out, here.manifest, lacking, {})
         (out / CARD).write_text(card(open_store(out)), encoding="utf-8")
         shutil.rmtree(fetched)
 
@@ -64,34 +64,34 @@ def _lacking(place: Storage, mark: Manifest, here: Store) -> dict[str, Embedding
     """The embeddings to fetch. Raises ShareError where one name would hold two, StoreError for one that is none."""
     held = here.manifest.embedded
     lacking = {unit: entry for unit, entry in mark.embedded.items() if held.get(unit) != entry}
-    for unit, entry in lacking.items():
-        name, arrays = unit.partition("/")[0], set(arrays_of(unit))
-        described = {*_groups(name), *(f"{array}/zarr.json" for array in arrays)}
+    for key, entry in lacking.items():
+        part = EmbeddingPart.parse(key)
+        name, arrays = part.name, set(part.arrays)
+        described = {*_groups(name), *(f"{mark.folder_of(array)}/zarr.json" for array in arrays)}
         if not (arrays and NAME.fullmatch(name)) or set(entry.arrays) != arrays or not described <= mark.files.keys():
-            raise StoreError(f"{place}: its embedding {unit!r} is none of a store. Do not trust this place.")
+            raise StoreError(f"{place}: its embedding {key!r} is none of a store. Do not trust this place.")
         # What is here alone under the name may have gone through other weights.
-        if any(mine.startswith(f"{name}/") and mark.embedded.get(mine) != entered for mine, entered in held.items()):
+        if any(mark.embedded.get(str(mine)) != held[str(mine)] for mine in here.embeddings.get(name, ())):
             raise ShareError(f"{here.path}: holds another embedding `{name}` than {place}. Choose another --out.")
     return lacking
 
 
-def _belongs(file: str, unit: str) -> bool:
+def _belongs(mark: Manifest, file: str, key: str) -> bool:
     """Whether a file is one of an embedding's, or says of a folder above it that it is a group."""
-    return file in _groups(unit.partition("/")[0]) or file.startswith(tuple(f"{array}/" for array in arrays_of(unit)))
+    part = EmbeddingPart.parse(key)
+    return file in _groups(part.name) or file.startswith(tuple(f"{mark.folder_of(array)}/" for array in part.arrays))
 
 
 def _groups(name: str) -> tuple[str, str]:
     return f"{EMBEDDINGS}/zarr.json", f"{EMBEDDINGS}/{name}/zarr.json"
 
 
-def _move(fetched: Path, out: Path, entry: EmbeddingEntry) -> None:
+def _move(fetched: Path, out: Path, entry: EmbeddingEntry, mark: Manifest) -> None:
     """The arrays of an embedding into the store, where the mark does not know them yet."""
     for array in entry.arrays:
         target = out / array
         target.parent.mkdir(parents=True, exist_ok=True)
-        if target.exists():  # of a pull or an embedding that was cut short
-            shutil.rmtree(target)
-        (fetched / array).rename(target)
+        (fetched / mark.folder_of(array)).rename(target)
         for group in _groups(target.parent.name):
             if not (out / group).exists():
                 shutil.copyfile(fetched / group, out / group)

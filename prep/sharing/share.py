@@ -22,7 +22,7 @@ from prep.storage.address import is_remote, storage_at
 from prep.storage.storage import Storage, StorageError
 from prep.store.info import StoreInfo, described
 from prep.store.manifest import MANIFEST, FileEntry, Manifest, StoreError
-from prep.store.read import Store, open_store
+from prep.store.read import Store, local, open_store
 
 JOBS = 4
 REPLACED_BY = "replaced_by"
@@ -42,7 +42,7 @@ def push(
     back as it was sent, StorageError when the place fails. Files of a replaced store that the new one lacks stay there.
     """
     check_terms(store.info, have_right)
-    folder, place = _local(store), storage_at(target)
+    folder, place = local(store), storage_at(target)
     if not is_remote(target) and Path(str(place)).resolve() == folder.resolve():
         raise ShareError(f"{target}: is the store itself. Choose another place.")
     text = (folder / MANIFEST).read_bytes()
@@ -105,13 +105,6 @@ def write_checked(place: Storage, name: str, content: bytes) -> None:
     place.write(name, content)
     if digest_at(place, name) != sha256(content).hexdigest():
         raise ShareError(f"{place}: {name} comes back other than it was sent. Look at the server's disk and cache.")
-
-
-def _local(store: Store) -> Path:
-    folder = store.place.handle
-    if not isinstance(folder, Path):
-        raise ShareError(f"{store.path}: is not on this machine. Fetch it first: `fsprep pull {store.path}`.")
-    return folder
 
 
 def _make_way(place: Storage, store: Store, text: bytes, replace: bool) -> None:

@@ -1,7 +1,8 @@
-"""Embeddings read from a store: vectors of its videos and of its class names, and their sum."""
+"""Reading embeddings from a store: vectors of its videos and of its class names, and their sum."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
@@ -10,24 +11,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manifests.strict import InvalidValue, build, hint
-from prep.store.embedding_key import AboutText, AboutVideo, check_together
+from prep.store.embedding_key import ARRAYS, EmbeddingPart, TextMetadata, VideoMetadata, check_together
 from prep.store.manifest import EMBEDDINGS, StoreError
 from prep.store.read import Store
 
-# The arrays of what an embedding is of; the first is that with the vectors.
-PARTS = {"video": ("video", "done", "frames"), "text": ("text",)}
 LARGEST_WIDTH = 65_536
-AboutT = TypeVar("AboutT", AboutVideo, AboutText)
+MetadataT = TypeVar("MetadataT", VideoMetadata, TextMetadata)
 
 
 @dataclass(frozen=True)
-class Embedded:
-    """What a store holds under one name; `about_video` and `about_text` are None where that part is not there."""
+class Embedding:
+    """One embedding of a store; `video_metadata` and `text_metadata` are None where that part is absent."""
 
     store: Store
     name: str
-    about_video: AboutVideo | None
-    about_text: AboutText | None
+    video_metadata: VideoMetadata | None
+    text_metadata: TextMetadata | None
 
     @cached_property
     def video(self) -> NDArray[np.floating[Any]]:
@@ -41,7 +40,7 @@ class Embedded:
 
     @cached_property
     def frames(self) -> NDArray[np.int32]:
-        """(clips,): how many frames a clip's video has, -1 where it has none or nobody counted. Raises StoreError."""
+        """(clips,): frames of each clip's video, -1 where they were not counted. Raises StoreError."""
         return self._read("frames")
 
     @cached_property
@@ -51,89 +50,97 @@ class Embedded:
 
     @property
     def width(self) -> int:
-        """D, as the headers say it."""
-        return self.store.shape_of(f"{EMBEDDINGS}/{self.name}/{'video' if self.about_video else 'text'}")[-1]
+        """D, from the array's header."""
+        return shape_of(self.store, self.name, "video" if self.video_metadata else "text")[-1]
+
+    @property
+    def classes(self) -> int:
+        """Class names with a vector, from the array's header; 0 without a text part."""
+        return shape_of(self.store, self.name, "text")[0] if self.text_metadata else 0
 
     def _read(self, array: str) -> NDArray[Any]:
-        about = self.about_text if array == "text" else self.about_video
-        if about is None:
-            part, command = ("class names", "embed-text") if array == "text" else ("videos", "embed-videos")
+        if (self.text_metadata if array == "text" else self.video_metadata) is None:
+            content, command = ("class names", "embed-text") if array == "text" else ("videos", "embed-videos")
             raise StoreError(
-                f"{self.store.path}: `{self.name}` has no vectors of {part}. Run `fsprep {command} --name {self.name}`."
+                f"{self.store.path}: `{self.name}` has no vectors of {content}. "
+                f"Run `fsprep {command} --name {self.name}`."
             )
         return read_array(self.store, self.name, array)
 
 
+def open_embedding(store: Store, name: str) -> Embedding:
+    """The embedding `name` of a store. Raises StoreError for an unknown name, KeyMismatch if its parts do not fit."""
+    names = list(store.embeddings)
+    if name not in names:
+        remedy = hint(name, names) if names else "It has none; `fsprep embed-videos` makes them."
+        raise StoreError(f"{store.path}: has no embedding `{name}`. {remedy}")
+    video = _metadata(store, EmbeddingPart(name, "video"), VideoMetadata)
+    text = _metadata(store, EmbeddingPart(name, "text"), TextMetadata)
+    if video and text:
+        check_together(video.key, text.key, f"{store.path}: {name}")
+    return Embedding(store, name, video, text)
+
+
 def read_array(store: Store, name: str, array: str) -> NDArray[Any]:
-    """One array of an embedding, whole. Raises StoreError where its header promises other rows than there are."""
-    path, rows = f"{EMBEDDINGS}/{name}/{array}", len(store.info.classes) if array == "text" else len(store)
-    shape = store.shape_of(path)
-    if shape[:1] != (rows,) or len(shape) != 1 + (array in PARTS) or max(shape[1:], default=0) > LARGEST_WIDTH:
-        unit = f"{name}/{'text' if array == 'text' else 'video'}"
-        raise unfit(store, unit, f"has `{array}` of shape {shape}, and there are {rows} rows")
-    return store.read(path)
+    """One array of an embedding, whole. Raises StoreError where its header has another number of rows."""
+    rows, shape = len(store.info.classes) if array == "text" else len(store), shape_of(store, name, array)
+    if shape[:1] != (rows,) or len(shape) != 1 + (array in ARRAYS) or max(shape[1:], default=0) > LARGEST_WIDTH:
+        part = EmbeddingPart(name, "text" if array == "text" else "video")
+        raise unfit(store, part, f"has `{array}` of shape {shape}, and there are {rows} rows")
+    return store.read(_folder(store, name, array))
 
 
-def arrays_of(unit: str) -> tuple[str, ...]:
-    """Where in a store the arrays of an embedding lie; none where such a unit cannot be.
-
-    >>> arrays_of("xclip/text"), arrays_of("xclip/joints")
-    (('embeddings/xclip/text',), ())
-    """
-    name, _, part = unit.partition("/")
-    return tuple(f"{EMBEDDINGS}/{name}/{array}" for array in PARTS.get(part, ()))
+def shape_of(store: Store, name: str, array: str) -> tuple[int, ...]:
+    """The shape of one array of an embedding, from its header. Raises StoreError."""
+    return store.shape_of(_folder(store, name, array))
 
 
-def unfit(store: Store, unit: str, what: str) -> StoreError:
-    """The error about an embedding that is not as it was kept."""
+def attributes_of(store: Store, part: EmbeddingPart) -> Mapping[str, Any]:
+    """The metadata of a part as it is stored. Raises StoreError."""
+    return store.attributes(_folder(store, part.name, part.kind))
+
+
+def unfit(store: Store, part: EmbeddingPart, rule: str) -> StoreError:
+    """The error for an embedding that is not as it was written."""
     return StoreError(
-        f"{store.path}: the embedding `{unit}` {what}. Embed it again with --replace, or fetch the store."
+        f"{store.path}: the embedding `{part}` {rule}. Embed it again with --replace, or fetch the store."
     )
 
 
-def embedded(store: Store, name: str) -> Embedded:
-    """What `store` holds under `name`. Raises StoreError for an unknown one, KeyMismatch where its parts do not fit."""
-    units = store.manifest.embedded
-    known = sorted({unit.partition("/")[0] for unit in units})
-    if name not in known:
-        remedy = hint(name, known) if known else "It has none; `fsprep embed-videos` makes them."
-        raise StoreError(f"{store.path}: has no embedding `{name}`. {remedy}")
-    video = _about(store, name, "video", AboutVideo)
-    text = _about(store, name, "text", AboutText)
-    if video and text:
-        check_together(video.key, text.key, f"{store.path}: {name}")
-    return Embedded(store, name, video, text)
-
-
 def vision_language(
-    held: Embedded, video_unit: bool = False, text_unit: bool = False
+    embedding: Embedding, normalise_video: bool = False, normalise_text: bool = False
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """f_VL = f_v + f_t of every clip (clips, D), and which clips have one.
 
-    f_v is the clip's video, f_t the name of its class; each as the encoder gave it, or of length 1 where asked (paper:
-    cross-modal contrastive pre-training, section III: the plain sum). A clip without a video has zeros and False.
-    Raises StoreError where one of the two was not embedded.
+    f_v is the vector of the clip's video, f_t that of its class name, each as the encoder gave it or scaled to length 1
+    (paper: cross-modal contrastive pre-training, section III: the plain sum). Rows of clips without a video are zeros.
+    Raises StoreError where videos or class names are not embedded.
     """
-    video, text = held.video.astype(np.float32), held.text.astype(np.float32)
-    video, text = unit(video) if video_unit else video, unit(text) if text_unit else text
-    done = held.done
-    return np.where(done[:, None], video + text[held.store.label], np.float32(0)), done
+    video, text = embedding.video.astype(np.float32), embedding.text.astype(np.float32)
+    video = unit_length(video) if normalise_video else video
+    text = unit_length(text) if normalise_text else text
+    done = embedding.done
+    return np.where(done[:, None], video + text[embedding.store.label], np.float32(0)), done
 
 
-def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Rows of length 1; a row of zeros stays.
+def unit_length(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Rows scaled to length 1; a row of zeros stays.
 
-    >>> unit(np.array([[3.0, 4.0], [0.0, 0.0]], np.float32)).tolist()
+    >>> unit_length(np.array([[3.0, 4.0], [0.0, 0.0]], np.float32)).tolist()
     [[0.6000000238418579, 0.800000011920929], [0.0, 0.0]]
     """
     length = np.linalg.norm(vectors, axis=-1, keepdims=True)
     return np.asarray(vectors / np.where(length > 0, length, 1), np.float32)
 
 
-def _about(store: Store, name: str, kind: str, cls: type[AboutT]) -> AboutT | None:
-    if f"{name}/{kind}" not in store.manifest.embedded:
+def _metadata(store: Store, part: EmbeddingPart, cls: type[MetadataT]) -> MetadataT | None:
+    if part not in store.embeddings[part.name]:
         return None
     try:
-        return build(cls, store.attributes(f"{EMBEDDINGS}/{name}/{kind}"), f"{store.path}/{EMBEDDINGS}/{name}/{kind}")
+        return build(cls, attributes_of(store, part), f"{store.path}/{EMBEDDINGS}/{part}")
     except InvalidValue as error:
         raise StoreError(f"{error}. The store was altered, or is of another version.") from error
+
+
+def _folder(store: Store, name: str, array: str) -> str:
+    return store.manifest.folder_of(f"{EMBEDDINGS}/{name}/{array}")

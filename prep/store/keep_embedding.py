@@ -1,10 +1,17 @@
-"""An embedding into a store that is finished, and out of it: arrays first, the store's mark last."""
+"""Writing embeddings into a finished store.
+
+New arrays are written to folders that the manifest does not list: `embeddings/<name>/<array>`, or where a former
+version lies there, `embeddings/<name>/alternate/<array>`. One replacement of the manifest enters all of them, and only
+then are the former arrays deleted. So a kill or a full disk leaves either the former vectors or the new ones, complete.
+Callers hold the lock, see `locked_store`.
+"""
 
 from __future__ import annotations
 
 import re
-import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,37 +19,96 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prep.errors import PrepError
-from prep.store.embedding_key import AboutText, AboutVideo
-from prep.store.manifest import EMBEDDINGS, EmbeddingEntry, array_digest, embedding_digest, enter_embedding
-from prep.store.read import Store, open_store
+from prep.files import WRITING, disk_errors, locked, remove
+from prep.storage.address import storage_at
+from prep.store.embedding_key import EmbeddingPart, TextMetadata, VideoMetadata
+from prep.store.manifest import (
+    EMBEDDINGS,
+    MANIFEST,
+    EmbeddingEntry,
+    Manifest,
+    StoreError,
+    alternate,
+    array_digest,
+    embedding_digest,
+    enter_embeddings,
+    read_manifest,
+)
+from prep.store.read import Store, local, open_store
 from prep.store.write import as_json, write_array
 
-VIDEO, DONE, FRAMES, TEXT = "video", "done", "frames", "text"
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
-def local(store: Store) -> Path:
-    """The folder of a store on this machine. Raises PrepError for one elsewhere."""
-    folder = store.place.handle
-    if not isinstance(folder, Path):
-        raise PrepError(f"{store.path}: is not on this machine. Fetch it first: `fsprep pull {store.path}`.")
-    return folder
+@dataclass(frozen=True)
+class NewPart:
+    """One part of an embedding to be written: its arrays by name, and the metadata that the vectors carry."""
+
+    kind: str
+    arrays: Mapping[str, NDArray[Any]]
+    metadata: VideoMetadata | TextMetadata
 
 
-def working(store: Store) -> Path:
-    """The folder beside a store in which what belongs into it is made. Raises PrepError as `local` does."""
-    return beside(local(store))
+def video_part(
+    vectors: NDArray[Any], done: NDArray[np.bool_], frames: NDArray[np.int32], metadata: VideoMetadata
+) -> NewPart:
+    """Vectors of videos (clips, D), which clips have one, and how many frames their videos have (-1: unknown)."""
+    return NewPart("video", {"video": vectors, "done": done, "frames": frames}, metadata)
 
 
-def beside(folder: Path) -> Path:
-    """As `working`, of the folder of a store."""
+def text_part(vectors: NDArray[Any], metadata: TextMetadata) -> NewPart:
+    """Vectors of class names (classes, D)."""
+    return NewPart("text", {"text": vectors}, metadata)
+
+
+@contextmanager
+def locked_store(store: Store) -> Iterator[tuple[Store, Path]]:
+    """Hold the lock for writing embeddings; gives the store, opened again inside the lock, and the working folder.
+
+    What another command entered since `store` was opened is in the store that this gives, not in `store`. Raises
+    PrepError for a remote store, and while another command holds the lock.
+    """
+    folder = local(store)
+    working = working_folder(folder)
+    with locked(working), disk_errors(working):
+        yield open_store(folder), working
+
+
+def working_folder(folder: Path) -> Path:
+    """The folder beside the folder of a store, whose lock every writer of embeddings holds."""
     return folder.with_name(f"{folder.name}.embedding")
 
 
 def check_name(name: str) -> None:
-    """Raise PrepError unless a name can be that of a folder, and of one in a URL."""
+    """Raise PrepError unless a name is valid for a folder and in a URL."""
     if not NAME.fullmatch(name):
         raise PrepError(f"--name {name}: is not 1 to 64 of a-z, 0-9, - and _, the first a letter or digit.")
+
+
+def keep(store: Store, name: str, *parts: NewPart) -> Store:
+    """Add the parts of one embedding to a store, all or none; they replace parts of the same kind.
+
+    Returns the store, opened again. Raises StoreError if another store was put in its place since it was opened.
+    """
+    check_name(name)
+    folder = local(store)
+    # Not the manifest of `store`: another command may have entered an embedding since it was opened.
+    manifest = read_manifest(storage_at(folder))
+    if manifest.digest != store.digest:
+        raise StoreError(f"{store.path}: was replaced by another store meanwhile. Run the same command again.")
+    remove_unlisted(folder, manifest)
+    entries, folders = {}, {}
+    for part in parts:
+        metadata, digests = as_json(part.metadata), {}
+        for array, values in part.arrays.items():
+            path = f"{EMBEDDINGS}/{name}/{array}"
+            folders[path] = _free_folder(manifest, path)
+            write_array(folder, folders[path], values, metadata if array == part.kind else None)
+            digests[path] = array_digest(values)
+        digest = embedding_digest(metadata, digests, store.digest)
+        entries[str(EmbeddingPart(name, part.kind))] = EmbeddingEntry(digest, digests)
+    remove_unlisted(folder, enter_embeddings(folder, manifest, entries, folders))
+    return open_store(folder)
 
 
 def keep_videos(
@@ -51,34 +117,30 @@ def keep_videos(
     vectors: NDArray[Any],
     done: NDArray[np.bool_],
     frames: NDArray[np.int32],
-    about: AboutVideo,
+    metadata: VideoMetadata,
 ) -> Store:
-    """Write (clips, D), which clips have a vector, and how many frames their videos have (-1: unknown).
-
-    Takes the place of what is there. Returns the store opened anew.
-    """
-    return _keep(store, name, VIDEO, {VIDEO: vectors, DONE: done, FRAMES: frames}, about)
+    """`keep` for vectors of videos alone."""
+    return keep(store, name, video_part(vectors, done, frames, metadata))
 
 
-def keep_texts(store: Store, name: str, vectors: NDArray[Any], about: AboutText) -> Store:
-    """Write (classes, D) in place of what is there. Returns the store opened anew."""
-    return _keep(store, name, TEXT, {TEXT: vectors}, about)
+def keep_texts(store: Store, name: str, vectors: NDArray[Any], metadata: TextMetadata) -> Store:
+    """`keep` for vectors of class names alone."""
+    return keep(store, name, text_part(vectors, metadata))
 
 
-def _keep(
-    store: Store, name: str, kind: str, arrays: Mapping[str, NDArray[Any]], about: AboutVideo | AboutText
-) -> Store:
-    check_name(name)
-    folder, unit = local(store), f"{name}/{kind}"
-    # Out of the mark first: whatever is cut short from here on leaves a whole store without this embedding.
-    mark = enter_embedding(folder, store.manifest, unit, None) if unit in store.manifest.embedded else store.manifest
-    digests = {}
-    for array, value in arrays.items():
-        path = f"{EMBEDDINGS}/{name}/{array}"
-        if (folder / path).exists():
-            shutil.rmtree(folder / path)
-        write_array(folder, path, value, as_json(about) if array == kind else None)
-        digests[path] = array_digest(value)
-    entry = EmbeddingEntry(embedding_digest(as_json(about), digests, store.digest), digests)
-    enter_embedding(folder, mark, unit, entry)
-    return open_store(folder)
+def remove_unlisted(folder: Path, manifest: Manifest) -> None:
+    """Delete embedding files that the manifest does not list: former versions, and what killed writers left behind."""
+    for pattern in (f"{MANIFEST}*{WRITING}", "*.partial"):  # ours and zarr's temporary files
+        for unfinished in folder.glob(pattern):
+            remove(unfinished)
+    # In reverse order files come before the folders that they lie in.
+    for path in sorted((folder / EMBEDDINGS).rglob("*"), reverse=True):
+        if path.is_dir() and not path.is_symlink():
+            if not any(path.iterdir()):
+                path.rmdir()
+        elif path.relative_to(folder).as_posix() not in manifest.files:
+            path.unlink()
+
+
+def _free_folder(manifest: Manifest, array: str) -> str:
+    return array if f"{array}/zarr.json" not in manifest.files else alternate(array)

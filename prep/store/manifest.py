@@ -20,6 +20,7 @@ from prep.storage.storage import Storage
 FORMAT = 3
 MANIFEST = "manifest.json"
 EMBEDDINGS = "embeddings"
+ALTERNATE = "alternate"  # folder of an embedding's arrays that replaced others while these were still listed
 AGAIN = "Build or fetch the store again."
 
 
@@ -91,6 +92,20 @@ class Manifest:
             if name.startswith("/") or "\\" in name or ".." in PurePosixPath(name).parts:
                 raise ValueError(f"names a file outside the store: {name}")
 
+    def folder_of(self, array: str) -> str:
+        """The folder with the files of an embedding's array: its path, or the alternate folder after a replacement."""
+        return other if f"{(other := alternate(array))}/zarr.json" in self.files else array
+
+
+def alternate(array: str) -> str:
+    """The second folder that an embedding's array may lie in, so that a new version never overwrites the old one.
+
+    >>> alternate("embeddings/xclip/video")
+    'embeddings/xclip/alternate/video'
+    """
+    path = PurePosixPath(array)
+    return (path.parent / ALTERNATE / path.name).as_posix()
+
 
 def write_manifest(path: Path, attributes: Mapping[str, Any], digests: Mapping[str, str]) -> str:
     """Write the mark of a store whose arrays are all in place. Returns the store's digest."""
@@ -99,23 +114,29 @@ def write_manifest(path: Path, attributes: Mapping[str, Any], digests: Mapping[s
     return mark.digest
 
 
-def enter_embedding(path: Path, mark: Manifest, name: str, entry: EmbeddingEntry | None) -> Manifest:
-    """Enter an embedding whose arrays are in place, or with None take it out. The store's digest stays what it is.
+def enter_embeddings(
+    path: Path, manifest: Manifest, entries: Mapping[str, EmbeddingEntry], folders: Mapping[str, str]
+) -> Manifest:
+    """Add or replace embeddings whose arrays are complete, by one replacement of the manifest file.
 
-    Of the files only those of the clips and of entered embeddings are marked, so that others may come and go.
+    `folders` maps each array of `entries` to the folder of its files. The digest of the store does not change. Only
+    files of the clips and of listed embeddings are covered; unlisted embedding files are ignored.
     """
-    embedded = {key: value for key, value in mark.embedded.items() if key != name} | ({name: entry} if entry else {})
-    clips = {file: held for file, held in mark.files.items() if not file.startswith(f"{EMBEDDINGS}/")}
-    arrays = [PurePosixPath(array) for entered in embedded.values() for array in entered.arrays]
-    groups = {f"{group}/zarr.json" for array in arrays for group in array.parents}
+    embedded = {**manifest.embedded, **entries}
+    arrays = [array for entry in embedded.values() for array in entry.arrays]
+    owned = [PurePosixPath(folders.get(array) or manifest.folder_of(array)) for array in arrays]
+    groups = {f"{group}/zarr.json" for folder in owned for group in folder.parents}
+    clips = {file: entry for file, entry in manifest.files.items() if not file.startswith(f"{EMBEDDINGS}/")}
     added = {
-        file: held
-        for file, held in _files(path, EMBEDDINGS).items()
-        if file in groups or any(array in PurePosixPath(file).parents for array in arrays)
+        file: entry
+        for file, entry in _files(path, EMBEDDINGS).items()
+        if file in groups or any(folder in PurePosixPath(file).parents for folder in owned)
     }
-    marked = replace(mark, files=clips | added, embedded=embedded)
-    _put(path, marked)
-    return marked
+    # Listed files have not been written again, so their entries stay: damage since then must not become valid.
+    unchanged = {file: manifest.files[file] for file in added.keys() & manifest.files.keys()}
+    entered = replace(manifest, files=clips | added | unchanged, embedded=embedded)
+    _put(path, entered)
+    return entered
 
 
 def _put(path: Path, mark: Manifest) -> None:

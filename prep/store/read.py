@@ -27,8 +27,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from prep.errors import PrepError
 from prep.storage.address import storage_at
 from prep.storage.storage import Storage
+from prep.store.embedding_key import EmbeddingPart
 from prep.store.info import StoreInfo, described
 from prep.store.manifest import AGAIN, MANIFEST, FileEntry, Manifest, StoreError, check_files
 
@@ -82,6 +84,12 @@ class Store:
     def files(self) -> Mapping[str, FileEntry]:
         """Path inside the store to size and digest."""
         return self.manifest.files
+
+    @property
+    def embeddings(self) -> Mapping[str, tuple[EmbeddingPart, ...]]:
+        """The parts (vectors of videos, of class names) of each embedding, by name in alphabetical order."""
+        parts = sorted(map(EmbeddingPart.parse, self.manifest.embedded))
+        return {part.name: tuple(other for other in parts if other.name == part.name) for part in parts}
 
     @property
     def frames(self) -> int:
@@ -181,6 +189,14 @@ def open_store(where: Path | str) -> Store:
         store = Store(place, info, mark, _group(place, mark))
     _check_shape(store)
     return store
+
+
+def local(store: Store) -> Path:
+    """The folder of a store on this machine. Raises PrepError for a remote store."""
+    folder = store.place.handle
+    if not isinstance(folder, Path):
+        raise PrepError(f"{store.path}: is not on this machine. Fetch it first: `fsprep pull {store.path}`.")
+    return folder
 
 
 def _group(place: Storage, mark: Manifest) -> Any:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from prep.store.embeddings import embedded, vision_language
+from prep.store.embeddings import open_embedding, vision_language
 from prep.store.read import open_store
 
 CLIPS = 48
@@ -52,7 +52,7 @@ def test_videos_and_names_to_their_sum(shell, mine: Path) -> None:
     texts = shell("fsprep embed-text --encoder tiny --prompts person")
     assert texts.exit_code == 0, texts.output
     assert '24 class names as "a video of a person {}"' in texts.stdout
-    held = embedded(open_store(mine / STORE), "tiny")
+    held = open_embedding(open_store(mine / STORE), "tiny")
     both, there = vision_language(held)
     assert there.all()
     np.testing.assert_array_equal(both, held.video + held.text[held.store.label])
@@ -67,7 +67,7 @@ def test_videos_and_names_to_their_sum(shell, mine: Path) -> None:
     assert shell(f"fsprep verify {mine / STORE}").exit_code == 0
     again = shell("fsprep embed-videos --encoder tiny --workers 1 --json")
     assert json.loads(again.stdout)["fresh"] == 0
-    assert "They were there already" in shell("fsprep embed-text --encoder tiny --prompts person").stdout
+    assert "Nothing new to embed" in shell("fsprep embed-text --encoder tiny --prompts person").stdout
 
 
 def test_what_is_bad_or_missing_is_named_and_the_exit_status_says_so(shell, mine: Path) -> None:
@@ -123,10 +123,10 @@ def test_the_store_is_named_where_there_are_several(shell, mine: Path) -> None:
 def test_imported_vectors_stand_beside_the_others(shell, mine: Path, tmp_path: Path) -> None:
     store = open_store(mine / STORE)
     np.savez(tmp_path / "f.npz", names=np.array(store.names[1:]), video=np.ones((CLIPS - 1, 3), np.float32))
-    done = shell(f"fsprep import-embeddings {tmp_path / 'f.npz'} --name x_florence --said X-Florence")
+    done = shell(f"fsprep import-embeddings {tmp_path / 'f.npz'} --name x_florence --description X-Florence")
     assert done.exit_code == 0, done.output
-    assert f"{CLIPS - 1} of {CLIPS} clips have one" in done.stdout
-    assert f"1 clips are without, {store.names[0]} the first" in done.stdout
+    assert f"{CLIPS - 1} of {CLIPS} clips have a vector" in done.stdout
+    assert f"1 clips have no vector; the first is {store.names[0]}" in done.stdout
     assert "x_florence" in shell(f"fsprep info {mine / STORE}").stdout
 
 
@@ -137,7 +137,7 @@ def test_killed_in_the_middle_with_a_broken_video_it_ends_as_if_nothing_had_been
     shutil.copytree(mine / STORE, mine / "whole.zarr")
     command = ["fsprep", "embed-videos", "--encoder", "tiny", "--workers", "2", "--batch", "4", "--json", "--store"]
     whole = json.loads(shell([*command, str(mine / "whole.zarr")]).stdout)
-    parts = mine / f"{STORE}.embedding" / "tiny"
+    chunks = mine / f"{STORE}.embedding" / "tiny"
     code = "import sys; from cli.fsprep import main; main(sys.argv[1:])"
     running = subprocess.Popen(
         [sys.executable, "-c", code, *command[1:], str(mine / STORE)],
@@ -145,7 +145,7 @@ def test_killed_in_the_middle_with_a_broken_video_it_ends_as_if_nothing_had_been
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    while not list(parts.glob("*.npz")) and running.poll() is None:
+    while not list(chunks.glob("*.npz")) and running.poll() is None:
         time.sleep(0.01)
     os.killpg(running.pid, signal.SIGKILL)
     running.wait()

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.shell import Shell
-from helpers.stores import about_text, about_video, embed, make_store
+from helpers.stores import text_metadata, video_metadata, embed, make_store
 
 from prep.store.keep_embedding import keep_texts, keep_videos
 from prep.store.read import open_store
@@ -24,9 +24,9 @@ def test_info_lists_them(shell: Shell, store: Path) -> None:
     assert "embedding" not in shell(f"fsprep info {store}").stdout
     assert json.loads(shell(f"fsprep info {store} --json").stdout)["embeddings"] == []
     embed(store, missing=(1,))
-    keep_texts(open_store(store), "words", np.ones((24, 4), np.float32), about_text(random=True))
+    keep_texts(open_store(store), "words", np.ones((24, 4), np.float32), text_metadata(random=True))
     values, done, frames = np.ones((48, 4), np.float32), np.ones(48, bool), np.ones(48, np.int32)
-    held = keep_videos(open_store(store), "mine", values, done, frames, about_video(weights="", encoder="mine"))
+    held = keep_videos(open_store(store), "mine", values, done, frames, video_metadata(weights="", encoder="mine"))
     lines = shell(f"fsprep info {store}").stdout.splitlines()
     assert [line for line in lines if "embedding" in line] == [
         "  embedding `mine`: mine, D = 4, 48 of 48 clips, weights not known",
@@ -61,7 +61,7 @@ def test_merge_takes_them_along_or_says_why_not(shell: Shell, store: Path, tmp_p
     assert done.exit_code == 0
     assert "embedding `xclip`: xclip, D = 16, 48 of 48 clips, 24 classes" in done.stdout
     assert "not merged" not in done.stdout
-    keep_texts(open_store(other), "xclip", np.ones((24, 16), np.float32), about_text(weights="b" * 64))
+    keep_texts(open_store(other), "xclip", np.ones((24, 16), np.float32), text_metadata(weights="b" * 64))
     done = shell(f"fsprep merge {store} {other} --out {tmp_path / 'd.zarr'}")
     why = f"`xclip` of {store}, there, and of {other}, here: weights is aaaaaaaaaaaa... there and bbbbbbbbbbbb... here"
     assert done.exit_code == 0

@@ -8,26 +8,27 @@ from pathlib import Path
 
 from prep.embedding.job import VideoJob
 from prep.embedding.videos import Result, Workers, embed_videos
+from prep.progress import result
 
 CLIPS = 40  # of the demo that the tests embed
 Make = Callable[..., VideoJob]
 
 
 def run(job: VideoJob) -> Result:
+    """Embed to the end."""
     with ThreadPoolExecutor(2) as pool:
-        *_, result = embed_videos(job, Workers(pool, 2, (ChildProcessError,)))
-    assert isinstance(result, Result)
-    return result
+        return result(embed_videos(job, Workers(pool, 2, (ChildProcessError,))))
 
 
 def stop(job: VideoJob, after: int) -> None:
-    """Leave after so many records."""
+    """Stop after so many steps."""
     with ThreadPoolExecutor(2) as pool:
-        records = embed_videos(job, Workers(pool, 2, (ChildProcessError,)))
+        work = embed_videos(job, Workers(pool, 2, (ChildProcessError,)))
         for _ in range(after):
-            assert not isinstance(next(records), Result)
-        records.close()  # type: ignore[attr-defined]
+            next(work)
+        work.close()
 
 
 def video(job: VideoJob, clip: int) -> Path:
+    """The file of a clip's video."""
     return job.videos / f"{job.store.names[clip]}_rgb.avi"

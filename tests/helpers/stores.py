@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from manifests.facts import dataset, layout_of
-from prep.store.embedding_key import AboutText, AboutVideo, TextKey, VideoKey
+from prep.store.embedding_key import TextKey, TextMetadata, VideoKey, VideoMetadata
 from prep.store.keep_embedding import keep_texts, keep_videos
 from prep.store.manifest import FORMAT
 from prep.store.read import BLOCK, PER_CLIP, Store, StoreInfo, open_store
@@ -109,13 +109,17 @@ def clip_name(name: str, label: int, index: int) -> str:
     return f"S001C001P{index % 1000:03d}R001A{action:03d}"
 
 
-def about_video(weights: str = "a" * 64, random: bool = False, encoder: str = "xclip", frames: int = 8) -> AboutVideo:
+def video_metadata(
+    weights: str = "a" * 64, random: bool = False, encoder: str = "xclip", frames: int = 8
+) -> VideoMetadata:
     key = VideoKey(encoder, weights, frames, 224, "joints", "pyav", "float32", "float32")
-    return AboutVideo(key, "microsoft/xclip", random, "tests", bad=(("clip", "no video"),))
+    return VideoMetadata(key, "microsoft/xclip", random, "tests", bad=(("clip", "no video"),))
 
 
-def about_text(weights: str = "a" * 64, random: bool = False, encoder: str = "xclip") -> AboutText:
-    return AboutText(TextKey(encoder, weights, ("{name}",), "float32", "float32"), "microsoft/xclip", random, "tests")
+def text_metadata(weights: str = "a" * 64, random: bool = False, encoder: str = "xclip") -> TextMetadata:
+    return TextMetadata(
+        TextKey(encoder, weights, ("{name}",), "float32", "float32"), "microsoft/xclip", random, "tests"
+    )
 
 
 def embed(path: Path, name: str = "xclip", seed: int = 0, missing: Sequence[int] = (), width: int = 16) -> Store:
@@ -125,5 +129,5 @@ def embed(path: Path, name: str = "xclip", seed: int = 0, missing: Sequence[int]
     done = ~np.isin(np.arange(len(store)), missing)
     vectors[~done] = 0
     frames = np.where(done, 30, -1).astype(np.int32)
-    held = keep_videos(store, name, vectors, done, frames, about_video())
-    return keep_texts(held, name, rng.standard_normal((len(store.info.classes), width)).astype("f4"), about_text())
+    held = keep_videos(store, name, vectors, done, frames, video_metadata())
+    return keep_texts(held, name, rng.standard_normal((len(store.info.classes), width)).astype("f4"), text_metadata())

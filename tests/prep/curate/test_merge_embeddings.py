@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.stores import about_text, about_video, embed, info, write_clips
+from helpers.stores import text_metadata, video_metadata, embed, info, write_clips
 
 from prep.curate import merge_embeddings as united
 from prep.curate.merge import merge
 from prep.curate.merge_embeddings import left_out
 from prep.curate.verify import verify
-from prep.store.embeddings import embedded
+from prep.store.embeddings import open_embedding
 from prep.store.keep_embedding import keep_texts, keep_videos
 from prep.store.read import Store, open_store
 
@@ -41,8 +41,8 @@ def test_a_vector_goes_with_its_clip(three: list[Store], tmp_path: Path) -> None
     for number, each in enumerate(three[:2]):
         embed(Path(each.path), seed=number, missing=(0,) if number else ())
     whole = merged(three, tmp_path / "m.zarr")
-    held = embedded(whole, "xclip")
-    first, second = (embedded(open_store(each.path), "xclip") for each in three[:2])
+    held = open_embedding(whole, "xclip")
+    first, second = (open_embedding(open_store(each.path), "xclip") for each in three[:2])
     assert whole.names == ("a01_a", "a01_b", "a01_c", "a01_d", "a01_e")
     assert held.done.tolist() == [False, True, False, True, False]
     assert held.frames.tolist() == [-1, 30, -1, 30, -1]
@@ -55,21 +55,21 @@ def test_a_vector_goes_with_its_clip(three: list[Store], tmp_path: Path) -> None
 def test_a_clip_that_one_could_not_embed_has_the_vector_of_the_other(three: list[Store], tmp_path: Path) -> None:
     for number, (each, done) in enumerate(zip(three, ([True, False], [True, True], [False, True]), strict=True)):
         reasons = tuple((name, "no good") for name, there in zip(each.names, done, strict=True) if not there)
-        about = replace(about_video(), bad=reasons, notes=((each.names[0], f"note {number}"),))
+        about = replace(video_metadata(), bad=reasons, notes=((each.names[0], f"note {number}"),))
         vectors = np.full((2, 4), number + 1, np.float32) * np.array(done)[:, None]
         keep_videos(each, "xclip", vectors, np.array(done), np.array([9, 9], np.int32), about)
-    held = embedded(merged(three, tmp_path / "m.zarr"), "xclip")
+    held = open_embedding(merged(three, tmp_path / "m.zarr"), "xclip")
     assert held.video[:, 0].tolist() == [0, 2, 2, 1, 3]
     assert held.frames.tolist() == [9] * 5
-    assert held.about_video is not None
-    assert held.about_video.bad == (("a01_a", "no good"),)
-    assert held.about_video.notes == (("a01_a", "note 2"), ("a01_c", "note 1"), ("a01_d", "note 0"))
-    assert held.about_video.key == about_video().key
+    assert held.video_metadata is not None
+    assert held.video_metadata.bad == (("a01_a", "no good"),)
+    assert held.video_metadata.notes == (("a01_a", "note 2"), ("a01_c", "note 1"), ("a01_d", "note 0"))
+    assert held.video_metadata.key == video_metadata().key
 
 
 def test_the_order_of_stores_that_share_no_clip_does_not_matter(three: list[Store], tmp_path: Path) -> None:
     for number in (0, 2):
-        about = replace(about_video(), bad=())
+        about = replace(video_metadata(), bad=())
         keep_videos(three[number], "x", np.ones((2, 4), "f4"), np.ones(2, bool), np.full(2, 9, np.int32), about)
     there, back = (merged(order, tmp_path / f"m{at}.zarr") for at, order in enumerate((three, three[::-1])))
     assert there.manifest.embedded == back.manifest.embedded
@@ -83,9 +83,9 @@ def test_what_was_made_in_two_ways_is_left_out(three: list[Store], tmp_path: Pat
     embed(Path(three[1].path), name="both")
     other, count = open_store(three[1].path), np.full(2, 9, np.int32)
     if unlike == "text":
-        keep_texts(other, "xclip", np.ones((10, 16), "f4"), about_text(weights="b" * 64))
+        keep_texts(other, "xclip", np.ones((10, 16), "f4"), text_metadata(weights="b" * 64))
     else:
-        about = about_video(weights=("b" if unlike == "weights" else "a") * 64, frames=16 if unlike == "frames" else 8)
+        about = video_metadata(weights=("b" if unlike == "weights" else "a") * 64, frames=16 if unlike == "frames" else 8)
         keep_videos(other, "xclip", np.ones((2, 8), "f4"), np.ones(2, bool), count, about)
     words = {"frames": "frames is 8 there and 16 here", "width": "vectors of 8 and 16"}
     stores = [open_store(each.path) for each in three]
@@ -95,8 +95,8 @@ def test_what_was_made_in_two_ways_is_left_out(three: list[Store], tmp_path: Pat
 
 
 def test_names_and_videos_of_two_encoders_are_left_out(three: list[Store], tmp_path: Path) -> None:
-    keep_videos(three[0], "x", np.ones((2, 4), "f4"), np.ones(2, bool), np.full(2, 9, np.int32), about_video())
-    keep_texts(three[1], "x", np.ones((10, 4), "f4"), about_text(weights="b" * 64))
+    keep_videos(three[0], "x", np.ones((2, 4), "f4"), np.ones(2, bool), np.full(2, 9, np.int32), video_metadata())
+    keep_texts(three[1], "x", np.ones((10, 4), "f4"), text_metadata(weights="b" * 64))
     whole = merged(three, tmp_path / "m.zarr")
     assert whole.manifest.embedded == {}
     assert "One space needs one encoder" in left_out([open_store(each.path) for each in three])["x"]

@@ -1,4 +1,4 @@
-"""A small demo data set with videos, its store, and the tiny random encoder."""
+"""A small demo dataset with videos, its store, and the tiny random encoder."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from helpers.built import built
 from helpers.embedding_runs import CLIPS, Make
 
 from prep.demo.generate import generate
-from prep.embedding.job import Model, VideoJob
+from prep.embedding.job import LoadedEncoder, VideoJob
 from prep.encoders._encoder import encoder
 from prep.store.read import open_store
 from prep.video.request import Wanted
@@ -27,13 +27,13 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tiny() -> Model:
+def tiny() -> LoadedEncoder:
     kind = encoder("tiny")
-    return Model(kind.facts, kind.load("", "cpu", "float32"), "random", "float32")
+    return LoadedEncoder(kind.facts, kind.load("", "cpu", "float32"), "random", "float32")
 
 
 @pytest.fixture
-def job(demo: Path, tiny: Model, tmp_path: Path) -> Make:
+def job(demo: Path, tiny: LoadedEncoder, tmp_path: Path) -> Make:
     """A job on a copy of the store, and of the videos where they are to be changed."""
 
     def make(folder: str = "a", own_videos: bool = False, **changed: object) -> VideoJob:
@@ -44,6 +44,6 @@ def job(demo: Path, tiny: Model, tmp_path: Path) -> Make:
                 shutil.copytree(demo / "raw" / "nturgb+d_rgb", place / "videos")
         videos = place / "videos" if own_videos else demo / "raw"
         settings = {"wanted": Wanted(4, tiny.encoder.size), "name": "tiny", "batch": 8} | changed
-        return VideoJob(open_store(place / "s.zarr"), videos, settings.pop("model", tiny), **settings)  # type: ignore[arg-type]
+        return VideoJob(open_store(place / "s.zarr"), videos, settings.pop("loaded", tiny), **settings)  # type: ignore[arg-type]
 
     return make

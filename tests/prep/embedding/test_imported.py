@@ -10,7 +10,7 @@ from helpers.stores import make_store
 
 from prep.embedding.imported import Imported, ImportJob, import_embeddings
 from prep.errors import PrepError
-from prep.store.embeddings import embedded, vision_language
+from prep.store.embeddings import open_embedding, vision_language
 from prep.store.read import Store, open_store
 
 CLASSES = 24
@@ -39,13 +39,13 @@ def test_vectors_find_their_clips_by_name_in_any_order(store: Store, tmp_path: P
     assert result.unknown == ("a stranger",)
     left = sorted(set(range(len(store))) - set(order.tolist()))
     assert result.missing == tuple(store.names[clip] for clip in left)
-    held = embedded(open_store(store.path), "x_florence")
+    held = open_embedding(open_store(store.path), "x_florence")
     np.testing.assert_array_equal(held.done, ~np.isin(np.arange(len(store)), left))
     np.testing.assert_array_equal(held.video[held.done], video[held.done])
     assert not held.video[left].any()
     np.testing.assert_array_equal(held.text, text)
-    assert held.about_video is not None
-    assert (held.about_video.named, held.about_video.key.encoder) == ("X-Florence, by hand", "x_florence")
+    assert held.video_metadata is not None
+    assert (held.video_metadata.named, held.video_metadata.key.encoder) == ("X-Florence, by hand", "x_florence")
     both, done = vision_language(held)
     np.testing.assert_array_equal(both[done], (video + text[store.label])[done])
     assert open_store(store.path).digest == store.digest
@@ -56,7 +56,7 @@ def test_an_npy_comes_with_a_file_of_names(store: Store, tmp_path: Path) -> None
     (tmp_path / "names.txt").write_text("\n".join(store.names[:3]) + "\n")
     job = ImportJob(store, tmp_path / "f.npy", "mine", "", tmp_path / "names.txt")
     assert import_embeddings(job).clips == 3
-    held = embedded(open_store(store.path), "mine")
+    held = open_embedding(open_store(store.path), "mine")
     assert held.video.dtype == np.float16
     np.testing.assert_array_equal(held.video[:3], vectors(3).astype(np.float16))
 
@@ -73,7 +73,49 @@ def test_what_is_there_is_only_replaced_when_asked(store: Store, tmp_path: Path)
     with pytest.raises(PrepError, match="holds x_florence/text already. Take another --name, or --replace"):
         take(again, tmp_path / "f.npz", text=vectors(CLASSES, 1))
     import_embeddings(ImportJob(again, tmp_path / "f.npz", "x_florence", "", replace=True))
-    np.testing.assert_array_equal(embedded(open_store(store.path), "x_florence").text, vectors(CLASSES, 1))
+    np.testing.assert_array_equal(open_embedding(open_store(store.path), "x_florence").text, vectors(CLASSES, 1))
+
+
+def test_an_import_that_began_beside_another_command_loses_nothing(store: Store, tmp_path: Path) -> None:
+    np.savez(tmp_path / "f.npz", text=vectors(CLASSES))
+    for name in ("a", "b"):  # `store` was opened before either
+        import_embeddings(ImportJob(store, tmp_path / "f.npz", name, ""))
+    assert open_store(store.path).manifest.embedded.keys() == {"a/text", "b/text"}
+    with pytest.raises(PrepError, match="holds a/text already"):
+        import_embeddings(ImportJob(store, tmp_path / "f.npz", "a", ""))
+
+
+def test_a_killed_replacement_leaves_videos_and_names_that_fit(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def job(seed: int) -> ImportJob:
+        path = tmp_path / f"{seed}.npz"
+        np.savez(path, names=np.array(store.names), video=vectors(len(store), seed), text=vectors(CLASSES, seed))
+        return ImportJob(store, path, "mine", "", replace=True)
+
+    import_embeddings(job(0))
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    for step in ("write_array", "enter_embeddings"):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"prep.store.keep_embedding.{step}", killed)
+            with pytest.raises(KeyboardInterrupt):
+                import_embeddings(job(1))
+        embedding = open_embedding(open_store(store.path), "mine")
+        np.testing.assert_array_equal(embedding.video, vectors(len(store), 0))
+        np.testing.assert_array_equal(embedding.text, vectors(CLASSES, 0))
+    import_embeddings(job(1))
+    np.testing.assert_array_equal(open_embedding(open_store(store.path), "mine").text, vectors(CLASSES, 1))
+
+
+def test_a_replacement_that_would_leave_vectors_of_another_file_is_refused(store: Store, tmp_path: Path) -> None:
+    take(store, tmp_path / "f.npz", names=np.array(store.names), video=vectors(len(store)), text=vectors(CLASSES))
+    np.savez(tmp_path / "g.npz", text=vectors(CLASSES, 1))
+    with pytest.raises(PrepError, match="does not replace x_florence/video, and vectors from two files do not fit"):
+        import_embeddings(ImportJob(store, tmp_path / "g.npz", "x_florence", "", replace=True))
+    open_embedding(open_store(store.path), "x_florence")
 
 
 BAD = {

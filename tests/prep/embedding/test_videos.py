@@ -12,15 +12,16 @@ import numpy as np
 import pytest
 from helpers.embedding_runs import CLIPS, Make, run, stop, video
 
-import prep.embedding.part
+import prep.embedding.chunk
 from prep.curate.verify import verify
 from prep.embedding.job import TextJob
-from prep.embedding.texts import averaged, embed_texts
+from prep.embedding.texts import embed_texts, mean_over_prompts
 from prep.embedding.videos import Workers, embed_videos
 from prep.encoders._encoder import EncoderError
 from prep.errors import PrepError
+from prep.progress import result as finish
 from prep.store.embedding_key import KeyMismatch
-from prep.store.embeddings import embedded
+from prep.store.embeddings import open_embedding
 from prep.store.read import open_store
 from prep.video.pairing import pair
 from prep.video.request import Wanted
@@ -28,7 +29,7 @@ from prep.video.worker import answer
 
 
 def rows(job: Any) -> tuple[np.ndarray, np.ndarray]:
-    held = embedded(open_store(job.store.path), job.name)
+    held = open_embedding(open_store(job.store.path), job.name)
     return held.video, held.done
 
 
@@ -42,9 +43,9 @@ def test_every_clip_gets_the_vector_of_its_own_video(job: Make) -> None:
     for clip in pair(store, made.videos).clips[::7]:
         shown = answer(clip, made.wanted)
         assert shown.pictures is not None
-        alone = made.model.encoder.videos(shown.pictures[None])
+        alone = made.loaded.encoder.videos(shown.pictures[None])
         np.testing.assert_allclose(vectors[clip.clip], alone[0], rtol=1e-4, atol=1e-5)
-    np.testing.assert_array_equal(embedded(store, "tiny").frames, store.stop - store.start)
+    np.testing.assert_array_equal(open_embedding(store, "tiny").frames, store.stop - store.start)
     assert store.digest == made.store.digest
     assert list(verify(store))[-1].done > 0
     assert sorted(path.name for path in Path(store.path).parent.iterdir()) == ["s.zarr"]
@@ -71,7 +72,7 @@ def test_a_stopped_run_is_continued_to_the_same_bits(job: Make, stop_after: int)
 
 
 def test_finished_parts_are_not_made_again(job: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prep.embedding.part, "CLIPS_PER_PART", 8)
+    monkeypatch.setattr(prep.embedding.chunk, "CLIPS_PER_CHUNK", 8)
     stop(job(), 6)  # two parts of one batch are kept, the third is not
     parts = sorted((Path(job().store.path).parent / "s.zarr.embedding" / "tiny").glob("*.npz"))
     assert len(parts) == 2
@@ -118,13 +119,13 @@ def test_vectors_made_otherwise_are_refused_by_what_differs(job: Make) -> None:
     replaced = run(job(wanted=Wanted(6, 32), replace=True))
     assert replaced.fresh == CLIPS
     store = open_store(job().store.path)
-    np.testing.assert_array_equal(embedded(store, "tiny").video, embedded(store, "tiny-6").video)
+    np.testing.assert_array_equal(open_embedding(store, "tiny").video, open_embedding(store, "tiny-6").video)
     assert set(store.manifest.embedded) == {"tiny/video", "tiny-6/video"}
 
 
 def test_videos_and_names_of_two_encoders_are_not_mixed(job: Make) -> None:
     made = job()
-    strange = replace(made.model, facts=replace(made.model.facts, name="other"))
+    strange = replace(made.loaded, facts=replace(made.loaded.facts, name="other"))
     embed_texts(TextJob(made.store, strange, ("{}",), "tiny"))
     with pytest.raises(KeyMismatch, match="videos are of tiny .*, texts of other"):
         run(job())
@@ -133,19 +134,19 @@ def test_videos_and_names_of_two_encoders_are_not_mixed(job: Make) -> None:
         embed_texts(TextJob(job().store, strange, ("{}",), "mine"))
 
 
-def test_class_names_are_averaged_over_their_sentences(job: Make) -> None:
+def test_class_names_are_mean_over_prompts_over_their_sentences(job: Make) -> None:
     made = job()
     prompts = ("{}", "a video of a person {}")
-    first = embed_texts(TextJob(made.store, made.model, prompts, "tiny"))
-    again = embed_texts(TextJob(open_store(made.store.path), made.model, prompts, "tiny"))
+    first = embed_texts(TextJob(made.store, made.loaded, prompts, "tiny"))
+    again = embed_texts(TextJob(open_store(made.store.path), made.loaded, prompts, "tiny"))
     assert (first.fresh, again.fresh, first.digest) == (True, False, again.digest)
-    held = embedded(open_store(made.store.path), "tiny")
+    held = open_embedding(open_store(made.store.path), "tiny")
     name = made.store.info.classes[3]
-    by_hand = made.model.encoder.texts([name]) + made.model.encoder.texts([f"a video of a person {name}"])
+    by_hand = made.loaded.encoder.texts([name]) + made.loaded.encoder.texts([f"a video of a person {name}"])
     np.testing.assert_allclose(held.text[3], by_hand[0] / 2, rtol=1e-5, atol=1e-6)
-    np.testing.assert_array_equal(held.text, averaged(made.model.encoder, made.store.info.classes, prompts))
+    np.testing.assert_array_equal(held.text, mean_over_prompts(made.loaded.encoder, made.store.info.classes, prompts))
     with pytest.raises(KeyMismatch, match="prompts is"):
-        embed_texts(TextJob(open_store(made.store.path), made.model, ("{}",), "tiny"))
+        embed_texts(TextJob(open_store(made.store.path), made.loaded, ("{}",), "tiny"))
 
 
 class Dying(Executor):
@@ -165,8 +166,7 @@ class Dying(Executor):
 
 def test_a_decoder_that_crashes_costs_its_own_clip(job: Make) -> None:
     made = job()
-    *_, result = embed_videos(made, Workers(Dying(9), 1, (ChildProcessError,)))
-    assert not hasattr(result, "stage")
+    result = finish(embed_videos(made, Workers(Dying(9), 1, (ChildProcessError,))))
     assert [name for name, _ in result.bad] == [made.store.names[9]]
     assert "its decoder crashed, twice" in result.bad[0][1]
     assert result.embedded == CLIPS - 1
@@ -180,7 +180,7 @@ def test_a_full_disk_is_said_and_the_same_command_continues(job: Make, monkeypat
 
     with monkeypatch.context() as patch:
         patch.setattr("prep.embedding.videos.write", full)
-        with pytest.raises(PrepError, match="the disk is full. Free some space and run the same command; it continues"):
+        with pytest.raises(PrepError, match="the disk is full, .* run the same command; it continues"):
             run(job("full"))
     result = run(job("full"))
     assert result.digest == whole.digest
@@ -209,7 +209,7 @@ def test_weights_of_another_number_of_frames_are_refused(job: Make) -> None:
         frames, size, width, weights = 8, 32, 4, "0" * 64
 
     with pytest.raises(EncoderError, match="take exactly 8 frames, 4 were asked for. Take --frames 8"):
-        run(replace(made, model=replace(made.model, encoder=Fixed())))
+        run(replace(made, loaded=replace(made.loaded, encoder=Fixed())))
 
 
 def test_half_precision_is_kept_as_such_and_what_it_cannot_hold_is_refused(job: Make) -> None:
@@ -225,7 +225,62 @@ def test_two_commands_at_once_are_refused(job: Make) -> None:
     next(records)
     with pytest.raises(PrepError, match="another command is writing here"):
         run(job())
-    records.close()  # type: ignore[attr-defined]
+    records.close()
+
+
+def test_commands_that_began_side_by_side_all_keep_their_vectors(job: Make) -> None:
+    first, second, made = job(name="a"), job(name="b"), job()
+    texts = TextJob(made.store, made.loaded, ("{}",), "a")
+    assert run(first).fresh == run(second).fresh == CLIPS
+    assert embed_texts(texts).fresh
+    store = open_store(made.store.path)
+    assert store.manifest.embedded.keys() == {"a/video", "a/text", "b/video"}
+    np.testing.assert_array_equal(open_embedding(store, "a").video, open_embedding(store, "b").video)
+    assert list(verify(store))[-1].done > 0
+
+
+def test_what_was_embedded_since_a_command_began_is_not_embedded_again(job: Make) -> None:
+    first, second = job(), job()
+    texts = [TextJob(made.store, made.loaded, ("{}",), "tiny") for made in (first, second)]
+    assert (run(first).fresh, run(second).fresh) == (CLIPS, 0)
+    assert [embed_texts(each).fresh for each in texts] == [True, False]
+
+
+def test_settings_are_compared_with_what_was_embedded_since_a_command_began(job: Make) -> None:
+    videos, texts = job(wanted=Wanted(6, 32)), job()
+    other = replace(texts.loaded, facts=replace(texts.loaded.facts, name="other"))
+    run(job())
+    with pytest.raises(KeyMismatch, match="frames is 4 there and 6 here"):
+        run(videos)
+    with pytest.raises(KeyMismatch, match="videos are of tiny .*, texts of other"):
+        embed_texts(TextJob(texts.store, other, ("{}",), "tiny"))
+
+
+def test_vectors_stay_when_more_videos_are_added_and_the_command_is_killed(
+    job: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = run(job("whole"))
+    made = job("few", own_videos=True)
+    later = {clip: video(made, clip).read_bytes() for clip in range(8, CLIPS)}
+    for clip in later:
+        video(made, clip).unlink()
+    assert run(made).embedded == 8
+    former = rows(made)[0]
+    for clip, content in later.items():
+        video(made, clip).write_bytes(content)
+
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    for step in ("write_array", "enter_embeddings"):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"prep.store.keep_embedding.{step}", killed)
+            with pytest.raises(KeyboardInterrupt):
+                run(job("few", own_videos=True))
+        np.testing.assert_array_equal(rows(made)[0], former)
+    result = run(job("few", own_videos=True))
+    assert (result.embedded, result.fresh, result.now) == (CLIPS, CLIPS - 8, 0)
+    assert result.digest == whole.digest
 
 
 def test_no_video_at_all_is_an_error(job: Make) -> None:

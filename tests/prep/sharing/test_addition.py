@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.stores import about_text, embed, make_store
+from helpers.stores import text_metadata, embed, make_store
 
 from prep.curate.verify import verify
 from prep.errors import PrepError
@@ -19,7 +19,7 @@ from prep.sharing.card import CARD, card
 from prep.sharing.share import pull
 from prep.sharing.transfer import ShareError
 from prep.storage.folder import Folder
-from prep.store.embeddings import embedded
+from prep.store.embeddings import open_embedding
 from prep.store.keep_embedding import keep_texts
 from prep.store.manifest import MANIFEST, StoreError
 from prep.store.read import open_store
@@ -52,7 +52,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def arrays(path: Path, name: str = "xclip") -> list[np.ndarray]:
-    held = embedded(open_store(path), name)
+    held = open_embedding(open_store(path), name)
     return [held.video, held.done, held.frames, held.text]
 
 
@@ -110,18 +110,18 @@ def test_the_names_of_an_encoder_follow_its_videos(there: Path, here: Path) -> N
     embed(there)
     list(pull(str(there), here))
     words = open_store(there)
-    keep_texts(words, "words", np.ones((24, 4), np.float32), about_text())
+    keep_texts(words, "words", np.ones((24, 4), np.float32), text_metadata())
     list(pull(str(there), here))
-    np.testing.assert_array_equal(embedded(open_store(here), "words").text, np.ones((24, 4)))
+    np.testing.assert_array_equal(open_embedding(open_store(here), "words").text, np.ones((24, 4)))
 
 
 def test_what_is_here_is_not_overwritten(there: Path, here: Path, tmp_path: Path) -> None:
     embed(there)
     # Only class names, but of another making: the videos would not fit them.
-    keep_texts(open_store(here), "xclip", np.ones((24, 16), np.float32), about_text(weights="b" * 64))
+    keep_texts(open_store(here), "xclip", np.ones((24, 16), np.float32), text_metadata(weights="b" * 64))
     with pytest.raises(ShareError, match="holds another embedding `xclip` than .+there.zarr. Choose another --out"):
         list(pull(str(there), here))
-    assert (embedded(open_store(here), "xclip").text == 1).all()
+    assert (open_embedding(open_store(here), "xclip").text == 1).all()
     other = make_store(tmp_path / "other.zarr", clips_per_class=2, seed=1)
     with pytest.raises(ShareError, match="other.zarr: is there already, and is not the store of"):
         list(pull(str(there), other))

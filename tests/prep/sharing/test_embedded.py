@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.stores import about_text, about_video, embed, make_store
+from helpers.stores import text_metadata, video_metadata, embed, make_store
 
 from prep.curate.verify import verify
 from prep.sharing.card import CARD, card
@@ -14,7 +14,7 @@ from prep.sharing.rebuild import push_recipe, read_shared
 from prep.sharing.share import pull, push
 from prep.sharing.transfer import ShareError
 from prep.storage.folder import Folder
-from prep.store.embeddings import embedded
+from prep.store.embeddings import open_embedding
 from prep.store.keep_embedding import keep_texts, keep_videos
 from prep.store.manifest import MANIFEST, StoreError
 from prep.store.read import open_store
@@ -56,7 +56,7 @@ def test_embeddings_go_along(here: Path, there: str, tmp_path: Path) -> None:
     back = open_store(tmp_path / "back.zarr")
     assert back.manifest == store.manifest
     list(verify(back))
-    ours, theirs = embedded(store, "xclip"), embedded(back, "xclip")
+    ours, theirs = open_embedding(store, "xclip"), open_embedding(back, "xclip")
     for array in ("video", "done", "frames", "text"):
         np.testing.assert_array_equal(getattr(ours, array), getattr(theirs, array))
     assert (tmp_path / "back.zarr" / CARD).read_text() == (Path(there) / CARD).read_text() == card(store)
@@ -110,7 +110,7 @@ def test_a_replaced_embedding_is_sent(here: Path, there: str, tmp_path: Path) ->
     sent(here, there)
     list(pull(there, tmp_path / "back.zarr"))
     np.testing.assert_array_equal(
-        embedded(open_store(tmp_path / "back.zarr"), "xclip").video, embedded(store, "xclip").video
+        open_embedding(open_store(tmp_path / "back.zarr"), "xclip").video, open_embedding(store, "xclip").video
     )
 
 
@@ -137,8 +137,8 @@ def test_the_card_says_what_was_embedded(here: Path) -> None:
         assert words in text
     assert "RANDOM" not in text
     values, done, frames = np.zeros((48, 4), np.float32), np.ones(48, bool), np.zeros(48, np.int32)
-    keep_videos(open_store(here), "tiny", values, done, frames, about_video(random=True, encoder="tiny", weights=""))
-    store = keep_texts(open_store(here), "words", np.zeros((24, 4), np.float32), about_text())
+    keep_videos(open_store(here), "tiny", values, done, frames, video_metadata(random=True, encoder="tiny", weights=""))
+    store = keep_texts(open_store(here), "words", np.zeros((24, 4), np.float32), text_metadata())
     text = card(store)
     assert "`tiny`: tiny, 4 numbers each; weights microsoft/xclip, digest `not known`; RANDOM weights: the vec" in text
     assert "- `words`: xclip, 4 numbers each; weights microsoft/xclip, digest" in text

@@ -1,1 +1,12 @@
-"""Episodes to trained models and measured numbers."""
+"""Episodes to trained models and measured numbers.
+
+learner      the contract of everything that is trained
+registry     kind + name -> class, a user's own file included
+backbones    clips to feature maps, one per file
+methods      few-shot methods, one per file
+pretrain     pre-training stages, one per file
+parts        mathematics that several of them share
+engine       the training loop, evaluation, checkpoints
+recipes      one experiment per TOML file; protocols by split
+experiment   recipe to result: resolution, preparation, run folder, comparison
+"""

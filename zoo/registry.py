@@ -1,34 +1,109 @@
-"""Room and name to module: the file's name is the thing's name, so a new file is known the moment it exists."""
+"""Kind + name -> class. The file's name is the name; a user's own .py file counts as well as a shipped one."""
 
 from __future__ import annotations
 
 import importlib
+from dataclasses import dataclass, is_dataclass
 from functools import cache
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
+from manifests.folder import stems
 from manifests.strict import hint
+from manifests.user_code import UserCodeError, is_user_code, load_module
 
-ROOMS = {"backbones": "backbone", "methods": "method"}
+# Folder of zoo -> (what one of its files is called, module and name of the class that its `Model` derives from).
+KINDS = {
+    "backbones": ("backbone", "zoo.backbones._backbone", "Backbone"),
+    "methods": ("method", "zoo.methods._method", "Method"),
+    "pretrain": ("pre-training stage", "zoo.pretrain._stage", "Stage"),
+}
 
 
 class RegistryError(ValueError):
-    """No file of that name in the room."""
+    """No file of that name, or a file that does not keep the contract; the text names the remedy."""
+
+
+@dataclass(frozen=True)
+class NoOptions:
+    """The options of a file that defines none."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One backbone, method or stage: its classes, and the sha256 of a user's own file ("" for a shipped one)."""
+
+    kind: str
+    name: str
+    model: Any
+    options: Any
+    digest: str = ""
 
 
 @cache
-def names(room: str) -> tuple[str, ...]:
-    """What a room holds, sorted: every file that does not begin with an underscore.
+def names(kind: str) -> tuple[str, ...]:
+    """The names of a kind's shipped files, sorted.
 
     >>> "protonet" in names("methods")
     True
     """
-    folder = Path(__file__).parent / room
-    return tuple(sorted(file.stem for file in folder.glob("*.py") if not file.stem.startswith("_")))
+    return tuple(stems(Path(__file__).parent / kind, ".py"))
 
 
-def find(room: str, name: str) -> ModuleType:
-    """The module zoo/<room>/<name>.py, with its `Options` and `Model`. Raises RegistryError with the nearest name."""
-    if name not in names(room):
-        raise RegistryError(f"`{name}` is not a {ROOMS[room]}. {hint(name, names(room))}")
-    return importlib.import_module(f"zoo.{room}.{name}")
+def find(name: str, *kinds: str) -> Entry:
+    """The backbone, method or stage of that name, or in the user's own file `name`, whose code is executed.
+
+    Raises RegistryError with the nearest name, or with what a file lacks.
+    """
+    if is_user_code(name):
+        return _user_entry(Path(name), kinds)
+    for kind in kinds:
+        if name in names(kind):
+            return _entry(kind, name, importlib.import_module(f"zoo.{kind}.{name}"), f"zoo/{kind}/{name}.py")
+    words = " or ".join(KINDS[kind][0] for kind in kinds)
+    known = [name for kind in kinds for name in names(kind)]
+    raise RegistryError(f"`{name}` is not a {words}. {hint(name, known)}")
+
+
+def learner(name: str) -> Entry:
+    """The method or pre-training stage of that name or file. Raises RegistryError."""
+    return find(name, "methods", "pretrain")
+
+
+def backbone(name: str) -> Entry:
+    """The backbone of that name or file. Raises RegistryError."""
+    return find(name, "backbones")
+
+
+def _user_entry(path: Path, kinds: tuple[str, ...]) -> Entry:
+    for kind in kinds:
+        if path.stem in names(kind):
+            word = KINDS[kind][0]
+            raise RegistryError(f"{path}: a {word} is named after its file, and `{path.stem}` ships. Rename the file.")
+    try:
+        loaded = load_module(path)
+    except UserCodeError as error:
+        raise RegistryError(str(error)) from error
+    model = getattr(loaded.module, "Model", None)
+    for kind in kinds:
+        if isinstance(model, type) and issubclass(model, _base(kind)):
+            return _entry(kind, path.stem, loaded.module, str(path), loaded.digest)
+    bases = " or ".join(f"{KINDS[kind][2]} (from {KINDS[kind][1]})" for kind in kinds)
+    raise RegistryError(f"{path}: has no class `Model` that derives from {bases}. Write one.")
+
+
+def _base(kind: str) -> type:
+    _, module, name = KINDS[kind]
+    base: type = getattr(importlib.import_module(module), name)
+    return base
+
+
+def _entry(kind: str, name: str, module: ModuleType, where: str, digest: str = "") -> Entry:
+    model = getattr(module, "Model", None)
+    if not (isinstance(model, type) and issubclass(model, _base(kind))):
+        raise RegistryError(f"{where}: has no class `Model` that derives from {KINDS[kind][2]}. Write one.")
+    options = getattr(module, "Options", NoOptions)
+    if not is_dataclass(options):
+        raise RegistryError(f"{where}: `Options` must be a frozen dataclass whose fields have defaults.")
+    return Entry(kind, name, model, options, digest)

@@ -1,1 +1,1 @@
-"""One backbone per file."""
+"""Backbones, one per file; `_backbone.py` is the contract."""

@@ -1,4 +1,4 @@
-"""What every backbone promises: a pile of clips in, one feature map per clip out, empty bodies ignored."""
+"""Backbone: the contract of every backbone. Clips go in, one feature map per clip comes out."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class ShapeError(ValueError):
 class Backbone(nn.Module):
     """Clips to feature maps. A subclass sets `width` (channels of the map) and writes `features`.
 
-    The map has ceil(ceil(T / 2) / 2) frames and the layout's joints. It is the mean over the bodies that are present:
-    one that is zero in every frame has no say, and a clip without any body gives zeros. In training, statistics of
-    batch normalisation do see the zeros of empty bodies, as in the authors' code.
+    A map has T' frames and V' joints; both may be 1 for backbones that pool. It is the mean over the bodies that are
+    present: a body that is zero in every frame is ignored, and a clip without any body gives zeros. In training, the
+    statistics of batch normalisation include the zeros of empty bodies, as in the authors' code.
     """
 
     width: int
@@ -28,16 +28,16 @@ class Backbone(nn.Module):
         self.shape = (bodies, len(layout.joints), channels)
         self.layout_name = layout.name
 
-    def features(self, clips: Float[Tensor, "X M T V C"]) -> Float[Tensor, "_ _ V D"]:
+    def features(self, clips: Float[Tensor, "X M T V C"]) -> Float[Tensor, "_ _ _ D"]:
         """One map per body, (X*M, T', V, D), body after body of one clip."""
         raise TypeError(f"{type(self).__module__} is a backbone without `features`; write that method.")
 
-    def forward(self, clips: Float[Tensor, "X M T V C"]) -> Float[Tensor, "X _ V D"]:
+    def forward(self, clips: Float[Tensor, "X M T V C"]) -> Float[Tensor, "X _ _ D"]:
         """The mean map over present bodies. Raises ShapeError when M, V or C is not what the backbone was built for."""
-        found = (clips.shape[1], clips.shape[3], clips.shape[4])
-        if found != self.shape:
+        given = (clips.shape[1], clips.shape[3], clips.shape[4])
+        if given != self.shape:
             raise ShapeError(
-                f"clips have (bodies, joints, channels) {found}, but this backbone was built for {self.shape} "
+                f"clips have (bodies, joints, channels) {given}, but this backbone was built for {self.shape} "
                 f"(layout `{self.layout_name}`). Build it with the numbers of the store, or choose other streams."
             )
         return mean_of_present(self.features(clips), present_bodies(clips))
@@ -48,8 +48,8 @@ def present_bodies(clips: Float[Tensor, "X M T V C"]) -> Bool[Tensor, "X M"]:
     return clips.ne(0).flatten(2).any(-1)
 
 
-def mean_of_present(maps: Float[Tensor, "_ _ V D"], present: Bool[Tensor, "X M"]) -> Float[Tensor, "X _ V D"]:
-    """Mean over bodies with True in `present`; zeros where there is none. `maps` holds the bodies of a clip in a row.
+def mean_of_present(maps: Float[Tensor, "_ _ _ D"], present: Bool[Tensor, "X M"]) -> Float[Tensor, "X _ _ D"]:
+    """Mean over bodies with True in `present`; zeros where there is none. `maps` has the bodies of a clip side by side.
 
     >>> import torch
     >>> maps = torch.tensor([2.0, 4.0, 6.0, 9.0]).view(4, 1, 1, 1)
@@ -62,7 +62,7 @@ def mean_of_present(maps: Float[Tensor, "_ _ V D"], present: Bool[Tensor, "X M"]
 
 
 def mix_joints(maps: Float[Tensor, "X T V C"], adjacency: Float[Tensor, "*_ P V V"]) -> Float[Tensor, "X T V _"]:
-    """What partition p brings to joint w, sum over v of adjacency[p, v, w] * maps[v], for all p side by side (P*C).
+    """Graph aggregation: sum over v of adjacency[p, v, w] * maps[v] for every joint w, partitions p side by side (P*C).
 
     Mixing joints BEFORE the 1x1 convolution, while channels are few, equals the authors' order, and in channels-last
     memory every step is a view. `adjacency` is one stack (P, V, V) or one for every clip (X, P, V, V).

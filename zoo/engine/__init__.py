@@ -1,1 +1,7 @@
-"""One loop: training, evaluation, optimiser, checkpoints."""
+"""One loop for everything that is trained.
+
+optimiser    optimiser and schedule from torch.optim
+train        the loop: records of losses, validation at the end of an epoch
+evaluate     accuracy and its interval over a list of episodes
+checkpoint   weights and state in one file
+"""

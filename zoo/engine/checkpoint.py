@@ -1,11 +1,11 @@
-"""Weights, optimiser state and progress of a run in one safetensors file, written beside its name and renamed."""
+"""Weights, optimiser, schedule and progress of a run in one safetensors file, written atomically and read strictly."""
 
 from __future__ import annotations
 
+import hashlib
 import json
-import os
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from manifests.strict import InvalidValue, build
+from prep.files import atomic_write
+from zoo.engine.optimiser import Schedule
 
 
 class CheckpointError(Exception):
@@ -20,114 +22,166 @@ class CheckpointError(Exception):
 
 
 @dataclass(frozen=True)
-class Progress:
-    """Where a run stands. Floats are kept exactly, so a resumed run is the undisturbed one.
+class Identity:
+    """What a run's files belong to. `init_digest` is that of the initial weights ("" for random ones)."""
 
-    `loss_sum` is of the current epoch's steps; `plateau_best` and `plateau_bad` belong to the schedule;
-    `best` and `best_step` are the best validation accuracy so far (-1 = none yet).
+    recipe_digest: str
+    store_digest: str
+    init_digest: str
+    layout: str
+    bodies: int
+    preprocessing: str
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is: steps, sum of the current epoch's losses, best validation accuracy (-1: none) and its step.
+
+    JSON keeps floats exactly, so a resumed run is the undisturbed one.
     """
 
     step: int = 0
-    lr: float = 0.0
-    loss_sum: float = 0.0
-    plateau_best: float = float("inf")
-    plateau_bad: int = 0
+    epoch_loss: float = 0.0
     best: float = -1.0
     best_step: int = 0
 
 
 @dataclass(frozen=True)
-class Identity:
-    """What a checkpoint belongs to: a resume must agree in all of it, an evaluation in layout and bodies."""
+class Header:
+    """Metadata of a checkpoint: what it belongs to, how far the run is, learning rates, state of the schedule."""
 
-    recipe_digest: str
-    store_digest: str
-    layout: str
-    bodies: int
+    identity: Identity
+    progress: Progress
+    rates: tuple[float, ...] = ()
+    schedule: Mapping[str, Any] = field(default_factory=dict)
 
 
 def save(
-    path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, progress: Progress, identity: Identity
+    path: Path,
+    model: nn.Module,
+    header: Header,
+    optimiser: torch.optim.Optimizer | None = None,
+    schedule: Schedule | None = None,
 ) -> None:
-    """Write a checkpoint atomically: a kill leaves the last one or the new one, never half of one."""
+    """Write the weights, and what continues the training where an optimiser and a schedule are given, atomically."""
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
-    for index, state in optimiser.state_dict()["state"].items():
-        tensors |= {f"optimiser.{index}.{name}": torch.as_tensor(value) for name, value in state.items()}
-    metadata = {"progress": _exact(progress), "identity": json.dumps(asdict(identity))}
-    write_tensors(path, tensors, metadata)
+    if optimiser is not None and schedule is not None:
+        for index, state in optimiser.state_dict()["state"].items():
+            tensors |= {f"optimiser.{index}.{name}": torch.as_tensor(value) for name, value in state.items()}
+        rates = tuple(float(group["lr"]) for group in optimiser.param_groups)
+        header = Header(header.identity, header.progress, rates, _plain_state(schedule))
+    _write(path, tensors, header)
 
 
-def save_model(path: Path, model: nn.Module, progress: Progress, identity: Identity) -> None:
-    """Write the weights alone, atomically."""
-    tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
-    write_tensors(path, tensors, {"progress": _exact(progress), "identity": json.dumps(asdict(identity))})
-
-
-def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Write a safetensors file beside its name, flush it to the disk, and rename it."""
-    from safetensors.torch import save as to_bytes
-
-    owned = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
-    temporary = path.with_name(path.name + ".writing")
-    with temporary.open("wb") as file:
-        file.write(to_bytes(owned, metadata=dict(metadata)))
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-
-
-def load(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer | None = None) -> tuple[Progress, Identity]:
-    """Put a checkpoint into a model, and its optimiser where one is given. Raises CheckpointError."""
-    tensors, metadata = _read(path)
+def load(path: Path, model: nn.Module) -> Header:
+    """Put the weights of a checkpoint into a model. Raises CheckpointError where they are damaged or do not fit."""
+    tensors, header = _read(path)
     weights = {name.removeprefix("model."): value for name, value in tensors.items() if name.startswith("model.")}
-    own = model.state_dict()
+    _check_fit(path, model.state_dict(), weights)
+    model.load_state_dict(weights)
+    return header
+
+
+def resume(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, schedule: Schedule) -> Header:
+    """As `load`, and put optimiser and schedule back where they stood. Raises CheckpointError."""
+    header = load(path, model)
+    tensors, _ = _read(path)
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, value in tensors.items():
+        if name.startswith("optimiser."):
+            _, index, key = name.split(".", 2)
+            state.setdefault(int(index), {})[key] = value
+    groups = optimiser.state_dict()["param_groups"]
+    expected = sum(len(group["params"]) for group in groups)
+    if len(header.rates) != len(groups) or (header.progress.step and len(state) != expected):
+        raise CheckpointError(
+            f"{path}: holds the optimiser state of {len(state)} parameters; {expected} are trained. "
+            "Delete the checkpoint to start again."
+        )
+    optimiser.load_state_dict({"state": state, "param_groups": groups})
+    for group, rate in zip(optimiser.param_groups, header.rates, strict=True):
+        group["lr"] = rate
+    schedule.load_state_dict(dict(header.schedule))
+    return header
+
+
+def load_part(path: Path, model: nn.Module, part: str) -> None:
+    """Put one module of a checkpoint (its name in the model, such as `backbone`) into the same module of `model`.
+
+    Raises CheckpointError where the checkpoint has no such module or its tensors do not fit.
+    """
+    tensors, _ = _read(path)
+    prefix = f"model.{part}."
+    weights = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+    module = dict(model.named_modules()).get(part)
+    if not weights or module is None:
+        where = path if not weights else type(model).__module__
+        raise CheckpointError(f"{where}: has no module `{part}`. Name another one with init.part, such as `backbone`.")
+    _check_fit(path, module.state_dict(), weights)
+    module.load_state_dict(weights)
+
+
+def read_header(path: Path) -> Header:
+    """The metadata of a checkpoint. Raises CheckpointError."""
+    return _read(path)[1]
+
+
+def weights_digest(tensors: Iterable[tuple[str, Tensor]]) -> str:
+    """sha256 over names, types, shapes and numbers, in the order of the names."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors, key=lambda pair: pair[0]):
+        plain = tensor.detach().cpu().contiguous()
+        digest.update(f"{name} {plain.dtype} {tuple(plain.shape)}\n".encode())
+        digest.update(plain.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _check_fit(path: Path, own: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> None:
     wrong = sorted(own.keys() ^ weights.keys()) or [n for n in own if own[n].shape != weights[n].shape]
     if wrong:
         raise CheckpointError(
             f"{path}: does not fit the model at `{wrong[0]}` ({len(wrong)} differ). "
             "Use the recipe it was trained with, and a store of the same layout and bodies."
         )
-    model.load_state_dict(weights)
-    if optimiser is not None:
-        _load_optimiser(optimiser, tensors)
-    try:
-        progress = build(Progress, _inexact(json.loads(metadata["progress"])), str(path))
-        return progress, build(Identity, json.loads(metadata["identity"]), str(path))
-    except (KeyError, ValueError, InvalidValue) as error:
-        raise CheckpointError(f"{path}: its metadata is damaged ({error}). Delete it to start again.") from error
+    broken = [name for name, value in weights.items() if value.is_floating_point() and not value.isfinite().all()]
+    if broken:
+        raise CheckpointError(f"{path}: `{broken[0]}` holds numbers that are not finite. Delete it and train again.")
 
 
-def identity_of(path: Path) -> Identity:
-    """What a checkpoint belongs to, without loading its weights. Raises CheckpointError."""
-    _, metadata = _read(path)
-    return build(Identity, json.loads(metadata["identity"]), str(path))
+def _plain_state(schedule: Schedule) -> dict[str, Any]:
+    """The schedule's state as JSON takes it: numbers, texts, booleans and lists of them."""
+    kinds = (int, float, str, bool, type(None))
+
+    def plain(value: Any) -> bool:
+        return isinstance(value, kinds) or (isinstance(value, list) and all(isinstance(v, kinds) for v in value))
+
+    return {key: value for key, value in schedule.state_dict().items() if plain(value)}
 
 
-def _load_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, value in tensors.items():
-        if name.startswith("optimiser."):
-            _, index, key = name.split(".", 2)
-            state.setdefault(int(index), {})[key] = value
-    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+def _write(path: Path, tensors: Mapping[str, Tensor], header: Header) -> None:
+    from safetensors.torch import save as to_bytes
+
+    owned = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
+    # One entry: safetensors writes several in random order, and equal runs shall have equal files.
+    metadata = {"header": json.dumps(asdict(header), sort_keys=True)}
+    atomic_write(path, to_bytes(owned, metadata=metadata))
 
 
-def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+def _read(path: Path) -> tuple[dict[str, Tensor], Header]:
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            metadata = file.metadata() or {}
     except FileNotFoundError:
-        raise CheckpointError(f"{path}: no checkpoint there. `fszoo train` makes one.") from None
+        raise CheckpointError(f"{path}: there is no checkpoint. `fszoo train` makes one.") from None
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path}: damaged ({error}). Delete it and train again.") from error
-
-
-def _exact(progress: Progress) -> str:
-    values = {name: value.hex() if isinstance(value, float) else value for name, value in asdict(progress).items()}
-    return json.dumps(values)
-
-
-def _inexact(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: float.fromhex(value) if isinstance(value, str) else value for name, value in values.items()}
+    try:
+        header = build(Header, json.loads(metadata["header"]), str(path))
+    except (KeyError, ValueError, RecursionError, InvalidValue) as error:
+        raise CheckpointError(f"{path}: its metadata is damaged ({error}). Delete it and train again.") from error
+    if header.progress.step < 0:
+        raise CheckpointError(f"{path}: step is {header.progress.step}; it must be at least 0. Delete it.")
+    return tensors, header

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -12,57 +12,61 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from episodes.episode import Episode
+from prep.progress import Step, Work
 
 REPORT_EVERY = 20
 
 
 @runtime_checkable
-class Served(Protocol):
-    """A list of episodes; episodes.loader.Server is one."""
+class Episodes(Protocol):
+    """A list of steps with episodes; episodes.loader.EpisodeLoader is one."""
 
     def __len__(self) -> int:
-        """How many steps there are."""
+        """The number of steps."""
 
     def at(self, step: int) -> Episode:
         """The episodes of one step."""
 
 
 @dataclass(frozen=True)
-class Measured:
-    """What has been measured after `done` of `total` steps.
+class Accuracy:
+    """A measurement.
 
     `accuracy` is correct / queries in 0..1. `interval` is 1.96 standard errors: over tasks where there are several
-    (METHODS E1: 1.96 * std / sqrt(n)), over queries where there is one (fixed exemplars). `episodes` counts tasks.
+    (1.96 * std / sqrt(n)), over queries where there is one (fixed exemplars). `tasks` and `queries` were counted.
     """
 
-    done: int
-    total: int
     accuracy: float
     interval: float
-    episodes: int
+    tasks: int
     queries: int
 
 
-def measure(model: nn.Module, servers: Sequence[Served], independent: bool = True) -> Iterator[Measured]:
-    """Accuracy of `model` in evaluation mode over every step of every server; the last record is the result.
+def measure(
+    model: nn.Module, loaders: Sequence[Episodes], independent: bool = True, stage: str = "testing"
+) -> Work[Accuracy]:
+    """Accuracy of `model` in evaluation mode over every step of every loader.
 
-    `independent`: each episode is a task of its own. Otherwise each server is one task, cut into chunks of queries.
-    The model's mode is put back at the end.
+    `independent`: each episode is a task of its own. Otherwise each loader is one task, cut into chunks of queries.
+    The model's mode is restored at the end. Gradients are off but tensors are ordinary ones (no_grad rather than
+    inference_mode), so a method may fine-tune on the support. Raises ValueError when there is no episode.
     """
-    training = model.training
+    training, tally, total = model.training, _Tally(), sum(len(loader) for loader in loaders)
+    if not total:
+        raise ValueError("there is no episode to measure on; budget.test_episodes must be at least 1.")
     model.eval()
-    total, tally = sum(len(server) for server in servers), _Tally()
     try:
-        for task, server in enumerate(servers):
-            for step in range(len(server)):
-                episode = server.at(step)
-                with torch.inference_mode():
-                    hits = (model(episode).argmax(-1) == episode.answer).sum(1)
-                tally.add(hits, episode.answer.shape[1], None if independent else task)
+        for task, loader in enumerate(loaders):
+            for step in range(len(loader)):
+                with torch.no_grad():
+                    episode = loader.at(step)
+                    correct = (model(episode).argmax(-1) == episode.answer).sum(1)
+                tally.add(correct, episode.answer.shape[1], None if independent else task)
                 if tally.steps == total or tally.steps % REPORT_EVERY == 0:
-                    yield tally.summary(total)
+                    yield Step(tally.steps, total, stage)
     finally:
         model.train(training)
+    return tally.accuracy()
 
 
 class _Tally:
@@ -70,27 +74,27 @@ class _Tally:
 
     def __init__(self) -> None:
         self.steps = 0
-        self.hits: list[Int[Tensor, "B"]] = []
+        self.correct: list[Int[Tensor, "B"]] = []
         self.queries: list[int] = []
         self.tasks: list[int] = []
 
-    def add(self, hits: Int[Tensor, "B"], queries: int, task: int | None) -> None:
+    def add(self, correct: Int[Tensor, "B"], queries: int, task: int | None) -> None:
         self.steps += 1
-        self.hits.append(hits)
-        self.queries += [queries] * len(hits)
+        self.correct.append(correct)
+        self.queries += [queries] * len(correct)
         first = self.tasks[-1] + 1 if self.tasks else 0
-        self.tasks += range(first, first + len(hits)) if task is None else [task] * len(hits)
+        self.tasks += range(first, first + len(correct)) if task is None else [task] * len(correct)
 
-    def summary(self, total: int) -> Measured:
+    def accuracy(self) -> Accuracy:
         tasks = torch.tensor(self.tasks)
         queries = torch.zeros(self.tasks[-1] + 1).double().index_add_(0, tasks, torch.tensor(self.queries).double())
-        hits = torch.zeros_like(queries).index_add_(0, tasks, torch.cat(self.hits).double().cpu())
-        accuracy = float(hits.sum() / queries.sum())
+        correct = torch.zeros_like(queries).index_add_(0, tasks, torch.cat(self.correct).double().cpu())
+        accuracy = float(correct.sum() / queries.sum())
         if len(queries) > 1:
-            interval = interval95(hits / queries)
+            interval = interval95(correct / queries)
         else:
             interval = 1.96 * math.sqrt(accuracy * (1 - accuracy) / float(queries.sum()))
-        return Measured(self.steps, total, accuracy, interval, len(queries), int(queries.sum()))
+        return Accuracy(accuracy, interval, len(queries), int(queries.sum()))
 
 
 def interval95(values: Float[Tensor, "X"]) -> float:
@@ -102,14 +106,3 @@ def interval95(values: Float[Tensor, "X"]) -> float:
     if len(values) < 2:
         return math.inf
     return 1.96 * float(values.std()) / math.sqrt(len(values))
-
-
-def last(records: Iterator[Measured], watch: Callable[[Measured], None] | None = None) -> Measured:
-    """Run `measure` to its end and return the last record, showing each to `watch`."""
-    final = None
-    for final in records:
-        if watch is not None:
-            watch(final)
-    if final is None:
-        raise ValueError("there is no episode to measure on; budget.test must be at least 1.")
-    return final

@@ -1,63 +1,85 @@
-"""The recipe's optimiser, and its learning rate as a function of where a run stands."""
+"""The recipe's optimiser and learning rate schedule, from torch.optim."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import torch
-from torch import nn
+from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 
-from zoo.engine.checkpoint import Progress
-from zoo.experiment.recipe import Budget, Optimiser
+from zoo.learner import Learner
 
-# Improvements smaller than this share of the best loss do not count, as in torch's ReduceLROnPlateau.
-LEAST_IMPROVEMENT = 1e-4
+Schedule = LambdaLR | ReduceLROnPlateau
 
 
-def make(options: Optimiser, model: nn.Module) -> torch.optim.Optimizer:
-    """An optimiser over all parameters in one group."""
-    parameters = list(model.parameters())
+@dataclass(frozen=True)
+class Optimiser:
+    """Learning rate and its schedule (torch.optim.lr_scheduler).
+
+    `plateau` halves the rate when the mean training loss of an epoch has not improved for `patience` epochs, down to
+    `min_lr`; `cosine` falls from `lr` to `min_lr` over the whole budget. `grad_clip` is the largest norm of the
+    gradient (0: no clipping).
+    """
+
+    name: Literal["adam", "adamw", "sgd"] = "adam"
+    lr: float = 1e-3
+    weight_decay: float = 0.0
+    momentum: float = 0.9
+    schedule: Literal["constant", "plateau", "cosine"] = "constant"
+    patience: int = 10
+    min_lr: float = 1e-5
+    grad_clip: float = 0.0
+
+
+def make_optimiser(options: Optimiser, learner: Learner) -> torch.optim.Optimizer:
+    """An optimiser over the learner's parameter groups, each at its multiple of the learning rate."""
+    groups: list[dict[str, Any]] = [
+        {"params": list(group.parameters), "lr": options.lr * group.lr_multiplier}
+        for group in learner.parameter_groups()
+    ]
     if options.name == "sgd":
         return torch.optim.SGD(
-            parameters, options.lr, momentum=options.momentum, weight_decay=options.weight_decay, nesterov=True
+            groups, options.lr, momentum=options.momentum, weight_decay=options.weight_decay, nesterov=True
         )
     kind = torch.optim.Adam if options.name == "adam" else torch.optim.AdamW
-    return kind(parameters, options.lr, weight_decay=options.weight_decay)
+    return kind(groups, options.lr, weight_decay=options.weight_decay)
 
 
-def set_rate(optimiser: torch.optim.Optimizer, lr: float) -> None:
-    """Use this learning rate from the next step on."""
-    for group in optimiser.param_groups:
-        group["lr"] = lr
+def make_schedule(options: Optimiser, optimiser: torch.optim.Optimizer, share_per_step: float) -> Schedule:
+    """The schedule; `share_per_step` is the share of the budget that one step takes.
+
+    `constant` and `cosine` move after every step, `plateau` after every epoch (`end_epoch`).
+    """
+    if options.schedule == "plateau":
+        return ReduceLROnPlateau(optimiser, factor=0.5, patience=options.patience, min_lr=options.min_lr)
+    if options.schedule == "constant":
+        return LambdaLR(optimiser, lambda step: 1.0)
+    return LambdaLR(optimiser, lambda step: cosine(options.lr, options.min_lr, step * share_per_step) / options.lr)
 
 
-def rate_at(options: Optimiser, budget: Budget, progress: Progress) -> float:
-    """The learning rate of the step that follows `progress`.
+def cosine(lr: float, min_lr: float, share: float) -> float:
+    """The rate after a share of the budget, from `lr` down to `min_lr` along half a cosine.
 
-    >>> rate_at(Optimiser(schedule="cosine", lr=1.0, least=0.0), Budget(episodes=100), Progress(step=50))
+    >>> cosine(1.0, 0.0, 0.5)
     0.5
     """
-    if options.schedule == "cosine":
-        share = min(1.0, progress.step * budget.batch / budget.episodes)
-        return round(options.least + (options.lr - options.least) * (1 + math.cos(math.pi * share)) / 2, 12)
-    return progress.lr or options.lr
+    return round(min_lr + (lr - min_lr) * (1 + math.cos(math.pi * min(1.0, share))) / 2, 12)
 
 
-def end_of_epoch(options: Optimiser, progress: Progress, steps: int) -> Progress:
-    """Progress after an epoch of `steps` steps: the plateau schedule looks at its mean loss, the sum starts anew.
+def end_step(schedule: Schedule) -> None:
+    """Move a schedule that counts steps."""
+    if isinstance(schedule, LambdaLR):
+        schedule.step()
 
-    Halves the rate after more than `patience` epochs without improvement (METHODS B2: torch's ReduceLROnPlateau with
-    factor 0.5).
-    """
-    mean = progress.loss_sum / max(1, steps)
-    progress = replace(progress, loss_sum=0.0)
-    if options.schedule != "plateau":
-        return progress
-    if mean < progress.plateau_best - abs(progress.plateau_best) * LEAST_IMPROVEMENT or math.isinf(
-        progress.plateau_best
-    ):
-        return replace(progress, plateau_best=mean, plateau_bad=0)
-    if progress.plateau_bad + 1 > options.patience:
-        return replace(progress, plateau_bad=0, lr=max(options.least, (progress.lr or options.lr) / 2))
-    return replace(progress, plateau_bad=progress.plateau_bad + 1)
+
+def end_epoch(schedule: Schedule, mean_loss: float) -> None:
+    """Move a schedule that looks at the mean loss of an epoch."""
+    if isinstance(schedule, ReduceLROnPlateau):
+        schedule.step(mean_loss)
+
+
+def learning_rate(optimiser: torch.optim.Optimizer) -> float:
+    """The rate of the first parameter group."""
+    return float(optimiser.param_groups[0]["lr"])

@@ -1,1 +1,13 @@
-"""Recipe to result: resolution, preparation, run folder, tables."""
+"""Recipe to result.
+
+recipe     every choice of an experiment, as one record
+resolve    from a recipe's name to a complete record: three layers of precedence
+identity   digests: when two recipes, or two runs, are the same
+feed       recipe + store -> pools and loaders
+initial    weights of another run
+prepare    recipe + store + initial weights -> learner and loaders
+result     what is measured, and how
+run        the folder of one run: train, resume, measure
+chain      runs that start from other runs
+compare    finished runs beside published numbers
+"""

@@ -1,167 +1,158 @@
-"""A resolved recipe and a store become a model and the servers that feed it."""
+"""Preparation: a resolved recipe and a store become a learner and the loaders that feed it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 
-from episodes.draw import Classes
-from episodes.loader import Server, View, Viewer
-from episodes.pool import Pool
-from episodes.protocol import Episodic, Exemplars
-from episodes.resample import Sampling
-from manifests.facts import dataset, names, split
+from episodes.loader import BatchLoader, EpisodeLoader
+from manifests.facts import split
 from manifests.layout import Layout
-from manifests.split import Split
 from prep.store.read import Store
 from zoo import registry
-from zoo.engine.checkpoint import Identity
-from zoo.experiment.recipe import Recipe, classes, options
-from zoo.methods._method import Method
-
-# Training, validation and test draw from separate streams of chance, whatever the recipe's seed is.
-VALIDATION_SEED = 1_000_003
-
-
-class SetupError(Exception):
-    """The store does not hold what the recipe asks for; the text says what to build or change."""
+from zoo.engine.checkpoint import Identity, load_part
+from zoo.engine.train import Plan
+from zoo.experiment import feed
+from zoo.experiment.feed import SetupError, Targets
+from zoo.experiment.identity import recipe_digest
+from zoo.experiment.initial import Initial
+from zoo.experiment.recipe import Recipe, classes, is_stage
+from zoo.experiment.resolve import options
+from zoo.learner import Known, Learner
+from zoo.pretrain._stage import Stage
 
 
 @dataclass(frozen=True)
-class Setup:
-    """Everything a run needs, on one device. `validation` is None where the split or budget has none.
+class Prepared:
+    """Everything that a run needs, on one device.
 
+    `validation` is None where the split or the budget has none, and `test` is empty for a pre-training stage.
     `independent`: every test episode is a task of its own, so intervals are over episodes. `way`: classes of a test
     task; with exemplars all novel classes, whatever the way of training is.
     """
 
     recipe: Recipe
-    model: Method
-    train: Server
-    validation: Server | None
-    test: tuple[Server, ...]
+    learner: Learner
+    plan: Plan
+    train: EpisodeLoader | BatchLoader
+    validation: EpisodeLoader | None
+    test: tuple[EpisodeLoader, ...]
     identity: Identity
     independent: bool
     way: int
 
 
-def prepare(recipe: Recipe, store: Store, device: torch.device) -> Setup:
-    """Check that the store fits, put its clips on the device, and make the servers and a freshly initialised model.
+def prepare(recipe: Recipe, store: Store, device: torch.device, initial: Initial | None = None) -> Prepared:
+    """Check that the store fits, load its clips to the device, and make the loaders and an initialised learner.
 
-    Raises SetupError for another data set or preparation, and the episodes floor's errors for classes that are too
-    small, before anything is trained.
+    Raises SetupError for another dataset or preprocessing, or where an embedding is missing; EpisodeError for classes
+    that are too small; CheckpointError for initial weights that do not fit; all before anything is trained.
     """
-    chosen = split(recipe.data.split)
-    check_store(recipe, store)
-    known = store.info.layout
-    train_ids, val_ids, test_ids = classes(recipe)
-    independent = chosen.protocol == "episodic"
-    budget = recipe.budget
-    pools = Pool.load_several(store, [_kept(recipe, store, ids) for ids in (train_ids, val_ids, test_ids)], device)
-    train = _episodic(recipe, pools[0], known, train_ids, recipe.seed, budget.episodes, training=True)
-    validation = None
-    if val_ids and budget.validation:
-        seed = VALIDATION_SEED + budget.test_seed
-        validation = _episodic(recipe, pools[1], known, val_ids, seed, budget.validation, training=False)
-    test = _test_servers(recipe, pools[2], known, test_ids)
-    return Setup(
-        recipe=recipe,
-        model=make_model(recipe, known, store.shape).to(device),
-        train=train,
-        validation=validation,
-        test=test,
-        identity=Identity(recipe.digest, store.digest, known.name, store.shape[0]),
-        independent=independent,
-        way=recipe.task.way if independent else len(test_ids),
+    feed.check_store(recipe, store)
+    prepared = _stage(recipe, store, device) if is_stage(recipe) else _method(recipe, store, device)
+    if initial is not None:
+        initial.check_classes(recipe)
+        load_part(initial.weights, prepared.learner, recipe.init.part)
+    prepared.learner.to(device)
+    return Prepared(**(vars(prepared) | {"identity": identity_of(recipe, store, initial)}))
+
+
+def identity_of(recipe: Recipe, store: Store, initial: Initial | None) -> Identity:
+    """The identity of the run of this recipe on this store from these weights."""
+    return Identity(
+        recipe_digest=recipe_digest(recipe),
+        store_digest=store.digest,
+        init_digest="" if initial is None else initial.digest,
+        layout=store.info.layout.name,
+        bodies=store.shape[0],
+        preprocessing=store.info.recipe,
     )
 
 
-def check_store(recipe: Recipe, store: Store) -> None:
-    """Raise SetupError when the store is of another data set or preparation than the recipe asks for."""
-    chosen = split(recipe.data.split)
-    if store.info.dataset != chosen.dataset:
-        raise SetupError(
-            f"{store.path} holds {store.info.dataset}, but split {chosen.name} belongs to {chosen.dataset}. "
-            f"Build it (`fsprep build {chosen.dataset}`) or choose another split with --data."
-        )
-    if recipe.data.preparation and store.info.recipe != recipe.data.preparation:
-        raise SetupError(
-            f"{store.path} was prepared by `{store.info.recipe}`, the recipe asks for `{recipe.data.preparation}`. "
-            f"Build it with --recipe {recipe.data.preparation}, or --set data.preparation={store.info.recipe}."
-        )
-
-
-def make_model(recipe: Recipe, known: Layout, shape: tuple[int, int, int]) -> Method:
-    """A freshly initialised model: a function of the recipe's seed alone."""
+def make_learner(
+    recipe: Recipe, layout: Layout, shape: tuple[int, int, int], classes: tuple[str, ...] = (), target_width: int = 0
+) -> Learner:
+    """A freshly initialised learner for clips of `shape` (M, V, C): a function of the recipe's seed alone."""
     bodies, _, channels = shape
+    known = Known(layout, classes, target_width)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(recipe.seed)
-        backbone = registry.find("backbones", recipe.backbone.name).Model(
-            known, channels * len(recipe.data.streams), bodies, options(recipe, "backbones")
+        # Not torch.manual_seed, which would reseed every GPU as well.
+        torch.default_generator.manual_seed(recipe.seed)
+        backbone = registry.backbone(recipe.backbone.name).model(
+            layout, channels * len(recipe.data.streams), bodies, options(recipe.backbone, "backbones")
         )
-        model: Method = registry.find("methods", recipe.method.name).Model(backbone, options(recipe, "methods"))
-    return model
+        model = registry.learner(recipe.method.name).model
+        return cast(Learner, model(backbone, options(recipe.method, "methods", "pretrain"), known))
 
 
-def _viewer(recipe: Recipe, pool: Pool, known: Layout, training: bool) -> Viewer:
-    data = recipe.data
-    rule = data.train_rule if training else data.test_rule
-    view = View(
-        sampling=Sampling(frames=data.frames, rule=rule, frozen=data.frozen, scrambled=data.scrambled),
-        streams=data.streams,
-        augment=recipe.augment,
+def _method(recipe: Recipe, store: Store, device: torch.device) -> Prepared:
+    layout, pools = store.info.layout, feed.load_pools(recipe, store, device)
+    independent = split(recipe.data.split).protocol == "episodic"
+    train, budget = feed.training_episodes(recipe, pools.base, layout), recipe.budget
+    return Prepared(
+        recipe=recipe,
+        learner=make_learner(recipe, layout, store.shape, _names(store, recipe)),
+        plan=_plan(recipe, budget.episodes, budget.batch, max(1, budget.episodes_per_epoch // budget.batch)),
+        train=train,
+        validation=feed.validation_episodes(recipe, pools.validation, layout),
+        test=feed.test_loaders(recipe, pools.test, layout),
+        identity=identity_of(recipe, store, None),
+        independent=independent,
+        way=recipe.task.way if independent else len(classes(recipe)[2]),
     )
-    return Viewer(pool, known, view, seed=recipe.seed, train=training)
 
 
-def _episodic(
-    recipe: Recipe, pool: Pool, known: Layout, class_ids: Sequence[int], seed: int, episodes: int, training: bool
-) -> Server:
-    draws = Episodic(Classes.of(pool, class_ids), recipe.task, seed, episodes, recipe.budget.batch)
-    return Server(_viewer(recipe, pool, known, training), draws)
+def _stage(recipe: Recipe, store: Store, device: torch.device) -> Prepared:
+    layout, pool = store.info.layout, feed.load_base(recipe, store, device)
+    entry = registry.learner(recipe.method.name)
+    targets = _targets(recipe, store, entry.model, pool)
+    train = feed.base_batches(recipe, pool, layout, entry.model.views, targets)
+    width = 0 if targets is None else targets[0].shape[1]
+    return Prepared(
+        recipe=recipe,
+        learner=make_learner(recipe, layout, store.shape, _names(store, recipe), width),
+        plan=_plan(recipe, len(train) * train.size, train.size, train.steps_per_epoch),
+        train=train,
+        validation=None,
+        test=(),
+        identity=identity_of(recipe, store, None),
+        independent=False,
+        way=0,
+    )
 
 
-def _test_servers(recipe: Recipe, pool: Pool, known: Layout, class_ids: Sequence[int]) -> tuple[Server, ...]:
-    """One server of many tasks, or for exemplar protocols one server for each choice of exemplars."""
-    budget, chosen = recipe.budget, split(recipe.data.split)
-    if chosen.protocol == "episodic":
-        return (_episodic(recipe, pool, known, class_ids, budget.test_seed, budget.test, training=False),)
-    viewer, members = _viewer(recipe, pool, known, training=False), Classes.of(pool, class_ids)
-    if chosen.choice == "first":
-        named = _named_exemplars(recipe, chosen, pool, class_ids)
-        return (Server(viewer, Exemplars(pool, members, recipe.task.shot, named=named)),)
-    seeds = range(budget.test_seed, budget.test_seed + budget.test_choices)
-    return tuple(Server(viewer, Exemplars(pool, members, recipe.task.shot, seed)) for seed in seeds)
-
-
-def _named_exemplars(recipe: Recipe, chosen: Split, pool: Pool, class_ids: Sequence[int]) -> list[str]:
-    """The K shots of every novel class by the split's rule. Raises SetupError where the store lacks an official one."""
-    if recipe.budget.test_choices > 1:
+def _targets(recipe: Recipe, store: Store, stage: type[Stage], pool: feed.Pool) -> Targets | None:
+    """The stage's targets from stored embeddings. Raises SetupError, naming the command that makes a missing part."""
+    if stage.targets.__func__ is Stage.targets.__func__:  # type: ignore[attr-defined]
+        return None
+    try:
+        targets = stage.targets(options(recipe.method, "pretrain"), feed.teacher(recipe, store, pool))
+    except LookupError as error:
+        command = {"video": "embed-videos", "text": "embed-text"}[str(error.args[0])]
+        name = recipe.data.embedding
         raise SetupError(
-            f"{chosen.name} names its exemplars, so there is one choice of them and not {recipe.budget.test_choices}. "
-            "Leave budget.test_choices at 1."
-        )
-    # Data of one's own have no facts, and no setup or camera that a rule could look at.
-    pattern = dataset(chosen.dataset).pattern if chosen.dataset in names("datasets") else ""
-    labels, named = pool.label.tolist(), list[str]()
-    for label in class_ids:
-        members = [name for name, own in zip(pool.names, labels, strict=True) if own == label]
-        official = chosen.exemplar(label)
-        if official and official not in members:
-            raise SetupError(
-                f"{official}, the exemplar of class {label} ({pool.classes[label]}) in {chosen.name}, is not among the "
-                "store's clips, or has no frames there. Build the store from all of "
-                f"{chosen.dataset} (`fsprep build {chosen.dataset}`), with that file mended if it was bad."
-            )
-        named += chosen.first_exemplars(label, members, pattern)[: recipe.task.shot]
-    return named
+            f"{store.path}: `{name}` has no {error.args[0]} vectors, which {recipe.method.name} needs. "
+            f"Run `fsprep {command} --name {name}`."
+        ) from error
+    if targets is not None and not bool(targets[1].any()):
+        raise SetupError(f"{store.path}: no clip of the base classes has a vector in `{recipe.data.embedding}`.")
+    return targets
 
 
-def _kept(recipe: Recipe, store: Store, class_ids: Sequence[int]) -> list[int]:
-    """The clips of these classes that the split's sampling rule keeps."""
-    chosen = split(recipe.data.split)
-    by_label = {label: [store.names[i] for i in (store.label == label).nonzero()[0]] for label in class_ids}
-    kept = chosen.chosen(by_label)
-    return [place for place, name in enumerate(store.names) if name in kept]
+def _names(store: Store, recipe: Recipe) -> tuple[str, ...]:
+    return tuple(store.info.classes[label] for label in sorted(classes(recipe)[0]))
+
+
+def _plan(recipe: Recipe, total: int, size: int, steps_per_epoch: int) -> Plan:
+    return Plan(
+        seed=recipe.seed,
+        size=size,
+        total=total,
+        steps_per_epoch=steps_per_epoch,
+        checkpoint_steps=max(1, recipe.budget.checkpoint_every // size),
+        early_stopping=recipe.budget.early_stopping,
+        precision=recipe.precision,
+        grad_clip=recipe.optimiser.grad_clip,
+    )

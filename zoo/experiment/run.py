@@ -1,62 +1,40 @@
-"""A run on disk: its recipe, log, checkpoints and result. Started, killed and resumed to the same numbers.
+"""A run on disk. Started, killed and resumed to the same numbers; one process writes at a time.
 
 recipe.toml              the resolved recipe, itself runnable
-checkpoint.safetensors   weights, optimiser and progress of the last checkpoint
+checkpoint.safetensors   weights, optimiser, schedule and progress of the last checkpoint
 best.safetensors         weights of the best validation, where there is validation
 log.jsonl                one line per record up to the last checkpoint
-result.json              what was measured on the test classes; its presence says the run is finished
+result.json              the measurement on the test classes, written last: the run is finished
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from torch.optim import Optimizer
 
-from manifests.facts import split
+from manifests.digest import short
 from manifests.strict import InvalidValue, build
-from zoo.engine.checkpoint import CheckpointError, Identity, Progress, identity_of, load, save, save_model
-from zoo.engine.evaluate import Measured, last, measure
-from zoo.engine.optimiser import make
-from zoo.engine.train import Step, train
-from zoo.experiment.prepare import Setup
-from zoo.experiment.recipe import Recipe, resolve, to_toml
-
-Watch = Callable[[int, int], None]
+from prep.files import atomic_write
+from prep.progress import Step, Work
+from zoo.engine.checkpoint import CheckpointError, Header, Identity, Progress, load, read_header, resume, save
+from zoo.engine.optimiser import Schedule, make_optimiser, make_schedule
+from zoo.engine.train import Record, train
+from zoo.experiment.prepare import Prepared
+from zoo.experiment.recipe import Recipe, to_toml
+from zoo.experiment.resolve import resolve
+from zoo.experiment.result import Result, evaluate
 
 
 class RunError(Exception):
-    """A run's folder does not hold what it should, or belongs to another recipe or store."""
-
-
-@dataclass(frozen=True)
-class Result:
-    """The number of a run, with all that is needed to make it again. `accuracy` and `interval` in percent."""
-
-    recipe: str
-    split: str
-    draw: int
-    method: str
-    backbone: str
-    way: int
-    shot: int
-    seed: int
-    accuracy: float
-    interval: float
-    episodes: int
-    queries: int
-    test_seed: int
-    trained: int
-    store_digest: str
-    recipe_digest: str
+    """A run's folder does not hold what it should, or belongs to another recipe, store or initial weights."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """A folder."""
+    """The folder of one run and the files in it (see the top of this file)."""
 
     path: Path
 
@@ -70,6 +48,16 @@ class Run:
         """Weights of the best validation."""
         return self.path / "best.safetensors"
 
+    @property
+    def weights(self) -> Path:
+        """The weights that are measured: the best, else the last."""
+        return self.best if self.best.exists() else self.checkpoint
+
+    @property
+    def log(self) -> Path:
+        """One JSON object per line."""
+        return self.path / "log.jsonl"
+
     def recipe(self) -> Recipe:
         """The resolved recipe. Raises RunError where there is none."""
         file = self.path / "recipe.toml"
@@ -78,132 +66,123 @@ class Run:
         return resolve(str(file))
 
     def result(self) -> Result | None:
-        """The finished run's number, or None while there is none."""
+        """The measurement of a finished run, or None while there is none. Raises RunError for a damaged file."""
         file = self.path / "result.json"
         if not file.exists():
             return None
         try:
             return build(Result, json.loads(file.read_bytes()), str(file))
-        except (ValueError, InvalidValue) as error:
-            raise RunError(f"{file}: damaged ({error}). Delete it and run `fszoo eval {self.path}`.") from error
+        except (ValueError, RecursionError, InvalidValue) as error:
+            remedy = "Delete the file and run the same `fszoo train` again: it measures the trained weights."
+            raise RunError(f"{file}: damaged ({error}). {remedy}") from error
+
+    def finished(self, identity: Identity) -> Result | None:
+        """The result if the run is finished. Raises RunError where the folder belongs to another identity."""
+        result = self.result()
+        if result is not None:
+            self._check(identity, Identity(**{key: getattr(result, key) for key in vars(identity)}))
+        elif self.checkpoint.exists():
+            self._check(identity, read_header(self.checkpoint).identity)
+        return result
+
+    def identity(self) -> Identity:
+        """What the weights belong to. Raises CheckpointError where there are none."""
+        return read_header(self.weights).identity
+
+    def _check(self, wanted: Identity, own: Identity) -> None:
+        for what, mine, theirs in (
+            ("recipe", wanted.recipe_digest, own.recipe_digest),
+            ("store", wanted.store_digest, own.store_digest),
+            ("set of initial weights", wanted.init_digest, own.init_digest),
+        ):
+            if mine != theirs:
+                raise RunError(
+                    f"{self.path}: belongs to another {what} ({short(theirs) or 'none'}, now {short(mine) or 'none'}). "
+                    "Choose another --out, or delete the folder to start again."
+                )
 
 
-def execute(setup: Setup, run: Run, watch: Watch | None = None) -> Iterator[Step]:
-    """Train from the run's last checkpoint, or from nothing, to the end; checkpoints on the way. Then `finish`."""
+def execute(prepared: Prepared, run: Run) -> Work[Result]:
+    """Train from the run's last checkpoint, or from the start, measure, and write the result.
+
+    The caller holds the folder's lock. Raises RunError where the folder belongs to something else, CheckpointError,
+    Diverged.
+    """
     run.path.mkdir(parents=True, exist_ok=True)
-    optimiser = make(setup.recipe.optimiser, setup.model)
-    start = _resume(setup, run, optimiser)
-    every = max(1, setup.recipe.budget.checkpoint // setup.recipe.budget.batch)
-    pending: list[str] = []
-    for record in train(setup, optimiser, start, watch):
-        pending.append(_line(record))
+    done = run.finished(prepared.identity)
+    if done is not None:
+        return done
+    name, recipe = prepared.recipe.name, prepared.recipe
+    optimiser = make_optimiser(recipe.optimiser, prepared.learner)
+    schedule = make_schedule(recipe.optimiser, optimiser, prepared.plan.size / max(1, prepared.plan.total))
+    start = _start(prepared, run, optimiser, schedule)
+    loop = train(prepared.learner, prepared.train, prepared.plan, optimiser, schedule, start, prepared.validation)
+    pending: list[Record] = []
+    for record in loop:
+        if isinstance(record, Step):
+            yield record
+            continue
+        pending.append(record)
+        header = Header(prepared.identity, record.progress)
         if record.best:
-            save_model(run.best, setup.model, record.progress, setup.identity)
-        if record.progress.step % every == 0 or record.validation is not None or record.done == record.total:
-            _append(run.path / "log.jsonl", pending)
-            save(run.checkpoint, setup.model, optimiser, record.progress, setup.identity)
+            save(run.best, prepared.learner, header)
+        if record.checkpoint:
+            _append(run.log, pending)
+            save(run.checkpoint, prepared.learner, header, optimiser, schedule)
             pending = []
-        yield record
+        yield Step(record.done, record.total, f"training {name}", _note(record))
+    return (yield from _finish(prepared, run))
 
 
-def finish(setup: Setup, run: Run, watch: Watch | None = None) -> Result:
-    """Measure the run's best (or last) weights on the test classes and write result.json."""
-    result = evaluate(setup, run, watch)
-    temporary = run.path / "result.json.writing"
-    temporary.write_text(json.dumps(asdict(result), indent=1), encoding="utf-8")
-    temporary.replace(run.path / "result.json")
+def _finish(prepared: Prepared, run: Run) -> Work[Result]:
+    """Measure the run's best (or last) weights and write result.json."""
+    header = load(run.weights, prepared.learner)
+    if header.identity != prepared.identity:
+        raise CheckpointError(f"{run.weights}: does not belong to this run. Delete the folder and train again.")
+    result = yield from evaluate(prepared, header.progress)
+    atomic_write(run.path / "result.json", json.dumps(asdict(result), indent=1))
     return result
 
 
-def evaluate(setup: Setup, run: Run, watch: Watch | None = None) -> Result:
-    """Measure the run's weights on the test classes of `setup`. Raises CheckpointError where they do not fit."""
-    weights = run.best if run.best.exists() else run.checkpoint
-    found = identity_of(weights)
-    if (found.layout, found.bodies) != (setup.identity.layout, setup.identity.bodies):
-        raise CheckpointError(
-            f"{weights}: trained on layout {found.layout} with {found.bodies} bodies; this store has "
-            f"{setup.identity.layout} with {setup.identity.bodies}. Choose a store that fits with --store."
-        )
-    progress, _ = load(weights, setup.model)
-    measured = last(measure(setup.model, setup.test, setup.independent), _shown(watch))
-    return make_result(setup, measured, progress.step * setup.recipe.budget.batch)
+def _start(prepared: Prepared, run: Run, optimiser: Optimizer, schedule: Schedule) -> Progress:
+    """The progress to go on from; a run without a checkpoint starts with one at step 0."""
+    if run.checkpoint.exists():
+        progress = resume(run.checkpoint, prepared.learner, optimiser, schedule).progress
+        if progress.step > len(prepared.train):
+            rule = f"step is {progress.step} of {len(prepared.train)}"
+            raise CheckpointError(f"{run.checkpoint}: {rule}. Delete it to start again.")
+        _cut_log(run.log, progress.step)
+        return progress
+    for stale in (run.best, run.log):
+        stale.unlink(missing_ok=True)
+    atomic_write(run.path / "recipe.toml", to_toml(prepared.recipe))
+    if not len(prepared.train):
+        save(run.checkpoint, prepared.learner, Header(prepared.identity, Progress()), optimiser, schedule)
+    return Progress()
 
 
-def make_result(setup: Setup, measured: Measured, trained: int) -> Result:
-    """A measurement with the choices it was made under; `trained` episodes went before it."""
-    recipe = setup.recipe
-    return Result(
-        recipe=recipe.name,
-        split=split(recipe.data.split).name,
-        draw=recipe.data.draw,
-        method=recipe.method.name,
-        backbone=recipe.backbone.name,
-        way=setup.way,
-        shot=recipe.task.shot,
-        seed=recipe.seed,
-        accuracy=round(100 * measured.accuracy, 4),
-        interval=round(100 * measured.interval, 4),
-        episodes=measured.episodes,
-        queries=measured.queries,
-        test_seed=recipe.budget.test_seed,
-        trained=trained,
-        store_digest=setup.identity.store_digest,
-        recipe_digest=setup.identity.recipe_digest,
-    )
+def _note(record: Record) -> str:
+    accuracy = "" if record.accuracy is None else f"  accuracy {100 * record.accuracy:.1f} %"
+    return f"loss {record.loss:.3f}{accuracy}"
 
 
-def untrained(setup: Setup, watch: Watch | None = None) -> Result:
-    """The same measurement on the model as it is, before any training."""
-    return make_result(setup, last(measure(setup.model, setup.test, setup.independent), _shown(watch)), 0)
-
-
-def _resume(setup: Setup, run: Run, optimiser: Optimizer) -> Progress:
-    file = run.path / "recipe.toml"
-    if not run.checkpoint.exists():
-        file.write_text(to_toml(setup.recipe), encoding="utf-8")
-        for stale in (run.best, run.path / "log.jsonl"):
-            stale.unlink(missing_ok=True)
-        return Progress()
-    _check_same(setup.identity, identity_of(run.checkpoint), run)
-    progress, _ = load(run.checkpoint, setup.model, optimiser)
-    _cut_log(run.path / "log.jsonl", progress.step)
-    return progress
-
-
-def _check_same(own: Identity, found: Identity, run: Run) -> None:
-    for what, mine, theirs in (
-        ("recipe", own.recipe_digest, found.recipe_digest),
-        ("store", own.store_digest, found.store_digest),
-    ):
-        if mine != theirs:
-            raise RunError(
-                f"{run.path}: begun with another {what} ({theirs[:12]}, now {mine[:12]}). "
-                "Choose another --out, or delete the folder to start again."
-            )
-
-
-def _line(record: Step) -> str:
-    content = {"step": record.progress.step, **asdict(record)}
-    del content["progress"]
-    return json.dumps(content)
-
-
-def _append(file: Path, lines: list[str]) -> None:
+def _append(file: Path, records: list[Record]) -> None:
+    lines = []
+    for record in records:
+        content = {"step": record.progress.step, **asdict(record)}
+        del content["progress"], content["checkpoint"]
+        lines.append(json.dumps(content) + "\n")
     with file.open("a", encoding="utf-8") as log:
-        log.writelines(line + "\n" for line in lines)
+        log.writelines(lines)
 
 
 def _cut_log(file: Path, step: int) -> None:
-    """Forget lines that a killed run wrote after its last checkpoint, a half line at the end included."""
+    """Drop the lines that a killed run wrote after its last checkpoint, a truncated line at the end included."""
     kept = []
-    for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else []:
+    for line in file.read_bytes().splitlines() if file.exists() else []:
         try:
             if json.loads(line)["step"] <= step:
-                kept.append(line + "\n")
-        except ValueError:
+                kept.append(line + b"\n")
+        except (ValueError, KeyError, TypeError):
             break
-    file.write_text("".join(kept), encoding="utf-8")
-
-
-def _shown(watch: Watch | None) -> Callable[[Measured], None] | None:
-    return (lambda record: watch(record.done, record.total)) if watch else None
+    atomic_write(file, b"".join(kept))

@@ -1,1 +1,1 @@
-"""One few-shot method per file."""
+"""Few-shot methods, one per file; `_method.py` is the contract."""

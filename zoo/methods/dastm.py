@@ -1,4 +1,5 @@
-"""DASTM (Ma et al., ECCV 2022): joints kept independent, activated by those they meet, then aligned in time.
+"""DASTM (Ma et al., ECCV 2022): rank maximisation of joint features, cross-attention between query and support joints,
+soft-DTW matching.
 
 The defaults are the paper's form. Its published code computes something else: distance cosine, activation aligned,
 block residual_ln, regulariser surrogate, rank_prototypes true. Its rows "DTW" and DASTM* have activation none and
@@ -11,8 +12,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
+from zoo.backbones._backbone import Backbone
+from zoo.learner import Known
 from zoo.methods._method import Method
 from zoo.parts.activation import AlignedActivation, PairwiseActivation
 from zoo.parts.frame_distance import Distance
@@ -28,16 +31,16 @@ MEASURES = {
 
 @dataclass(frozen=True)
 class Options:
-    """What a recipe may change.
+    """`distance` between two frames: the paper's norm of the difference, its square, or the code's cosine.
 
-    `distance` of two frames: the paper's norm of the difference, its square, or the code's cosine.
-    `activation`: `pairwise` of every pair of frames (the paper's Algorithm 2), `aligned` of frames of the same index
+    `activation`: `pairwise` for every pair of frames (the paper's Algorithm 2), `aligned` for frames of the same index
     (the code), or `none`. `block`: `plain` (eq. 4-5) or `residual_ln` with `dropout` (the code; only with `aligned`).
-    `regulariser`: what is made large, with weight `rank_weight`. The paper's `nuclear` grows without bound as the maps
-    do, so a net can lower its loss by scale alone; `nuclear_normalised` divides it by the map's norm, and is what a
-    recipe should take. `surrogate` is the code's. `rank_prototypes` adds the class means' term to the queries'
-    (the code). `gamma` softens the alignment; the paper gives none, this is the code's. `divergence` makes a
-    sequence's distance to itself zero (only with activation `none`: activated sequences have no self of their own).
+    `regulariser`: the rank measure that is maximised, with weight `rank_weight`. The paper's `nuclear` grows without
+    bound with the maps, so a network can lower its loss by scale alone; `nuclear_normalised` divides it by the map's
+    norm and is what a recipe should take. `surrogate` is the code's. `rank_prototypes` adds the class means' term to
+    the queries' (the code). `gamma` softens the alignment; the paper gives none, this is the code's. `divergence` makes
+    the distance of a sequence to itself zero (only with activation `none`: an activated sequence depends on its
+    partner).
     """
 
     distance: Distance = "frobenius"
@@ -63,14 +66,13 @@ class Model(Method):
 
     options: Options
 
-    def __init__(self, backbone: nn.Module, options: Options) -> None:
-        super().__init__(backbone, options)
-        width: int = backbone.width  # type: ignore[assignment]
+    def __init__(self, backbone: Backbone, options: Options, known: Known = Known()) -> None:  # noqa: B008 - frozen
+        super().__init__(backbone, options, known)
         self.activation: PairwiseActivation | AlignedActivation | None = None
         if options.activation == "pairwise":
-            self.activation = PairwiseActivation(width)
+            self.activation = PairwiseActivation(backbone.width)
         if options.activation == "aligned":
-            self.activation = AlignedActivation(width, options.block == "residual_ln", options.dropout)
+            self.activation = AlignedActivation(backbone.width, options.block == "residual_ln", options.dropout)
 
     def score(self, support: Float[Tensor, "B N K T V D"], query: Float[Tensor, "B Q T V D"]) -> Float[Tensor, "B Q N"]:
         """The mean over shots is taken before activation, frame by frame and joint by joint."""
@@ -88,8 +90,8 @@ class Model(Method):
         """Minus the mean rank measure of all frames before activation (eq. 3), times its weight."""
         if self.options.regulariser == "none":
             return {}
-        measure = MEASURES[self.options.regulariser]
-        total = measure(query).mean()
+        rank = MEASURES[self.options.regulariser]
+        total = rank(query).mean()
         if self.options.rank_prototypes:
-            total = total + measure(support.mean(2)).mean()
+            total = total + rank(support.mean(2)).mean()
         return {"rank": -self.options.rank_weight * total}

@@ -10,15 +10,17 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
+from episodes.episode import Episode
 from zoo.methods._method import Method
-from zoo.parts.frame_distance import Distance
+from zoo.parts.frame_distance import Distance, between_all
 from zoo.parts.soft_dtw import alignment_distance
 
 
 @dataclass(frozen=True)
 class Options:
-    """What a recipe may change: the cost of a pair of frames (all joints and channels in one vector), the softness
-    `gamma` of the minimum (0 is DTW itself), whether sequences are at distance zero from themselves (`divergence`).
+    """`distance` between two frames (all joints and channels in one vector), softness `gamma` of the minimum (0: DTW).
+
+    `divergence`: sequences are at distance zero from themselves. Scores are divided by `temperature`.
     """
 
     distance: Distance = "cosine"
@@ -42,3 +44,9 @@ class Model(Method):
             self.options.divergence,
         )
         return -distance / self.options.temperature
+
+    def evidence(self, episode: Episode) -> dict[str, Tensor]:
+        """`frame_distance` (B, Q, N, T', T'): the cost of every query frame against every frame of the class mean."""
+        support, query = self.maps(episode)
+        frames = query.flatten(3), support.mean(2).flatten(3)
+        return {"frame_distance": between_all(*frames, self.options.distance)}

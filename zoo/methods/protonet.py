@@ -17,7 +17,7 @@ from zoo.parts.frame_distance import frame_distance
 
 @dataclass(frozen=True)
 class Options:
-    """What a recipe may change.
+    """`pooling`: compare whole maps or their means over frames and joints.
 
     Squared distances of whole maps are sums over some 50,000 numbers and the softmax over them is steep;
     `normalise_by_dim` makes them means. Scores are divided by `temperature`.

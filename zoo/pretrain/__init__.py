@@ -1,1 +1,1 @@
-"""One pre-training stage per file."""
+"""Pre-training stages, one per file; `_stage.py` is the contract."""

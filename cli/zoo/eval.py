@@ -1,0 +1,39 @@
+"""fszoo eval."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from cli import options
+from cli.bars import meter
+from cli.zoo._common import describe, store_of
+
+
+@click.command("eval")
+@click.argument("run", type=click.Path(path_type=Path))
+@options.store_path
+@options.settings
+@options.device
+@click.option("--untrained", is_flag=True, help="Measure the network as it was before training, for comparison.")
+@options.as_json
+@options.plain_errors
+def command(run: Path, store: str | None, settings: tuple[str, ...], device: str, untrained: bool, json_: bool) -> None:
+    """Measure the trained RUN again: accuracy with its 95 % interval, episodes and seeds.
+
+    Warnings name test classes that the run was trained on, and a store of another preprocessing.
+    """
+    from cli.device import choose
+    from zoo.experiment.chain import measure_run, measure_untrained
+    from zoo.experiment.resolve import resolve
+    from zoo.experiment.run import Run
+
+    folder = Run(run)
+    folder.recipe()
+    resolved = resolve(str(run), settings=settings)
+    measure = measure_untrained if untrained else measure_run
+    with meter(json_) as bars:
+        result = bars.run(measure(folder, resolved, store_of(resolved, store), choose(device)))
+    options.emit(json_, {"run": str(run), **asdict(result)}, describe(result))

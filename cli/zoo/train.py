@@ -1,0 +1,42 @@
+"""fszoo train."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from cli import options
+from cli.bars import meter
+from cli.workspace import workspace
+from cli.zoo._common import describe, store_of
+
+
+@click.command("train")
+@click.argument("recipe", metavar="RECIPE|FILE.toml|FILE.py")
+@click.option("--data", default="", metavar="SPLIT", help="Another split than the recipe's own, for example demo.")
+@options.store_path
+@options.settings
+@options.device
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the run [default: in the workspace].")
+@options.as_json
+@options.plain_errors
+def command(
+    recipe: str, data: str, store: str | None, settings: tuple[str, ...], device: str, out: Path | None, json_: bool
+) -> None:
+    """Train RECIPE and measure it on the test classes. The same command continues a run that was stopped.
+
+    A .py file holds a method of your own; its code is executed. A recipe that starts from another recipe
+    (init.source) trains that one first, in a run of its own, and reuses it afterwards.
+    """
+    from cli.device import choose
+    from zoo.experiment.chain import train_chain
+    from zoo.experiment.resolve import resolve
+
+    resolved = resolve(recipe, data, settings)
+    opened = store_of(resolved, store)
+    with meter(json_) as bars:
+        run, result, fresh = bars.run(train_chain(resolved, opened, choose(device), workspace().runs, out))
+    first = str(run.path) if fresh else f"Already finished: {run.path}"
+    options.emit(json_, {"run": str(run.path), **asdict(result)}, f"{first}\n{describe(result)}")

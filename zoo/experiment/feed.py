@@ -1,0 +1,202 @@
+"""Recipe + store -> pools and loaders. The one place where it is decided which clips a learner may see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from episodes.draw import Classes
+from episodes.loader import BatchLoader, EpisodeLoader
+from episodes.pool import Pool
+from episodes.resample import Sampling
+from episodes.sampler import EpisodicSampler, ExemplarSampler
+from episodes.transform import ClipTransform
+from manifests.facts import dataset, names, split
+from manifests.layout import Layout
+from manifests.split import Split
+from prep.store.embeddings import Embedding, open_embedding
+from prep.store.read import Store
+from zoo.experiment.recipe import Recipe, classes
+from zoo.pretrain._stage import Teacher
+
+# Validation and test draw from separate random streams, whatever the recipe's seed is.
+VALIDATION_SEED = 1_000_003
+
+Targets = tuple[Float[Tensor, "X D"], Bool[Tensor, "X"]]
+
+
+class SetupError(Exception):
+    """The store does not hold what the recipe needs; the text says what to build or change."""
+
+
+@dataclass(frozen=True)
+class Pools:
+    """The clips of base, validation and test classes on a device."""
+
+    base: Pool
+    validation: Pool
+    test: Pool
+
+
+def load_pools(recipe: Recipe, store: Store, device: torch.device) -> Pools:
+    """The clips of the recipe's classes that its split (or clip seed) selects, read in one pass."""
+    clips = [_chosen_clips(recipe, store, ids) for ids in classes(recipe)]
+    return Pools(*Pool.load_several(store, clips, device))
+
+
+def load_base(recipe: Recipe, store: Store, device: torch.device) -> Pool:
+    """The clips of the base classes alone, for a pre-training stage."""
+    base, *novel = classes(recipe)
+    pool = Pool.load(store, _chosen_clips(recipe, store, base), device)
+    check_no_novel(pool, [label for ids in novel for label in ids])
+    return pool
+
+
+def check_no_novel(pool: Pool, novel: Sequence[int]) -> None:
+    """Raise SetupError when a pool that a stage learns from holds a clip of a novel class."""
+    strange = torch.isin(pool.label, torch.tensor(sorted(novel), dtype=torch.int64, device=pool.device))
+    if bool(strange.any()):
+        clip = int(strange.nonzero()[0])
+        label = int(pool.label[clip])
+        raise SetupError(
+            f"{pool.names[clip]} is of the novel class {label} ({pool.classes[label]}): a pre-training stage may not "
+            "see it. Use a split whose base classes exclude it."
+        )
+
+
+def check_store(recipe: Recipe, store: Store) -> None:
+    """Raise SetupError when the store is of another dataset or preprocessing than the recipe asks for."""
+    chosen = split(recipe.data.split)
+    if store.info.dataset != chosen.dataset:
+        raise SetupError(
+            f"{store.path} holds {store.info.dataset}, but split {chosen.name} belongs to {chosen.dataset}. "
+            f"Build it (`fsprep build {chosen.dataset}`) or choose another split with --data."
+        )
+    wanted = recipe.data.preprocessing
+    if wanted and store.info.recipe != wanted:
+        raise SetupError(
+            f"{store.path} was preprocessed by `{store.info.recipe}`, the recipe asks for `{wanted}`. "
+            f"Build it with --preprocessing {wanted}, or --set data.preprocessing={store.info.recipe}."
+        )
+
+
+def transform(recipe: Recipe, pool: Pool, layout: Layout, training: bool) -> ClipTransform:
+    """The recipe's sampling, streams and (in training) augmentation."""
+    data = recipe.data
+    rule = data.train_rule if training else data.test_rule
+    sampling = Sampling(frames=data.frames, rule=rule)
+    return ClipTransform(pool, layout, sampling, data.streams, recipe.augment, seed=recipe.seed, train=training)
+
+
+def training_episodes(recipe: Recipe, pool: Pool, layout: Layout) -> EpisodeLoader:
+    """Random tasks of the base classes."""
+    return _episodic(recipe, pool, layout, classes(recipe)[0], recipe.seed, recipe.budget.episodes, training=True)
+
+
+def validation_episodes(recipe: Recipe, pool: Pool, layout: Layout) -> EpisodeLoader | None:
+    """Random tasks of the validation classes; None where the split or the budget has none."""
+    budget, ids = recipe.budget, classes(recipe)[1]
+    if not (ids and budget.validation_episodes):
+        return None
+    seed = VALIDATION_SEED + budget.test_seed
+    return _episodic(recipe, pool, layout, ids, seed, budget.validation_episodes, training=False)
+
+
+def test_loaders(recipe: Recipe, pool: Pool, layout: Layout) -> tuple[EpisodeLoader, ...]:
+    """One loader of many tasks, or for exemplar protocols one loader for each draw of exemplars."""
+    budget, chosen, ids = recipe.budget, split(recipe.data.split), classes(recipe)[2]
+    if chosen.protocol == "episodic":
+        return (_episodic(recipe, pool, layout, ids, budget.test_seed, budget.test_episodes, training=False),)
+    evaluation, members = transform(recipe, pool, layout, training=False), Classes.of(pool, ids)
+    if chosen.choice == "first":
+        named = _named_exemplars(recipe, chosen, pool, ids)
+        return (EpisodeLoader(evaluation, ExemplarSampler(pool, members, recipe.task.shot, named=named)),)
+    seeds = range(budget.test_seed, budget.test_seed + budget.exemplar_draws)
+    return tuple(EpisodeLoader(evaluation, ExemplarSampler(pool, members, recipe.task.shot, seed)) for seed in seeds)
+
+
+def base_batches(recipe: Recipe, pool: Pool, layout: Layout, views: int, targets: Targets | None) -> BatchLoader:
+    """Shuffled clips of the base classes in `views` random views."""
+    transforms = [transform(recipe, pool, layout, training=True) for _ in range(views)]
+    budget = recipe.budget
+    return BatchLoader(transforms, classes(recipe)[0], budget.batch, budget.epochs, recipe.seed, targets)
+
+
+def teacher(recipe: Recipe, store: Store, pool: Pool) -> Teacher:
+    """Stored embeddings of the pool's clips: nothing of another clip or class."""
+    embedding = stored_embedding(recipe, store)
+    clips = pool.clip_id.cpu().numpy()
+    video = done = text = None
+    if embedding.video_metadata is not None:
+        video, done = embedding.video[clips].astype("float32"), embedding.done[clips]
+    if embedding.text_metadata is not None:
+        text = embedding.text[pool.label.cpu().numpy()].astype("float32")
+    tensors = [None if array is None else torch.as_tensor(array, device=pool.device) for array in (video, done, text)]
+    return Teacher(*tensors)
+
+
+def stored_embedding(recipe: Recipe, store: Store) -> Embedding:
+    """The embedding that the recipe names. Raises SetupError where it names none, StoreError for an unknown one."""
+    if not recipe.data.embedding:
+        raise SetupError(
+            f"{recipe.method.name} learns from stored embeddings: name one with --set data.embedding=NAME. "
+            "`fsprep info` lists those of a store, `fsprep embed-videos` and `fsprep embed-text` make them."
+        )
+    return open_embedding(store, recipe.data.embedding)
+
+
+def _episodic(
+    recipe: Recipe, pool: Pool, layout: Layout, class_ids: Sequence[int], seed: int, episodes: int, training: bool
+) -> EpisodeLoader:
+    sampler = EpisodicSampler(Classes.of(pool, class_ids), recipe.task, seed, episodes, recipe.budget.batch)
+    return EpisodeLoader(transform(recipe, pool, layout, training), sampler)
+
+
+def _named_exemplars(recipe: Recipe, chosen: Split, pool: Pool, class_ids: Sequence[int]) -> list[str]:
+    """The K shots of every novel class by the split's rule. Raises SetupError where the store lacks an official one."""
+    draws = recipe.budget.exemplar_draws
+    if draws > 1:
+        raise SetupError(
+            f"{chosen.name} names its exemplars, so there is one draw of them and not {draws}. "
+            "Leave budget.exemplar_draws at 1."
+        )
+    # A custom dataset has no facts, and no setup or camera for the rule to use.
+    pattern = dataset(chosen.dataset).pattern if chosen.dataset in names("datasets") else ""
+    labels, exemplars = pool.label.tolist(), list[str]()
+    for label in class_ids:
+        members = [name for name, own in zip(pool.names, labels, strict=True) if own == label]
+        official = chosen.exemplar(label)
+        if official and official not in members:
+            raise SetupError(
+                f"{official}, the exemplar of class {label} ({pool.classes[label]}) in {chosen.name}, is not among the "
+                f"store's clips, or has no frames. Build the store from all of {chosen.dataset} "
+                f"(`fsprep build {chosen.dataset}`), with that file fixed if it was bad."
+            )
+        exemplars += chosen.first_exemplars(label, members, pattern)[: recipe.task.shot]
+    return exemplars
+
+
+def _chosen_clips(recipe: Recipe, store: Store, class_ids: Sequence[int]) -> list[int]:
+    """The clips of these classes that the split's sampling rule keeps, by the recipe's seed and number of clips."""
+    chosen, data = split(recipe.data.split), recipe.data
+    seed = chosen.seed if data.clip_seed < 0 else data.clip_seed
+    samples = data.clips_per_class or chosen.samples_per_class
+    _check_clip_seed(chosen, store, seed, samples)
+    by_label = {label: [store.names[i] for i in (store.label == label).nonzero()[0]] for label in class_ids}
+    kept = chosen.chosen(by_label, seed=seed, samples=samples)
+    return [position for position, name in enumerate(store.names) if name in kept]
+
+
+def _check_clip_seed(chosen: Split, store: Store, seed: int, samples: int) -> None:
+    """A store of a subset holds one draw of clips only; another seed or more clips need the whole dataset."""
+    subset = store.info.subset
+    if subset and (seed != chosen.seed or samples > split(subset).samples_per_class):
+        raise SetupError(
+            f"{store.path} holds the clips of `{subset}` only (seed {split(subset).seed}, "
+            f"{split(subset).samples_per_class} per class). For data.clip_seed={seed} with {samples} clips per class "
+            f"build all of {chosen.dataset} (`fsprep build {chosen.dataset}`)."
+        )

@@ -1,0 +1,85 @@
+"""Identity of a run: its recipe, its store and its initial weights.
+
+A recipe's digest covers every choice but title, source and table. It carries the format's version and does not change
+when a field is added: a field that is added after format 1 is declared with `added(default, before)`, and is left out
+of the digest while it has the value `before`, which stands for what runs did before the field existed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from manifests.digest import digest_of, short
+from manifests.facts import is_custom, split
+from manifests.user_code import is_user_code
+from zoo import registry
+from zoo.engine.checkpoint import Identity
+from zoo.experiment.recipe import Recipe, is_stage
+from zoo.experiment.resolve import initial, options, resolve
+
+NOT_CHOICES = ("title", "source", "table")
+
+
+def added(default: Any, before: Any) -> Any:
+    """A dataclass field added after format 1: `before` is the value that means what runs did without it."""
+    return field(default=default, metadata={"before": before})
+
+
+def recipe_digest(recipe: Recipe, without: tuple[str, ...] = ()) -> str:
+    """sha256 of every choice: equal digests are the same experiment. `without` leaves out dotted keys.
+
+    Your own split, method or backbone counts by its content; a source of initial weights counts by its own digest.
+    """
+    choices = {key: value for key, value in _plain(recipe).items() if key not in NOT_CHOICES}
+    for key, choice, kinds in (
+        ("method", recipe.method, ("methods", "pretrain")),
+        ("backbone", recipe.backbone, ("backbones",)),
+    ):
+        choices[key] = {"name": Path(choice.name).stem, "options": _plain(options(choice, *kinds))}
+        if is_user_code(choice.name):
+            choices[key]["code"] = registry.find(choice.name, *kinds).digest
+    if is_custom(recipe.data.split):
+        choices["data"]["split"] = asdict(split(recipe.data.split))
+    if recipe.init.source:
+        source = initial_recipe(recipe)
+        choices["init"] = {"part": recipe.init.part, "recipe": recipe_digest(source, without)}
+    for key in without:
+        table, _, last = key.rpartition(".")
+        (choices[table] if table else choices).pop(last)
+    return digest_of(choices)
+
+
+def initial_recipe(recipe: Recipe) -> Recipe:
+    """The recipe of the initial weights' source, which is a run's folder or a recipe."""
+    if (Path(recipe.init.source) / "recipe.toml").is_file():
+        return resolve(recipe.init.source)
+    return initial(recipe)
+
+
+def run_name(recipe: Recipe, identity: Identity) -> str:
+    """Folder name of a run: what a person looks for, then eight digits that make it unique."""
+    chosen, data = split(recipe.data.split), recipe.data
+    numbers = [chosen.name, *([str(data.class_split)] if chosen.draws else [])]
+    task = Path(recipe.backbone.name).stem if is_stage(recipe) else f"{recipe.task.way}w{recipe.task.shot}s"
+    unique = short(digest_of(asdict(identity)))[:8]
+    return f"{recipe.name}-{'.'.join(numbers)}-{task}-seed{recipe.seed}-{unique}"
+
+
+def _plain(record: Any) -> dict[str, Any]:
+    """A record as nested tables, without the fields that are left out of digests."""
+    table: dict[str, Any] = {}
+    for each in fields(record):
+        value = getattr(record, each.name)
+        if "before" in each.metadata and value == each.metadata["before"]:
+            continue
+        table[each.name] = _plain(value) if is_dataclass(value) and not isinstance(value, type) else _listed(value)
+    return table
+
+
+def _listed(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _listed(inner) for key, inner in value.items()}
+    return [_listed(inner) for inner in value] if isinstance(value, (tuple, list)) else value

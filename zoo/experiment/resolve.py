@@ -1,0 +1,222 @@
+"""Resolution: from a recipe's name to a recipe in which every choice is written out.
+
+Precedence, lowest first:
+
+1. the recipe's file, on top of the file that its `base` names;
+2. the protocol of the split, `zoo/recipes/protocols/<split>.toml`, on top of its `base`: for a shipped recipe, for a
+   .py file, and wherever `--data` names the split; a file of your own says everything itself otherwise;
+3. what the user sets, `--set key=value`.
+
+What none of them says has the default of its dataclass, and the defaults of the chosen method's and backbone's Options
+are written into the recipe, so that a later default does not change an old run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from manifests.facts import dataset, is_custom, names, split
+from manifests.folder import stems
+from manifests.strict import InvalidValue, build, hint, parse
+from manifests.user_code import is_user_code
+from zoo import registry
+from zoo.experiment.library import FOLDER, shipped
+from zoo.experiment.recipe import Choice, Data, Recipe, is_stage
+
+PROTOCOLS = FOLDER / "protocols"
+# What a recipe passes on to the recipe that it is initialised from: the same clips for the same backbone.
+INHERITED = ("split", "class_split", "clip_seed", "clips_per_class", "preprocessing", "frames", "streams")
+
+
+def resolve(name_or_file: str, data: str = "", settings: Sequence[str] = (), inherited: Recipe | None = None) -> Recipe:
+    """A shipped recipe, a TOML file, a run's folder or a .py file with a method, on split `data` (default: its own).
+
+    `settings` are key=value texts. `inherited` is the recipe that will be initialised from this one: clips, backbone
+    and seed are its own. A split or a .py file may be given by path, which is made absolute, so that a run finds it
+    again. Raises InvalidValue for an unknown recipe, split, key or option, or a value of the wrong type.
+    """
+    table, where = _recipe_file(name_or_file)
+    if data:
+        _check_split(data)
+        table = _merged(table, {"data": {"split": data}})
+    if data or inherited or name_or_file in shipped() or is_user_code(name_or_file):
+        chosen = inherited.data.split if inherited else table.get("data", {}).get("split", Data.split)
+        table = _merged(table, _protocol(chosen, str(table.get("name")), _learner(table, where)))
+    if inherited is not None:
+        table = _merged(table, _inheritance(inherited))
+    for setting in settings:
+        table = _merged(table, _setting(setting))
+    return check(build(Recipe, _absolute(table), where), where)
+
+
+def initial(recipe: Recipe) -> Recipe:
+    """The recipe that `recipe.init.source` names, for the same clips, backbone and seed."""
+    return resolve(recipe.init.source, settings=recipe.init.settings, inherited=recipe)
+
+
+def check(recipe: Recipe, where: str) -> Recipe:
+    """The same recipe with all options written out, once everything that it names is known to exist and to fit."""
+    recipe = replace(
+        recipe,
+        method=_with_options(recipe.method, ("methods", "pretrain"), f"{where}: method"),
+        backbone=_with_options(recipe.backbone, ("backbones",), f"{where}: backbone"),
+    )
+    _check_budget(recipe, where)
+    chosen, data = split(recipe.data.split), recipe.data
+    if data.class_split and not 0 <= data.class_split < len(chosen.draws):
+        rule = f"{data.class_split} is not one of the {len(chosen.draws)} of {chosen.name}"
+        raise InvalidValue(f"{where}: data.class_split: {rule}. They are numbered from 0.")
+    # Only the store of a custom dataset knows how it was preprocessed.
+    known = dataset(chosen.dataset).preprocessings if chosen.dataset in names("datasets") else ()
+    if known and data.preprocessing and data.preprocessing not in known:
+        raise InvalidValue(f"{where}: data.preprocessing: {hint(data.preprocessing, known)}")
+    return recipe
+
+
+def options(choice: Choice, *kinds: str) -> Any:
+    """The `Options` of a method, stage or backbone, as a frozen record."""
+    return build(registry.find(choice.name, *kinds).options, choice.options, f"options of {choice.name}")
+
+
+def _with_options(choice: Choice, kinds: tuple[str, ...], where: str) -> Choice:
+    try:
+        entry = registry.find(choice.name, *kinds)
+    except registry.RegistryError as error:
+        raise InvalidValue(f"{where}: {error}") from error
+    return replace(choice, options=asdict(build(entry.options, choice.options, f"{where}.options")))
+
+
+def _check_budget(recipe: Recipe, where: str) -> None:
+    stage, budget = is_stage(recipe), recipe.budget
+    if stage and (budget.episodes or not budget.epochs):
+        rule = f"{recipe.method.name} is a pre-training stage, which counts epochs"
+        raise InvalidValue(f"{where}: budget: {rule}. Set budget.epochs, and budget.episodes = 0.")
+    if not stage and budget.epochs:
+        rule = f"{recipe.method.name} is a method, which counts episodes"
+        raise InvalidValue(f"{where}: budget: {rule}. Leave out epochs.")
+
+
+def _check_split(data: str) -> None:
+    if not is_custom(data) and data not in names("splits"):
+        raise InvalidValue(f"`{data}` is not a split. {hint(data, names('splits'))}")
+
+
+def _recipe_file(name_or_file: str) -> tuple[dict[str, Any], str]:
+    """The first layer: a recipe's table on top of its base, and where it stands."""
+    if is_user_code(name_or_file):
+        return _from_code(Path(name_or_file)), name_or_file
+    path = FOLDER / f"{name_or_file}.toml" if name_or_file in shipped() else Path(name_or_file)
+    if path.is_dir():
+        path = path / "recipe.toml"
+    if not path.is_file():
+        raise InvalidValue(f"`{name_or_file}` is neither a recipe nor a file. {hint(name_or_file, shipped())}")
+    return {"name": path.stem, **_with_base(path, FOLDER)}, str(path)
+
+
+def _from_code(path: Path) -> dict[str, Any]:
+    """A recipe for a user's own method or stage: its title is the first line of the file's docstring."""
+    try:
+        entry = registry.learner(str(path))
+    except registry.RegistryError as error:
+        raise InvalidValue(str(error)) from error
+    title = (entry.model.__doc__ or path.stem).strip().splitlines()[0]
+    base = _with_base(FOLDER / ("_stage.toml" if entry.kind == "pretrain" else "_method.toml"), FOLDER)
+    return base | {"name": path.stem, "title": title, "source": path.name, "method": {"name": str(path)}}
+
+
+def _with_base(path: Path, folder: Path) -> dict[str, Any]:
+    """A TOML file on top of the one in `folder` that its `base` names."""
+    table = parse(path.read_text(encoding="utf-8"), str(path))
+    base = table.pop("base", None)
+    if base is None:
+        return table
+    beside = [place / f"{base}.toml" for place in (folder, path.parent)]
+    below = next((file for file in beside if file.is_file()), None)
+    if not isinstance(base, str) or below is None:
+        near = hint(str(base), stems(folder, ".toml"))
+        raise InvalidValue(f"{path}: base `{base}` is not a file of {folder.name}. {near}")
+    return _merged(_with_base(below, folder), table)
+
+
+def _protocol(chosen: object, recipe: str, entry: registry.Entry) -> dict[str, Any]:
+    """The second layer. Its table `options` holds the options of a recipe's method by the recipe's name; a stage takes the table `stage` instead of
+    everything that concerns episodes."""
+    name = _protocol_name(chosen)
+    if not name:
+        return {}
+    table = _with_base(PROTOCOLS / f"{name}.toml", PROTOCOLS)
+    own, stage = table.pop("options", {}).get(recipe, {}), table.pop("stage", {})
+    if entry.kind == "pretrain":
+        kept = {key: value for key, value in table.items() if key in ("backbone", "data", "augment")}
+        return _merged(kept, stage)
+    return _merged(table, {"method": {"options": own}}) if own else table
+
+
+def _protocol_name(chosen: object) -> str:
+    """The protocol of a split, or of the split that it is a variation of; "" where there is none."""
+    if not isinstance(chosen, str):
+        return ""
+    found = [name for name in (chosen, split(chosen).base) if name in stems(PROTOCOLS, ".toml")]
+    return found[0] if found else ""
+
+
+def _learner(table: Mapping[str, Any], where: str) -> registry.Entry:
+    try:
+        return registry.learner(str(table.get("method", {}).get("name", "")))
+    except registry.RegistryError as error:
+        raise InvalidValue(f"{where}: method: {error}") from error
+
+
+def _inheritance(recipe: Recipe) -> dict[str, Any]:
+    data = {key: value for key, value in asdict(recipe.data).items() if key in INHERITED}
+    return {"data": data, "backbone": asdict(recipe.backbone), "seed": recipe.seed, "precision": recipe.precision}
+
+
+def _absolute(table: dict[str, Any]) -> dict[str, Any]:
+    """The table with paths of the user's own files made absolute."""
+    for key, name in (("data", "split"), ("method", "name"), ("backbone", "name")):
+        value = table.get(key, {}).get(name) if isinstance(table.get(key), Mapping) else None
+        if isinstance(value, str) and (is_user_code(value) or is_custom(value)):
+            table = _merged(table, {key: {**table[key], name: str(Path(value).absolute())}})
+    return table
+
+
+def _setting(text: str) -> dict[str, Any]:
+    """One `key=value` as a nested table; the value is TOML, or a plain word.
+
+    >>> _setting("task.way=5")
+    {'task': {'way': 5}}
+    >>> _setting("data.split=demo")
+    {'data': {'split': 'demo'}}
+    """
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise InvalidValue(f"--set {text}: must be key=value, for example --set task.shot=5.")
+    try:
+        inner: Any = parse(f"x = {value}", "")["x"]
+    except InvalidValue:
+        inner = value
+    for part in reversed(key.strip().split(".")):
+        inner = {part: inner}
+    table: dict[str, Any] = inner
+    return table
+
+
+def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`over` on top of `under`. A method or backbone of another name starts from fresh options.
+
+    >>> _merged({"a": {"x": 1, "y": 2}}, {"a": {"y": 3}})
+    {'a': {'x': 1, 'y': 3}}
+    """
+    result = dict(under)
+    for key, value in over.items():
+        below = result.get(key)
+        if not (isinstance(below, Mapping) and isinstance(value, Mapping)):
+            result[key] = value
+            continue
+        renamed = key in ("method", "backbone") and value.get("name", below.get("name")) != below.get("name")
+        result[key] = dict(value) if renamed else _merged(below, value)
+    return result

@@ -1,0 +1,101 @@
+"""Representation transfer (Cross-Modal Contrastive Pre-training, section IV): skeletons predict stored embeddings.
+
+A skeleton's projection predicts that of the clip's frozen vision-language vector, whose projector is a moving average
+of the skeleton's. The paper's two projectors have inputs of different widths, so an average of all their weights is
+impossible as stated; here a linear adapter first brings skeleton features to the width of the embedding.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from episodes.episode import Batch
+from zoo.backbones._backbone import Backbone
+from zoo.learner import Known, Losses, ParameterGroup
+from zoo.parts.moving_average import frozen_copy, update_average
+from zoo.parts.projector import cosine_loss, projector
+from zoo.pretrain._stage import Stage, Teacher, pooled
+
+
+@dataclass(frozen=True)
+class Options:
+    """`teacher`: the clip's video, the name of its class, or the sum of both (f_VL = f_v + f_t).
+
+    `normalise`: unit length for each before the sum (the paper does not say; its vectors have no unit norm). `decay` of
+    the moving average as in BYOL; the paper's is 0.99. `predictor_lr` multiplies the learning rate of the predictor;
+    `predictor` false leaves it out (an ablation of the paper). `hidden` and `width` are those of the projectors; the
+    paper's are 4096 and 256.
+    """
+
+    teacher: Literal["video", "text", "vision_language"] = "vision_language"
+    normalise: bool = True
+    decay: float = 0.99
+    predictor: bool = True
+    predictor_lr: float = 10.0
+    hidden: int = 4096
+    width: int = 256
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.decay <= 1:
+            raise ValueError(f"decay is {self.decay}; it must be 0..1")
+
+
+class Model(Stage):
+    """Adapter, projector and predictor of the skeleton; a momentum projector of the embedding. Only the backbone is
+    kept after training."""
+
+    options: Options
+
+    def __init__(self, backbone: Backbone, options: Options, known: Known) -> None:
+        super().__init__(backbone, options, known)
+        self.adapter = nn.Linear(backbone.width, known.target_width)
+        self.projector = projector(known.target_width, options.hidden, options.width)
+        self.predictor: nn.Module = nn.Identity()
+        if options.predictor:
+            self.predictor = projector(options.width, options.hidden, options.width)
+        self.target_projector = frozen_copy(self.projector)
+
+    @classmethod
+    def targets(cls, options: Any, teacher: Teacher) -> tuple[Float[Tensor, "X D"], Bool[Tensor, "X"]]:
+        """f_v, f_t or f_v + f_t. Raises LookupError where the store lacks a part."""
+        parts = {"video": ["video"], "text": ["text"], "vision_language": ["video", "text"]}[options.teacher]
+        vectors = {"video": teacher.video, "text": teacher.text}
+        total: Tensor | None = None
+        for part in parts:
+            vector = vectors[part]
+            if vector is None:
+                raise LookupError(part)
+            vector = F.normalize(vector, dim=-1) if options.normalise else vector
+            total = vector if total is None else total + vector
+        assert total is not None
+        every = torch.ones(len(total), dtype=torch.bool, device=total.device)
+        return total, every if teacher.has_video is None or parts == ["text"] else teacher.has_video
+
+    def losses(self, batch: Batch) -> Losses:
+        """The mean of 2 - 2 cos over the clips that have a target."""
+        assert batch.target is not None
+        assert batch.has_target is not None
+        online = self.predictor(self.projector(self.adapter(pooled(self.backbone(batch.clips[:, 0])))))
+        with torch.no_grad():
+            target = self.target_projector(batch.target.to(online.dtype))
+        chosen = batch.has_target.float()
+        loss = (cosine_loss(online, target) * chosen).sum() / chosen.sum().clamp(min=1)
+        return Losses(loss, {"transfer": loss})
+
+    def after_step(self, share: float) -> None:
+        """Move the embedding's projector towards the skeleton's."""
+        update_average(self.target_projector, self.projector, self.options.decay)
+
+    def parameter_groups(self) -> list[ParameterGroup]:
+        """The predictor learns `predictor_lr` times as fast as the rest."""
+        predictor = list(self.predictor.parameters())
+        ids = {id(parameter) for parameter in predictor}
+        rest = [p for p in self.parameters() if p.requires_grad and id(p) not in ids]
+        groups = [ParameterGroup(rest)]
+        return [*groups, ParameterGroup(predictor, self.options.predictor_lr)] if predictor else groups

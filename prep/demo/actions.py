@@ -1,7 +1,7 @@
 """The 24 demo actions as tables of key poses, in the order of their classes (A001 first).
 
-A pose is written in the person's own directions, so that a left action is the mirror image of a right one: hands and
-feet have (out, up, forward), "out" being away from the middle of the body.
+Positions of hands and feet are (out, up, forward) relative to the person, where "out" points away from the body's
+midline. A left action is therefore the mirror image of a right one.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ Triple = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Pose:
-    """Where the parts of the body are at one instant; the default is standing at ease.
+    """The configuration of a body at one instant; the default is standing at ease.
 
-    Hands are measured from their shoulder in arm lengths, feet from where they stand and hips (right, up, forward)
-    from where they are at ease in leg lengths. Angles in degrees: `turn` of the whole body to its right, `bend` of the
-    spine forward, `lean` to the right, `twist` of the shoulders to the right.
+    Hands are relative to their shoulder, in arm lengths. Feet and hips (right, up, forward) are relative to their
+    position at ease, in leg lengths. Angles in degrees: `turn` of the whole body to its right, `bend` of the spine
+    forward, `lean` to the right, `twist` of the shoulders to the right.
     """
 
     hips: Triple = (0, 0, 0)
@@ -37,11 +37,11 @@ class Pose:
     left_foot: Triple = (0, 0, 0)
 
     def vector(self) -> NDArray[np.float64]:
-        """(19,) all numbers in the order of the fields, which is the order of `columns`."""
+        """(19,): all numbers, in the order of the fields; `columns` has the slice of each."""
         return np.concatenate([np.atleast_1d(getattr(self, field.name)) for field in fields(self)]).astype(float)
 
     def mirrored(self) -> Pose:
-        """The same pose with left and right exchanged.
+        """Swap left and right.
 
         >>> Pose(lean=20, right_hand=(0, 1, 0)).mirrored() == Pose(lean=-20, left_hand=(0, 1, 0))
         True
@@ -61,7 +61,7 @@ class Pose:
 
 @cache
 def columns(name: str) -> slice:
-    """Which numbers of `Pose.vector` belong to one field.
+    """The slice of `Pose.vector` that holds one field.
 
     >>> columns("turn")
     slice(3, 4, None)
@@ -77,10 +77,10 @@ def columns(name: str) -> slice:
 
 @dataclass(frozen=True)
 class Action:
-    """Key poses and the seconds that lead to each: once from `start`, then the cycle, then `end`.
+    """Key poses, each with the seconds that lead to it: `start`, then the cycle, then `end`.
 
-    `cycle` is played between `repeats[0]` and `repeats[1]` times. `either` says that the class does not fix a side:
-    half of its clips are mirrored.
+    The cycle is repeated `repeats[0]` to `repeats[1]` times. With `either`, the class does not fix a side and half of
+    its clips are mirrored.
     """
 
     cycle: tuple[tuple[float, Pose], ...]
@@ -90,7 +90,7 @@ class Action:
     either: bool = False
 
     def mirrored(self) -> Action:
-        """The same action done with the other side."""
+        """The same action on the other side of the body."""
         return replace(
             self,
             cycle=tuple((seconds, pose.mirrored()) for seconds, pose in self.cycle),

@@ -1,4 +1,4 @@
-"""A demo clip as a small video of a stick figure before a wall; the only demo file that knows OpenCV."""
+"""A demo clip as a small video: a stick figure in front of a wall, written with OpenCV."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from prep.demo.figure import ARMS, LEGS
-from prep.demo.perform import FPS, DemoClip, Key, stream
-from prep.demo.text import COLOUR_SIZE, colour_pixels
+from prep.demo.body import ARMS, LEGS
+from prep.demo.simulation import FPS, DemoClip, Key, stream
+from prep.demo.skeleton_file import COLOUR_SIZE, colour_pixels
+from prep.errors import PrepError
 
 WIDTH, HEIGHT = 320, 180
 _SHRINK = WIDTH / COLOUR_SIZE[0]
@@ -21,41 +22,44 @@ Image = NDArray[np.uint8]
 
 
 def write_video(path: Path, clip: DemoClip, seed: int, key: Key) -> None:
-    """Write one motion-JPEG AVI of 320 x 180 pixels with as many frames as the clip.
+    """Write a Motion-JPEG AVI of 320 x 180 pixels with one frame per frame of the clip.
 
-    Raises OSError when what lies on the disk afterwards is not the whole video: OpenCV itself does not say so.
+    Raises PrepError if the file does not have all frames afterwards; OpenCV does not report a full disk.
     """
     import cv2
 
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), FPS, (WIDTH, HEIGHT))
     try:
-        for image in pictures(clip, seed, key):
+        for image in frames(clip, seed, key):
             writer.write(image)
     finally:
         writer.release()
     written = cv2.VideoCapture(str(path))
-    frames = int(written.get(cv2.CAP_PROP_FRAME_COUNT)) if written.isOpened() else 0
+    count = int(written.get(cv2.CAP_PROP_FRAME_COUNT)) if written.isOpened() else 0
     written.release()
-    if frames != len(clip.bodies_per_frame):
-        raise OSError(f"{frames} of {len(clip.bodies_per_frame)} frames arrived; is the disk full?")
+    if count != len(clip.bodies_per_frame):
+        raise PrepError(
+            f"{path}: only {count} of {len(clip.bodies_per_frame)} frames were written; the disk may be full. "
+            "Free some space and run the same command; it continues."
+        )
 
 
-def pictures(clip: DemoClip, seed: int, key: Key) -> Iterator[Image]:
-    """The frames (180, 320, 3), blue first. The room belongs to the setup, the clothes to the subject."""
+def frames(clip: DemoClip, seed: int, key: Key) -> Iterator[Image]:
+    """The frames (180, 320, 3) in BGR. The wall depends on setup and camera, the clothes on the subject."""
     wall = _wall(stream(seed, 4, key.setup, key.camera))
     clothes = stream(seed, 5, key.subject).integers(0, 130, (len(_CHAINS), 3)).tolist()
     first = 0
     for bodies in clip.bodies_per_frame.tolist():
-        here = slice(first, first + bodies)
+        rows = slice(first, first + bodies)
         image = wall.copy()
-        for joints in clip.joints[here][clip.body_id[here] == clip.actor]:
+        for joints in clip.joints[rows][clip.body_id[rows] == clip.actor]:
             _draw(image, colour_pixels(joints) * _SHRINK, clothes)
         first += bodies
         yield image
 
 
 def _wall(rng: np.random.Generator) -> Image:
-    """A light plain wall with broad stains and a darker floor."""
+    """A light wall with large stains, and a darker floor."""
     import cv2
 
     colour = rng.uniform(150, 225, 3)
@@ -66,13 +70,13 @@ def _wall(rng: np.random.Generator) -> Image:
 
 
 def _draw(image: Image, pixels: NDArray[np.float64], clothes: list[list[int]]) -> None:
-    """Limbs as lines and joints as dots, into `image`, from the 25 joints' pixels (25, 2)."""
+    """Draw limbs as lines and joints as dots into `image`; `pixels` (25, 2) are the joints."""
     import cv2
 
-    places = np.rint(pixels).astype(int).tolist()
+    points = np.rint(pixels).astype(int).tolist()
     for chain, colour in zip(_CHAINS, clothes, strict=True):
         for start, end in pairwise(chain):
-            cv2.line(image, places[start], places[end], colour, 4, cv2.LINE_AA)
-    for place in places:
-        cv2.circle(image, place, 2, (40, 60, 235), -1, cv2.LINE_AA)
-    cv2.circle(image, places[3], 8, (140, 170, 215), -1, cv2.LINE_AA)
+            cv2.line(image, points[start], points[end], colour, 4, cv2.LINE_AA)
+    for point in points:
+        cv2.circle(image, point, 2, (40, 60, 235), -1, cv2.LINE_AA)
+    cv2.circle(image, points[3], 8, (140, 170, 215), -1, cv2.LINE_AA)

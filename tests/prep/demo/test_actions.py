@@ -1,4 +1,4 @@
-"""Each demo action looks like its name, and a learner has something to do: not too easy, not too hard."""
+"""Each demo action looks like its name, and classification is neither trivial nor impossible."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from prep.demo.actions import ACTIONS, AT_EASE, Action, columns
-from prep.demo.figure import ARMS, LEGS, Array, Body, pose_joints
+from prep.demo.body import ARMS, LEGS, Array, Body, pose_joints
 from prep.demo.generate import plan
-from prep.demo.perform import FPS, Key, perform
+from prep.demo.simulation import FPS, Key, simulate
 
 HEAD, SPINE, MIDDLE, RIGHT_HAND, LEFT_HAND, RIGHT_FOOT, LEFT_FOOT = 3, 0, 1, 11, 7, 18, 14
 NOVEL = ("punch right", "kick left", "clap", "turn around", "drink right", "squat")
@@ -18,14 +18,14 @@ BACK = 2
 
 
 def keys(name: str) -> Array:
-    """(poses, 25, 3) the key poses of an action by an average person, without noise."""
+    """(poses, 25, 3): the key poses of an action by an average person, without noise."""
     action: Action = ACTIONS[name]
     steps = [action.start, *(pose for _, pose in action.cycle), action.end[1]]
     return pose_joints(Body(), np.stack([pose.vector() for pose in steps]))
 
 
 def forward(joints: Array, joint: int) -> Array:
-    """How far a joint is before the spine, for each pose."""
+    """How far a joint is in front of the spine, in each pose."""
     return joints[:, SPINE, BACK] - joints[:, joint, BACK]
 
 
@@ -71,7 +71,7 @@ def test_both_hands_go_up(name: str) -> None:
     assert (joints[:, [RIGHT_HAND, LEFT_HAND], 1].min(1) > joints[:, HEAD, 1] - 0.05).any()
 
 
-def test_what_reaches_forward() -> None:
+def test_hands_and_feet_reach_forward() -> None:
     assert forward(keys("punch right"), RIGHT_HAND).max() > 0.6 > forward(keys("punch right"), LEFT_HAND).max() + 0.1
     assert forward(keys("kick right"), RIGHT_FOOT).max() > 0.5 > forward(keys("kick right"), LEFT_FOOT).max()
     pushed, pulled = forward(keys("push with both hands"), LEFT_HAND), forward(keys("pull with both hands"), LEFT_HAND)
@@ -95,7 +95,7 @@ def test_the_whole_body() -> None:
     assert forward(keys("throw right"), RIGHT_HAND).min() < 0 < 0.5 < forward(keys("throw right"), RIGHT_HAND).max()
 
 
-def test_what_meets() -> None:
+def test_hands_and_feet_meet() -> None:
     hands = keys("clap")
     apart = np.linalg.norm(hands[:, RIGHT_HAND] - hands[:, LEFT_HAND], axis=-1)
     assert apart.min() < 0.1
@@ -112,7 +112,7 @@ def test_columns_follow_the_fields() -> None:
 
 
 def test_sensor_faults_are_there_and_rare() -> None:
-    clips = [perform(0, key) for key in some_keys(480)]
+    clips = [simulate(0, key) for key in some_keys(480)]
     assert 0.01 < np.mean([clip.bodies_per_frame.max() == 2 for clip in clips]) < 0.08
     assert 0.04 < np.mean([clip.bodies_per_frame[0] == 0 for clip in clips]) < 0.13
     assert 0.03 < np.mean([np.mean(clip.state == 1) for clip in clips]) < 0.15
@@ -127,7 +127,7 @@ def some_keys(clips: int) -> list[Key]:
 
 
 def turned_upright(joints: Array) -> Array:
-    """What the agcn recipe does: spine middle to the origin, the first frame's spine along z, its shoulders along x."""
+    """The pipeline agcn: middle of the spine to the origin, the first frame's spine along z, its shoulders along x."""
     joints = joints - joints[:, MIDDLE : MIDDLE + 1]
     up = joints[0, MIDDLE] - joints[0, SPINE]
     up /= np.linalg.norm(up)
@@ -138,8 +138,8 @@ def turned_upright(joints: Array) -> Array:
 
 
 def sampled(key: Key, seed: int) -> Array:
-    """(30 * 75,) the person of one clip, turned upright, at 30 instants."""
-    clip = perform(seed, key)
+    """(30 * 75,): the person of one clip, rotated upright, at 30 frames."""
+    clip = simulate(seed, key)
     joints = turned_upright(clip.joints[clip.body_id == clip.actor])
     return joints[np.linspace(0, len(joints) - 1, 30).round().astype(int)].ravel()
 

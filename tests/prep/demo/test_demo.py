@@ -1,4 +1,4 @@
-"""The demo data set: what its files hold, that a run can be broken off and repeated, and what is refused."""
+"""The demo dataset: the content of its files, continued runs, and folders that are refused."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ import numpy as np
 import pytest
 
 from manifests.facts import dataset
-from prep.demo.generate import CLASSES, MOST, SKELETONS, VIDEOS, Written, generate, plan
+from prep import files
+from prep.demo.generate import CLASSES, MOST, SKELETONS, VIDEOS, generate, plan
 from prep.errors import PrepError
+from prep.files import LOCK, locked
 from prep.formats import Request
+from prep.progress import Step, result
 from prep.readers import ntu
 
 FIELDS = {"setup": slice(1, 4), "camera": slice(5, 8), "subject": slice(9, 12), "repetition": slice(13, 16)}
@@ -70,7 +73,7 @@ def test_impossible_numbers_of_clips(clips: int) -> None:
 
 def test_negative_seed(tmp_path: Path) -> None:
     with pytest.raises(PrepError, match="seed = -1: a seed is 0 or more"):
-        generate(tmp_path / "raw", clips=1, seed=-1)
+        result(generate(tmp_path / "raw", clips=1, seed=-1))
 
 
 def test_text_has_the_format_of_ntu(folder: Path) -> None:
@@ -108,7 +111,7 @@ def test_a_person_before_the_camera_has_the_right_shoulder_at_larger_x(folder: P
 
 def test_same_seed_same_bytes_other_seed_other_bytes(folder: Path, tmp_path: Path) -> None:
     for name, seed in (("again", 0), ("other", 1)):
-        assert list(generate(tmp_path / name, clips=24, seed=seed))[-1] == Written(24, 24, plan(24)[-1])
+        assert list(generate(tmp_path / name, clips=24, seed=seed))[-1] == Step(24, 24, note=plan(24)[-1])
     first = {f"{name}.skeleton" for name in plan(24)}
     kept = {name: data for name, data in contents(folder).items() if name in first}
     again, other = contents(tmp_path / "again" / SKELETONS), contents(tmp_path / "other" / SKELETONS)
@@ -117,91 +120,106 @@ def test_same_seed_same_bytes_other_seed_other_bytes(folder: Path, tmp_path: Pat
     assert not set(again.values()) & set(other.values())
 
 
-def test_a_broken_run_goes_on(tmp_path: Path) -> None:
-    list(islice(generate(tmp_path / "broken", clips=12), 7))
-    half = tmp_path / "broken" / SKELETONS / f".{plan(8)[-1]}.skeleton.part"
+def test_a_stopped_run_is_continued(tmp_path: Path) -> None:
+    list(islice(generate(tmp_path / "stopped", clips=12), 7))
+    half = tmp_path / "stopped" / SKELETONS / f"{plan(8)[-1]}.skeleton.0a1b.writing"
     half.write_text("103\n1\n72057594")
-    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "broken" / SKELETONS).glob("S*")}
-    list(generate(tmp_path / "broken", clips=12))
-    list(generate(tmp_path / "whole", clips=12))
+    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "stopped" / SKELETONS).glob("S*.skeleton")}
+    assert result(generate(tmp_path / "stopped", clips=12)) == 12
+    result(generate(tmp_path / "whole", clips=12))
     assert len(kept) == 7
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
-    assert contents(tmp_path / "broken") == contents(tmp_path / "whole")
+    assert contents(tmp_path / "stopped") == contents(tmp_path / "whole")
 
 
-def test_a_longer_plan_enlarges_and_a_shorter_is_refused(tmp_path: Path) -> None:
-    list(generate(tmp_path / "raw", clips=2))
-    list(generate(tmp_path / "raw", clips=4))
+@pytest.mark.parametrize("leftover", [LOCK, "demo.json.0a1b.writing"])
+def test_a_run_that_was_killed_at_once_is_continued(tmp_path: Path, leftover: str) -> None:
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / leftover).touch()
+    result(generate(tmp_path / "raw", clips=1))
+    assert sorted(path.name for path in (tmp_path / "raw").iterdir()) == ["demo.json", SKELETONS]
+
+
+def test_one_writer_per_folder(tmp_path: Path) -> None:
+    with locked(tmp_path / "raw"), pytest.raises(PrepError, match="another command is writing here"):
+        result(generate(tmp_path / "raw", clips=1))
+
+
+def test_a_longer_plan_adds_clips_and_a_shorter_one_is_refused(tmp_path: Path) -> None:
+    result(generate(tmp_path / "raw", clips=2))
+    result(generate(tmp_path / "raw", clips=4))
     assert len(list((tmp_path / "raw" / SKELETONS).iterdir())) == 4
-    with pytest.raises(PrepError, match=r"holds 1 clips beyond the 3 asked for, S001C001P001R001A004 the first\. Ask"):
-        generate(tmp_path / "raw", clips=3)
+    words = r"holds 1 clips beyond the 3 requested, S001C001P001R001A004 the first\. Request"
+    with pytest.raises(PrepError, match=words):
+        result(generate(tmp_path / "raw", clips=3))
 
 
 @pytest.mark.parametrize(
     ("other", "words"),
-    [({"seed": 5}, "seed 0, without videos, not with version 1, seed 5"), ({"videos": True}, "with videos. Ask for")],
+    [({"seed": 5}, "seed 0, without videos, not with version 1, seed 5"), ({"videos": True}, "with videos. Use the")],
 )
-def test_another_demo_s_folder_is_refused(tmp_path: Path, other: dict[str, int], words: str) -> None:
-    list(generate(tmp_path / "raw", clips=1))
+def test_a_demo_with_other_settings_is_refused(tmp_path: Path, other: dict[str, int], words: str) -> None:
+    result(generate(tmp_path / "raw", clips=1))
     with pytest.raises(PrepError) as caught:
-        generate(tmp_path / "raw", clips=1, **other)  # type: ignore[arg-type]
+        result(generate(tmp_path / "raw", clips=1, **other))  # type: ignore[arg-type]
     assert words in str(caught.value)
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "real.skeleton").write_text("0\n")
     with pytest.raises(PrepError, match=r"holds `real.skeleton` but no demo.json, so it is not a demo folder"):
-        generate(tmp_path, clips=1)
+        result(generate(tmp_path, clips=1))
     (tmp_path / "file").write_text("")
-    with pytest.raises(PrepError, match="cannot be written"):
-        generate(tmp_path / "file", clips=1)
+    with pytest.raises(PrepError, match=r"file: is a file\. Give --out a folder"):
+        result(generate(tmp_path / "file", clips=1))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "real.skeleton"]
 
 
-@pytest.mark.parametrize("mark", ["", "[]", '{"seed": 0}', "{}"])
-def test_a_broken_mark_is_refused(tmp_path: Path, mark: str) -> None:
-    (tmp_path / "demo.json").write_text(mark)
-    with pytest.raises(PrepError, match=r"not the mark of a demo\. Delete"):
-        generate(tmp_path, clips=1)
+@pytest.mark.parametrize("text", ["", "[]", '{"seed": 0}', "{}"])
+def test_broken_settings_are_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "demo.json").write_text(text)
+    with pytest.raises(PrepError, match=r"not the settings of a demo\. Delete"):
+        result(generate(tmp_path, clips=1))
 
 
 def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     steps = generate(tmp_path / "raw", clips=3)
     next(steps)
 
-    def half(path: Path, data: bytes) -> int:
-        with path.open("wb") as file:
-            file.write(data[:100])
+    def full(path: Path) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
-    monkeypatch.setattr(Path, "write_bytes", half)
-    with pytest.raises(PrepError, match=r"raw: the disk is full\. Free some space and run the same again"):
-        next(steps)
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "flush", full)
+        with pytest.raises(PrepError, match=r"raw: the disk is full.*Free some space and run the same command"):
+            next(steps)
     assert [path.stem for path in (tmp_path / "raw" / SKELETONS).iterdir()] == [plan(1)[0]]
+    assert result(generate(tmp_path / "raw", clips=3)) == 3
 
 
 def test_videos_have_the_frames_of_their_skeletons(tmp_path: Path) -> None:
     cv2 = pytest.importorskip("cv2")
     for step in generate(tmp_path / "raw", clips=3, videos=True):
-        video = cv2.VideoCapture(str(tmp_path / "raw" / VIDEOS / f"{step.name}_rgb.avi"))
+        video = cv2.VideoCapture(str(tmp_path / "raw" / VIDEOS / f"{step.note}_rgb.avi"))
         images = []
         while (answer := video.read())[0]:
             images.append(answer[1])
         assert {image.shape for image in images} == {(180, 320, 3)}
-        assert len(images) == len(rows(tmp_path / "raw" / SKELETONS / f"{step.name}.skeleton"))
+        assert len(images) == len(rows(tmp_path / "raw" / SKELETONS / f"{step.note}.skeleton"))
         assert video.get(cv2.CAP_PROP_FPS) == 30
         assert np.abs(images[-1].astype(int) - images[len(images) // 2]).max() > 50
 
 
 def test_a_video_cut_short_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("cv2")
-    monkeypatch.setattr("prep.demo.video.pictures", lambda *_: iter([]))
-    with pytest.raises(PrepError, match=r"raw: cannot be written: 0 of \d+ frames arrived; is the disk full\?"):
-        list(generate(tmp_path / "raw", clips=1, videos=True))
+    monkeypatch.setattr("prep.demo.video.frames", lambda *_: iter([]))
+    with pytest.raises(PrepError, match=r"only 0 of \d+ frames were written; the disk may be full"):
+        result(generate(tmp_path / "raw", clips=1, videos=True))
     assert not list((tmp_path / "raw" / VIDEOS).iterdir())
 
 
 def test_videos_without_opencv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cv2", None)
     with pytest.raises(PrepError, match=r"pip install 'fewshot-skeleton\[video\]'"):
-        generate(tmp_path / "raw", clips=1, videos=True)
+        result(generate(tmp_path / "raw", clips=1, videos=True))
     assert not (tmp_path / "raw").exists()

@@ -1,11 +1,11 @@
-"""A demo clip as the text of a `.skeleton` file, and joints as pixels of the two Kinect v2 cameras."""
+"""A demo clip as the text of a `.skeleton` file, with the pixels of its joints in both Kinect v2 cameras."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from prep.demo.figure import JOINTS, Array
-from prep.demo.perform import DemoClip
+from prep.demo.body import JOINTS, Array
+from prep.demo.simulation import DemoClip
 
 COLOUR_SIZE = (1920, 1080)
 _JOINT = "%.7g %.7g %.7g %.7g %.7g %.7g %.7g 0 0 0 0 %d\n"
@@ -13,7 +13,7 @@ _BODY = "%d 0 1 1 1 1 0 %.7g %.7g 2\n25\n" + _JOINT * JOINTS
 
 
 def colour_pixels(joints: Array) -> Array:
-    """(..., 3) metres in camera space to (..., 2) pixels of the 1920 x 1080 colour image; z must be positive.
+    """Project camera space (..., 3) in metres to pixels (..., 2) of the 1920 x 1080 colour image; z must be positive.
 
     >>> colour_pixels(np.array([0.0, 1.0, 2.0])).tolist()
     [959.5, -1.0]
@@ -22,7 +22,7 @@ def colour_pixels(joints: Array) -> Array:
 
 
 def depth_pixels(joints: Array) -> Array:
-    """(..., 3) metres in camera space to (..., 2) pixels of the 512 x 424 depth image; z must be positive.
+    """Project camera space (..., 3) in metres to pixels (..., 2) of the 512 x 424 depth image; z must be positive.
 
     >>> depth_pixels(np.array([1.0, 0.0, 2.0])).tolist()
     [439.0, 212.0]
@@ -31,7 +31,7 @@ def depth_pixels(joints: Array) -> Array:
 
 
 def skeleton_text(clip: DemoClip) -> str:
-    """The whole file, line for line as NTU RGB+D writes it; orientations are zeros."""
+    """The text of the whole file, in the line format of NTU RGB+D; joint orientations are zeros."""
     numbers = np.concatenate(
         [clip.joints, depth_pixels(clip.joints), colour_pixels(clip.joints), clip.state[..., None]], axis=-1
     )
@@ -42,12 +42,12 @@ def skeleton_text(clip: DemoClip) -> str:
     for bodies in clip.bodies_per_frame.tolist():
         parts.append(f"{bodies}\n")
         for _ in range(bodies):
-            # The number of a body is beyond what a float holds exactly, so it never joins the row of floats.
+            # Floats cannot hold a body id exactly, so it stays out of the row of floats.
             parts.append(_BODY % (int(clip.body_id[row]), *rows[row]))
             row += 1
     return "".join(parts)
 
 
-def _project(joints: Array, focal: float, across: float, down: float) -> Array:
+def _project(joints: Array, focal: float, centre_x: float, centre_y: float) -> Array:
     x, y, z = np.moveaxis(joints, -1, 0)
-    return np.stack([across + focal * x / z, down - focal * y / z], axis=-1)
+    return np.stack([centre_x + focal * x / z, centre_y - focal * y / z], axis=-1)

@@ -1,4 +1,4 @@
-"""One demo clip from its numbers: who does what in which room, how the sensor sees it, and what it gets wrong."""
+"""Simulation of one demo clip: a person performs an action, and a depth sensor records it with errors."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prep.demo.actions import ACTIONS, AT_EASE, Action, columns
-from prep.demo.figure import ARMS, JOINTS, LEGS, Array, Body, pose_joints, rotation
+from prep.demo.body import ARMS, JOINTS, LEGS, Array, Body, pose_joints, rotation
 
 FPS = 30
-# A change of anything below changes the clips: then the version must rise, so that old folders are told apart.
+# Rises whenever the clips change, so that folders of an older version are recognised.
 VERSION = 1
 _IDLE_HANDS = ((0.14, -0.95, 0.08), (0.32, -0.62, -0.05), (-0.1, -0.45, 0.4), (0.0, -0.8, -0.2), (0.1, -0.8, 0.3))
 _IDLE_ODDS = (0.4, 0.15, 0.15, 0.1, 0.2)
-# White and drifting noise of each joint in metres, after the jitter of real recordings: a trunk is steady, a tip not.
+# White and drifting noise of each joint in metres, as in real recordings: little at the trunk, more at hands and feet.
 _WHITE = np.full(JOINTS, 0.002)
 _WHITE[[6, 10, 14, 18]], _WHITE[[7, 11, 15, 19]], _WHITE[[21, 22, 23, 24]] = 0.006, 0.011, 0.016
 _NEVER_HIDDEN = [joint for joint in range(JOINTS) if not any(joint in arm for arm in ARMS)]
@@ -24,7 +24,7 @@ _DRIFT = 3.0 * _WHITE + 0.004
 
 @dataclass(frozen=True)
 class Key:
-    """The five numbers of a clip's name, all from 1."""
+    """The five numbers in a clip's name, each from 1."""
 
     setup: int
     camera: int
@@ -34,7 +34,7 @@ class Key:
 
     @property
     def name(self) -> str:
-        """The stem of the files.
+        """The name of the clip's files, without suffix.
 
         >>> Key(setup=1, camera=2, subject=3, repetition=1, action=24).name
         'S001C002P003R001A024'
@@ -44,10 +44,10 @@ class Key:
 
 @dataclass(frozen=True)
 class DemoClip:
-    """What the sensor reports: R detections of bodies in L frames, in file order.
+    """The output of the sensor: R detections of bodies in L frames, in file order.
 
-    `bodies_per_frame` (L,), `body_id` (R,) both int64; `joints` (R, 25, 3) metres in camera space, `state` (R, 25)
-    2 tracked or 1 inferred. `actor` is the id of the person; any other body is a ghost.
+    `bodies_per_frame` (L,), `body_id` (R,) both int64; `joints` (R, 25, 3) in metres in camera space, `state` (R, 25)
+    2 tracked or 1 inferred. `actor` is the body id of the person; any other body is a ghost.
     """
 
     bodies_per_frame: NDArray[np.int64]
@@ -57,18 +57,18 @@ class DemoClip:
     actor: int
 
 
-def perform(seed: int, key: Key) -> DemoClip:
-    """The clip that `key` names: a pure function of its arguments."""
+def simulate(seed: int, key: Key) -> DemoClip:
+    """Simulate the clip of `key`: a pure function of its arguments."""
     rng = stream(seed, 0, key.setup, key.camera, key.subject, key.repetition, key.action)
     joints = pose_joints(_body(seed, key.subject), _motion(rng, stream(seed, 1, key.subject), key.action))
     seen = _view(joints, rng, stream(seed, 2, key.setup, key.camera), key.camera)
     joints, state = _measure(seen, rng)
-    return _sightings(joints, state, rng)
+    return _detections(joints, state, rng)
 
 
-def stream(seed: int, *which: int) -> np.random.Generator:
-    """A generator of its own for every purpose and name: no clip's numbers depend on another's."""
-    return np.random.default_rng(np.random.SeedSequence([seed, VERSION, *which]))
+def stream(seed: int, *purpose: int) -> np.random.Generator:
+    """An independent random generator per purpose and clip, so that no clip depends on another."""
+    return np.random.default_rng(np.random.SeedSequence([seed, VERSION, *purpose]))
 
 
 def _body(seed: int, subject: int) -> Body:
@@ -79,7 +79,7 @@ def _body(seed: int, subject: int) -> Body:
 
 
 def _motion(rng: np.random.Generator, style: np.random.Generator, number: int) -> Array:
-    """(L, 19) the action at 30 frames a second: L is 30 to 120 and the onset anywhere in the first 2 seconds."""
+    """(L, 19): the action at 30 frames per second; L is 30 to 120, and the action starts within the first 2 seconds."""
     action = list(ACTIONS.values())[number - 1]
     if action.either and rng.random() < 0.5:
         action = action.mirrored()
@@ -99,7 +99,7 @@ def _motion(rng: np.random.Generator, style: np.random.Generator, number: int) -
 
 
 def _keys(action: Action, rng: np.random.Generator) -> tuple[Array, Array]:
-    """Seconds (n,) that lead to each of the poses (n + 1, 19) after the first."""
+    """Durations (n,) in seconds between consecutive key poses (n + 1, 19)."""
     repeats = rng.integers(action.repeats[0], action.repeats[1] + 1)
     steps = [*action.cycle * int(repeats), action.end]
     seconds = np.array([duration for duration, _ in steps])
@@ -107,7 +107,7 @@ def _keys(action: Action, rng: np.random.Generator) -> tuple[Array, Array]:
 
 
 def _personal(keys: Array, style: np.random.Generator, rng: np.random.Generator) -> Array:
-    """The key poses as this person does them this time: larger or smaller, off the mark, turned a little aside."""
+    """Vary the key poses by person and repetition: their extent, accuracy and facing direction."""
     rest = AT_EASE.vector()
     size = style.normal(0.92, 0.12, len(rest)) * rng.normal(1, 0.1)
     size[columns("turn")] = 1
@@ -123,18 +123,18 @@ def _personal(keys: Array, style: np.random.Generator, rng: np.random.Generator)
 
 
 def _idle_hands(rng: np.random.Generator, count: int) -> Array:
-    """(count, 3) places where a hand may rest."""
+    """(count, 3): positions at which a hand may rest."""
     return np.array(_IDLE_HANDS)[rng.choice(len(_IDLE_HANDS), count, p=_IDLE_ODDS)]
 
 
 def _idle_hand(rng: np.random.Generator, at: Array) -> Array:
-    """(L, 3) a hand without a part in the action: it rests, and may go somewhere else and come back."""
+    """(L, 3): a hand that the action does not use: it rests, moves to another position, and returns."""
     times = np.sort(rng.uniform(0, at[-1], 4)) + np.arange(4) * 0.2
     return _between(_idle_hands(rng, 2)[[0, 1, 1, 0]], times, at)
 
 
 def _wander(rng: np.random.Generator, at: Array, used: NDArray[np.bool_]) -> Array:
-    """(L, 19) slow movement that means nothing: swaying, and more of it where the action has no use for a part."""
+    """(L, 19): slow random movement, larger in the parts of the body that the action does not use."""
     reach = np.where(used, 0.05, 0.1)
     for name, free in (("turn", 12.0), ("bend", 6.0), ("lean", 6.0), ("twist", 10.0)):
         reach[columns(name)] = np.where(used[columns(name)], 0.7, 1.0) * free
@@ -145,7 +145,7 @@ def _wander(rng: np.random.Generator, at: Array, used: NDArray[np.bool_]) -> Arr
 
 
 def _between(keys: Array, times: Array, at: Array) -> Array:
-    """Key poses (n, D) at `times` (n,) to poses (L, D) at the instants `at` (L,), each move with minimum jerk.
+    """Interpolate key poses (n, D) at `times` (n,) to poses (L, D) at times `at` (L,), with minimum jerk.
 
     >>> _between(np.array([[0.0], [8.0]]), np.array([0.0, 1.0]), np.array([0.0, 0.5, 1.0, 2.0])).tolist()
     [[0.0], [4.0], [8.0], [8.0]]
@@ -156,7 +156,7 @@ def _between(keys: Array, times: Array, at: Array) -> Array:
 
 
 def _view(joints: Array, rng: np.random.Generator, room: np.random.Generator, camera: int) -> Array:
-    """(L, 25, 3) in the space of camera 1, 2 or 3, which look from -45, 0 and 45 degrees and a little downwards."""
+    """(L, 25, 3): joints in the space of camera 1, 2 or 3, at -45, 0 and 45 degrees and tilted slightly downwards."""
     angle = np.radians((camera - 2) * 45 + room.normal(0, 6))
     distance, height = room.uniform(2.7, 3.8), room.uniform(1.0, 1.7)
     down = np.arctan2(height - 0.95, distance)
@@ -167,9 +167,9 @@ def _view(joints: Array, rng: np.random.Generator, room: np.random.Generator, ca
 
 
 def _measure(seen: Array, rng: np.random.Generator) -> tuple[Array, NDArray[np.int64]]:
-    """What the sensor makes of the truth: joints (L, 25, 3) with noise, and the state (L, 25) it claims for each.
+    """Simulate the sensor: joints (L, 25, 3) with noise, and a tracking state (L, 25) for each.
 
-    A joint of an arm behind the trunk is guessed: much more noise, state 1.
+    An arm joint that is occluded by the trunk is inferred: state 1, with more noise.
     """
     frames = len(seen)
     trunk = seen[:, [0, 20]].mean(1, keepdims=True)
@@ -189,7 +189,7 @@ def _measure(seen: Array, rng: np.random.Generator) -> tuple[Array, NDArray[np.i
 
 
 def _lose(joints: Array, state: NDArray[np.int64], rng: np.random.Generator) -> None:
-    """Lose the end of one limb for 4 to 20 frames: it stays where it was last seen, or jumps aside."""
+    """Lose track of the end of one limb for 4 to 20 frames: it stays at its last position, or jumps aside."""
     limb = (ARMS[0][2:], ARMS[1][2:], LEGS[0][2:], LEGS[1][2:])[rng.integers(4)]
     first = int(rng.integers(1, len(joints) - 4))
     span, lost = slice(first, first + int(rng.integers(4, 21))), list(limb)
@@ -200,15 +200,15 @@ def _lose(joints: Array, state: NDArray[np.int64], rng: np.random.Generator) -> 
     state[span, lost] = 1
 
 
-def _sightings(joints: Array, state: NDArray[np.int64], rng: np.random.Generator) -> DemoClip:
-    """Add what real files have besides the actor: a few empty frames at the start, now and then a ghost body."""
+def _detections(joints: Array, state: NDArray[np.int64], rng: np.random.Generator) -> DemoClip:
+    """Add faults of real files: in some clips the first frames are empty, in some there is a ghost body."""
     frames = len(joints)
     seen = np.zeros((frames, 2), bool)
     seen[:, 1] = np.arange(frames) >= (rng.integers(1, 5) if rng.random() < 0.08 else 0)
     if rng.random() < 0.04:
         first = rng.integers(5, frames - 12)
         seen[first : first + rng.integers(6, 25), 0] = True
-    # Real numbers lie above 2**56, where floats can no longer tell neighbours apart.
+    # As in real files, ids lie above 2**56, where neighbouring integers are equal as floats.
     person = 2**56 + int(rng.integers(30_000, 60_000))
     ghost = joints[0, 1] + [rng.choice([-1, 1]) * rng.uniform(0.8, 1.2), 0, 0.3] + rng.normal(0, 0.22, (JOINTS, 3))
     slots = np.stack([ghost + rng.normal(0, 0.01, joints.shape), joints], axis=1)

@@ -1,8 +1,7 @@
-"""A jointed figure on the 25 joints of Kinect v2: bone lengths and key numbers in, joint positions out.
+"""A human body model with the 25 joints of Kinect v2: bone lengths and poses to joint positions.
 
-Hands and feet are where the pose puts them; elbows and knees follow from the bone lengths (two-bone inverse
-kinematics). The figure's axes are the camera's when it faces the camera: x to its right, y up from the floor,
-z to its back, metres.
+The pose sets hands and feet; elbows and knees follow from the bone lengths by two-bone inverse kinematics. The axes of
+the body are those of a camera that it faces: x to its right, y up from the floor, z to its back, in metres.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ _SIDES = np.array([1.0, -1.0])
 
 @dataclass(frozen=True)
 class Body:
-    """Bone lengths of one person in metres; the defaults are a person of about 1.72 m."""
+    """Bone lengths of one person in metres; the defaults give a height of about 1.72 m."""
 
     waist: float = 0.27
     chest: float = 0.21
@@ -54,9 +53,9 @@ class Body:
 
 
 def two_bones(root: Array, target: Array, upper: float, lower: float, pole: Array) -> tuple[Array, Array]:
-    """Where the middle and the end of a limb lie that reaches from `root` for `target`, all (..., 3).
+    """Two-bone inverse kinematics: the middle and the end of a limb from `root` to `target`, all (..., 3).
 
-    The middle joint swings towards `pole`; a target out of reach is reached for, not stretched to.
+    The middle joint bends towards `pole`. Bones are not stretched: the end stops short of a target out of reach.
 
     >>> middle, end = two_bones(np.zeros(3), np.array([6.0, 0, 0]), 5.0, 5.0, np.array([0.0, 1, 0]))
     >>> middle.tolist(), end.tolist()
@@ -72,15 +71,15 @@ def two_bones(root: Array, target: Array, upper: float, lower: float, pole: Arra
 
 
 def across(vector: Array, along: Array) -> Array:
-    """The unit vector of the part of `vector` that is at right angles to the unit vector `along`, both (..., 3)."""
+    """The unit vector along the component of `vector` orthogonal to the unit vector `along`, both (..., 3)."""
     rest = vector - (vector * along).sum(-1, keepdims=True) * along
     return rest / np.maximum(np.linalg.norm(rest, axis=-1, keepdims=True), 1e-9)
 
 
 def rotation(turn: Array, bend: Array, lean: Array) -> Array:
-    """(L, 3, 3) from angles (L,) in radians: bend forward, then lean to the right, then turn to the right.
+    """(L, 3, 3): rotation matrices from angles (L,) in radians: bend forward, then lean right, then turn right.
 
-    A quarter turn to the right makes forward (-z) right (+x).
+    A quarter turn to the right maps forward (-z) to right (+x).
 
     >>> quarter = np.array([np.pi / 2])
     >>> ((rotation(quarter, 0 * quarter, 0 * quarter)[0] @ [0, 0, -1]).round(6) + 0.0).tolist()
@@ -95,7 +94,7 @@ def rotation(turn: Array, bend: Array, lean: Array) -> Array:
 
 
 def pose_joints(body: Body, motion: Array) -> Array:
-    """(L, 25, 3) metres from `motion` (L, 19), one `Pose.vector` per frame; the floor is y = 0 under the start."""
+    """(L, 25, 3): joint positions in metres for `motion` (L, 19), one `Pose.vector` per frame; the floor is y = 0."""
     joints = np.empty((len(motion), JOINTS, 3))
     turn, bend, lean, twist = (np.radians(motion[:, columns(name)][:, 0]) for name in ("turn", "bend", "lean", "twist"))
     still = np.zeros_like(turn)
@@ -118,7 +117,7 @@ def pose_joints(body: Body, motion: Array) -> Array:
 
 
 def _arm(joints: Array, body: Body, torso: Array, shoulder: Array, hand: Array, numbers: tuple[int, ...]) -> None:
-    """Fill six joints; `hand` (L, 3) lies in the torso's axes, in arm lengths from the shoulder."""
+    """Set six joints of an arm; `hand` (L, 3) is relative to the shoulder, in arm lengths and the torso's axes."""
     side = 1.0 if numbers[0] == ARMS[0][0] else -1.0
     pole = torso @ _unit([side * 0.6, -0.7, 0.5])
     elbow, wrist = two_bones(shoulder, shoulder + _apply(torso, hand * body.arm), body.upper_arm, body.forearm, pole)
@@ -126,18 +125,18 @@ def _arm(joints: Array, body: Body, torso: Array, shoulder: Array, hand: Array, 
     thumb = across(torso @ _unit([-side * 0.6, 0.4, -0.7]), along)
     palm = wrist + along * body.hand
     parts = (shoulder, elbow, wrist, palm, palm + along * body.hand, palm + (along + thumb) * body.hand * 0.5)
-    for number, place in zip(numbers, parts, strict=True):
-        joints[:, number] = place
+    for number, position in zip(numbers, parts, strict=True):
+        joints[:, number] = position
 
 
 def _leg(joints: Array, body: Body, pelvis: Array, hip: Array, step: Array, numbers: tuple[int, ...]) -> None:
-    """Fill four joints; `step` (L, 3) is where the ankle shall be."""
+    """Set four joints of a leg; `step` (L, 3) is the target of the ankle."""
     forward = -pelvis[:, :, 2]
     knee, ankle = two_bones(hip, step, body.thigh, body.shank, forward)
     along = (ankle - knee) / body.shank
     toes = ankle + across(forward + np.array([0, 0.05, 0]), along) * body.foot + along * 0.3 * body.ankle
-    for number, place in zip(numbers, (hip, knee, ankle, toes), strict=True):
-        joints[:, number] = place
+    for number, position in zip(numbers, (hip, knee, ankle, toes), strict=True):
+        joints[:, number] = position
 
 
 def _apply(matrices: Array, vectors: Array) -> Array:

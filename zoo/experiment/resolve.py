@@ -142,8 +142,11 @@ def _with_base(path: Path, folder: Path) -> dict[str, Any]:
 
 
 def _protocol(chosen: object, recipe: str, entry: registry.Entry) -> dict[str, Any]:
-    """The second layer. Its table `options` holds the options of a recipe's method by the recipe's name; a stage takes the table `stage` instead of
-    everything that concerns episodes."""
+    """The second layer.
+
+    The protocol's table `options` holds options of the method by the recipe's name. A stage takes the table `stage` in
+    place of everything that concerns episodes.
+    """
     name = _protocol_name(chosen)
     if not name:
         return {}

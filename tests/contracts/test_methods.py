@@ -6,32 +6,27 @@ The backbone is a linear map of joints, so that the method alone is on trial.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 
 import pytest
 import torch
+from helpers.learners import LinearBackbone, episode_of
 from torch import Tensor, nn
 
 from episodes.episode import Episode
+from manifests.facts import layout
+from prep.progress import result
 from zoo import registry
+from zoo.engine.checkpoint import Progress
+from zoo.engine.evaluate import measure
+from zoo.engine.optimiser import Optimiser, make_optimiser, make_schedule
+from zoo.engine.train import Plan, Record, train
+from zoo.learner import Known
 from zoo.methods import protonet
 from zoo.methods._method import Method
 
 Make = Callable[[], Method]
 V, C, T = 5, 3, 4
-
-
-class Linear(nn.Module):
-    """Mean over bodies, then one matrix for the coordinates of every joint: X M T V C to X T V D; zeros stay zeros."""
-
-    width = 8
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.map = nn.Linear(C, self.width, bias=False)
-
-    def forward(self, clips: Tensor) -> Tensor:
-        return self.map(clips.mean(1))
 
 
 def episode(
@@ -44,12 +39,32 @@ def episode(
     support = kinds[:, :, None] + noise * torch.randn(batch, way, shot, 1, T, V, C, generator=generator)
     chosen = torch.stack([row[index] for row, index in zip(kinds, answer, strict=True)])
     query = chosen + noise * torch.randn(batch, queries, 1, T, V, C, generator=generator)
-    return Episode(support, query, answer, torch.arange(way).repeat(batch, 1))
+    return episode_of(support, query, answer)
+
+
+def part_of(both: Episode, index: int) -> Episode:
+    """One episode of several."""
+    return Episode(*(getattr(both, field.name)[index : index + 1] for field in fields(Episode)))
+
+
+@dataclass(frozen=True)
+class Tasks:
+    """A loader of synthetic episodes."""
+
+    steps: int
+    way: int = 5
+    seed: int = 0
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def at(self, step: int) -> Episode:
+        return episode(way=self.way, shot=1, queries=20, seed=self.seed + step)
 
 
 def maker(name: str) -> Make:
-    module = registry.find("methods", name)
-    return lambda: module.Model(Linear(), module.Options())
+    entry = registry.find(name, "methods")
+    return lambda: entry.model(LinearBackbone(), entry.options(), Known(layout("ntu25"), ("a", "b", "c")))
 
 
 def seeded(make: Make, seed: int = 0) -> Method:
@@ -64,8 +79,10 @@ def near(first: Tensor, second: Tensor, tolerance: float = 1e-4) -> None:
 
 def shapes(make: Make) -> None:
     task = episode(batch=2, way=4, shot=3, queries=6)
-    losses = seeded(make).losses(task)
-    assert losses.scores.shape == (2, 6, 4)
+    model = seeded(make)
+    losses = model.losses(task)
+    assert model(task).shape == losses.scores.shape == (2, 6, 4)
+    assert 0 <= float(losses.accuracy) <= 1
     assert losses.total.shape == ()
     near(losses.total, torch.stack(list(losses.parts.values())).sum())
 
@@ -75,9 +92,9 @@ def finite(make: Make) -> None:
     for support in (task.support, torch.zeros_like(task.support)):
         for query in (task.query, torch.zeros_like(task.query)):
             model = seeded(make)
-            losses = model.losses(replace(task, support=support, query=query))
-            losses.total.backward()
-            assert torch.isfinite(losses.scores).all()
+            spoilt = replace(task, support=support, query=query)
+            model.losses(spoilt).total.backward()
+            assert torch.isfinite(model(spoilt)).all()
             assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
 
 
@@ -106,17 +123,17 @@ def shots_in_any_order(make: Make) -> None:
 def episodes_apart(make: Make) -> None:
     both = episode(batch=2)
     model = seeded(make)
-    alone = [
-        model(Episode(*(value[index : index + 1] for value in (both.support, both.query, both.answer, both.class_id))))
-        for index in range(2)
-    ]
-    near(model(both), torch.cat(alone))
+    near(model(both), torch.cat([model(part_of(both, index)) for index in range(2)]))
 
 
 def gradient_everywhere(make: Make) -> None:
     model = seeded(make).train()
     model.losses(episode(noise=1.0)).total.backward()
+    trained = {id(parameter) for group in model.parameter_groups() for parameter in group.parameters}
     for name, parameter in model.named_parameters():
+        assert (id(parameter) in trained) == parameter.requires_grad, name
+        if not parameter.requires_grad:
+            continue
         assert parameter.grad is not None, name
         assert parameter.grad.abs().sum() > 0, name
 
@@ -151,30 +168,64 @@ def weights_saved(make: Make) -> None:
     assert torch.equal(first(episode()), second(episode()))
 
 
-def toy_task_learnt(make: Make) -> None:
+def learnt_by_the_real_loop(make: Make) -> None:
+    """The loop and the evaluator that users run: what fine-tunes on the support must pass here too."""
+    model = seeded(make)
+    options = Optimiser(lr=0.01)
+    optimiser = make_optimiser(options, model)
+    plan = Plan(0, 1, 10, 5, 5, 0, "float32", 0.0)
+    records = train(model, Tasks(10), plan, optimiser, make_schedule(options, optimiser, 0.1), Progress(), Tasks(2, 3))
+    assert len([record for record in records if isinstance(record, Record)]) == 2
+    assert result(measure(model, [Tasks(2, seed=99)])).accuracy > 0.9
+
+
+def evaluation_changes_nothing(make: Make) -> None:
     model = seeded(make).train()
-    optimiser = torch.optim.Adam(model.parameters(), lr=0.01)
-    for step in range(10):
-        optimiser.zero_grad()
-        model.losses(episode(way=5, shot=1, seed=step)).total.backward()
-        optimiser.step()
-    task = episode(way=5, shot=1, queries=40, seed=99)
-    with torch.no_grad():
-        right = model.eval()(task).argmax(-1) == task.answer
-    assert right.float().mean() > 0.9
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    modes = [module.training for module in model.modules()]
+    first = result(measure(model, [Tasks(2)]))
+    assert result(measure(model, [Tasks(2)])) == first
+    assert [module.training for module in model.modules()] == modes
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+@torch.no_grad()
+def evidence_belongs_to_queries(make: Make) -> None:
+    task = episode(batch=2, way=4, queries=6)
+    model = seeded(make)
+    evidence = model.evidence(task)
+    assert all(value.shape[:2] == (2, 6) and torch.isfinite(value).all() for value in evidence.values())
+    assert torch.equal(model(task), model(task))
 
 
 class Wrong(protonet.Model):
     """A prototypical network with whatever is wrong with its scores, or with itself."""
 
     def __init__(self, spoil: Callable[[Method, Tensor, Tensor, Tensor], Tensor]) -> None:
-        super().__init__(Linear(), protonet.Options())
+        super().__init__(LinearBackbone(), protonet.Options())
+        self.calls = nn.Parameter(torch.zeros(1), requires_grad=False)
         self.spoil = spoil
         self.unused = nn.Parameter(torch.zeros(1))
         self.noise = torch.rand(())
 
     def score(self, support: Tensor, query: Tensor) -> Tensor:
         return self.spoil(self, super().score(support, query), support, query)
+
+    def evidence(self, episode: Episode) -> dict[str, Tensor]:
+        return {"first": self(episode)[:, :1]}
+
+
+def tuned_without_gradient(self: Method, scores: Tensor, support: Tensor, query: Tensor) -> Tensor:
+    """Fine-tuning that forgets to switch gradients on: it works wherever gradients happen to be on."""
+    weight = support.detach().mean(2).flatten(2).requires_grad_()
+    (gradient,) = torch.autograd.grad(weight.square().sum(), weight)
+    return scores + 0 * gradient.sum()
+
+
+def counting(self: Wrong, scores: Tensor, support: Tensor, query: Tensor) -> Tensor:
+    self.calls.data += 1
+    return scores
 
 
 def rounded(_: Method, __: Tensor, support: Tensor, query: Tensor) -> Tensor:
@@ -194,7 +245,9 @@ CONTRACTS: dict[Callable[[Make], None], Callable[[Method, Tensor, Tensor, Tensor
     any_size: lambda self, scores, support, query: scores @ torch.eye(5)[: scores.shape[-1]],
     half_precision: rounded,
     weights_saved: lambda self, scores, support, query: scores + self.noise,
-    toy_task_learnt: lambda self, scores, support, query: -scores,
+    learnt_by_the_real_loop: tuned_without_gradient,
+    evaluation_changes_nothing: counting,
+    evidence_belongs_to_queries: lambda self, scores, support, query: scores,
 }
 
 

@@ -49,6 +49,8 @@ def make_store(
     bodies: int = 1,
     separable: float = 1.0,
     skip: dict[int, int] | None = None,
+    preprocessing: str = "agcn",
+    subset: str = "",
 ) -> Path:
     """Clips of sines around a centre of their class; `separable` times the class centre, so that classes can be told
     apart. `skip` takes that many clips away from a class."""
@@ -66,7 +68,7 @@ def make_store(
     small["offsets"] = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     small["names"] = pack_text([clip_name(name, label, i) for i, label in enumerate(labels)])
     small["source"] = np.zeros((len(labels), 32), np.uint8)
-    create(path, info(name), len(joints), shape)
+    create(path, info(name, preprocessing, subset), len(joints), shape)
     blocks = []
     for index in range(-(-len(joints) // BLOCK)):
         part = joints[index * BLOCK : (index + 1) * BLOCK]

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 from helpers.fill import draw, error, golden, prefixed
-from torch import Tensor, nn
+from helpers.learners import GivenMaps, episode_of
+from torch import Tensor
 
 from episodes.episode import Episode
 from zoo.methods import dastm, protonet
@@ -24,15 +25,6 @@ ROWS = [
 BASELINES = ["K1Q3_dtw0_SA0_reg0_gamma0.1", "K5Q2_dtw0_SA0_reg0_gamma0.1"]
 
 
-class Given(nn.Module):
-    """A backbone whose clips are feature maps already: X 1 T V D."""
-
-    width = 256
-
-    def forward(self, clips: Tensor) -> Tensor:
-        return clips[:, 0]
-
-
 def features(case: str) -> tuple[Tensor, np.ndarray, int]:
     """The golden's feature maps (n, 256, 8, 25) by seed, their labels, and K."""
     seed, shot, queries, weight = {"K1Q3": (3001, 1, 3, 0.5), "K5Q2": (3002, 5, 2, 0.05)}[case[:4]]
@@ -47,14 +39,14 @@ def features(case: str) -> tuple[Tensor, np.ndarray, int]:
     return torch.from_numpy(maps).double().requires_grad_(), labels, shot
 
 
-def episode_of(maps: Tensor, labels: np.ndarray, shot: int) -> Episode:
+def golden_episode(maps: Tensor, labels: np.ndarray, shot: int) -> Episode:
     """The first `shot` clips of every class are its support; queries follow class by class."""
     rows = [np.flatnonzero(labels == label) for label in range(5)]
     clips = maps.permute(0, 2, 3, 1)[:, None]
     support = torch.stack([clips[row[:shot]] for row in rows])[None]
     query = torch.cat([clips[row[shot:]] for row in rows])[None]
     answer = torch.arange(5).repeat_interleave(len(rows[0]) - shot)[None]
-    return Episode(support, query, answer, torch.arange(5)[None])
+    return episode_of(support, query, answer)
 
 
 def fill_side(theirs: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -69,7 +61,7 @@ def fill_side(theirs: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def model_of(case: str) -> Method:
     if "dtw0" in case:
-        return protonet.Model(Given(), protonet.Options())
+        return protonet.Model(GivenMaps(256), protonet.Options())
     active = "SA1" in case
     options = dastm.Options(
         **OFFICIAL,
@@ -79,7 +71,7 @@ def model_of(case: str) -> Method:
         gamma=float(case.split("gamma")[1]),
         divergence=not active,
     )
-    model = dastm.Model(Given(), options)
+    model = dastm.Model(GivenMaps(256), options)
     if active:
         keys = golden("dastm_head")[1]["attention_keys"]
         theirs = {key: draw(key, *about) for key, about in keys.items()}
@@ -93,7 +85,7 @@ def model_of(case: str) -> Method:
 def test_distance_loss_and_gradient(case: str) -> None:
     arrays, _ = golden("dastm_head")
     maps, labels, shot = features(case)
-    model, episode = model_of(case), episode_of(maps, labels, shot)
+    model, episode = model_of(case), golden_episode(maps, labels, shot)
     losses = model.losses(episode)
     loss, accuracy, penalty = arrays[f"{case}_f64_loss_acc_reg"]
     assert error(-losses.scores[0], arrays[f"{case}_f64_dist"]) < 1e-8
@@ -119,7 +111,7 @@ def test_float32_distances() -> None:
     case = "K1Q3_dtw1_SA1_reg0_gamma0.1"
     maps, labels, shot = features(case)
     with torch.no_grad():
-        scores = model_of(case).float()(episode_of(maps.float(), labels, shot))
+        scores = model_of(case).float()(golden_episode(maps.float(), labels, shot))
     assert error(-scores[0], arrays[f"{case}_f32_dist"]) < 1e-5
 
 

@@ -13,11 +13,12 @@ from helpers import stores
 from helpers.shell import Shell
 from helpers.stores import make_store
 
-from episodes.protocol import Exemplars
+from episodes.sampler import ExemplarSampler
 from manifests.facts import dataset, split
 from prep.store.read import open_store
-from zoo.experiment.prepare import Setup, SetupError, prepare
-from zoo.experiment.recipe import resolve
+from zoo.experiment.feed import SetupError
+from zoo.experiment.prepare import Prepared, prepare
+from zoo.experiment.resolve import resolve
 
 CPU = torch.device("cpu")
 SMALL = [
@@ -25,8 +26,8 @@ SMALL = [
     "backbone.options.blocks=4",
     "data.frames=8",
     "budget.episodes=4",
-    "budget.epoch=2",
-    "budget.checkpoint=2",
+    "budget.episodes_per_epoch=2",
+    "budget.checkpoint_every=2",
     "task.queries_per_class=1",
 ]
 CLIPS = 7
@@ -42,7 +43,7 @@ def pku_name(_: str, label: int, index: int) -> str:
     return f"{2 + index % 3:04d}-L_{label * CLIPS + index % CLIPS + 1:03d}"
 
 
-def invented(path: Path, name: str, names: Callable[[str, int, int], str], **choices: object) -> Path:
+def synthetic(path: Path, name: str, names: Callable[[str, int, int], str], **choices: object) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stores, "clip_name", names)
         return make_store(path, clips_per_class=CLIPS, frames=(8, 12), name=name, **choices)  # type: ignore[arg-type]
@@ -50,29 +51,29 @@ def invented(path: Path, name: str, names: Callable[[str, int, int], str], **cho
 
 @pytest.fixture(scope="module")
 def ntu60(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return invented(tmp_path_factory.mktemp("stores") / "ntu60.zarr", "ntu60", ntu_name, separable=0.2)
+    return synthetic(tmp_path_factory.mktemp("stores") / "ntu60.zarr", "ntu60", ntu_name, separable=0.2)
 
 
-def setup(store: Path, name: str, settings: Sequence[str] = ()) -> Setup:
+def setup(store: Path, name: str, settings: Sequence[str] = ()) -> Prepared:
     return prepare(resolve("protonet", name, [*SMALL, *settings]), open_store(store), CPU)
 
 
-def exemplars(ready: Setup) -> Exemplars:
-    (server,) = ready.test
-    assert isinstance(server.draws, Exemplars)
-    return server.draws
+def exemplars(ready: Prepared) -> ExemplarSampler:
+    (loader,) = ready.test
+    assert isinstance(loader.sampler, ExemplarSampler)
+    return loader.sampler
 
 
 def test_the_official_exemplars_are_the_shots_and_all_else_is_asked(ntu60: Path) -> None:
     ready, chosen = setup(ntu60, "ntu60_one_shot"), split("ntu60_one_shot")
-    draws, pool = exemplars(ready), ready.test[0].viewer.pool
+    draws, pool = exemplars(ready), ready.test[0].transform.pool
     assert draws.names == tuple((name,) for name in chosen.exemplars)
     assert (ready.way, ready.independent, len(ready.test)) == (10, False, 1)
     asked = [pool.names[clip] for step in range(len(draws)) for clip in draws.at(step).query[0].tolist()]
     every = {ntu_name("", label, index) for label in chosen.test for index in range(CLIPS)}
     assert len(asked) == len(set(asked)) == 10 * (CLIPS - 1)
     assert set(asked) == every - set(chosen.exemplars)
-    trained = ready.train.viewer.pool
+    trained = ready.train.transform.pool
     assert {int(label) for label in trained.label.unique()} == set(chosen.train)
 
 
@@ -90,7 +91,7 @@ def test_the_way_of_training_may_be_another_than_that_of_the_test(ntu60: Path) -
 
 
 def test_without_official_exemplars_the_first_names_are_taken(tmp_path: Path) -> None:
-    ready = setup(invented(tmp_path / "pku.zarr", "pku_mmd", pku_name), "pku_mmd_one_shot", ["task.shot=2"])
+    ready = setup(synthetic(tmp_path / "pku.zarr", "pku_mmd", pku_name), "pku_mmd_one_shot", ["task.shot=2"])
     for label, names in zip(split("pku_mmd_one_shot").test, exemplars(ready).names, strict=True):
         # make_store numbers clips through the classes.
         every = sorted(pku_name("", label, label * CLIPS + index) for index in range(CLIPS))
@@ -102,10 +103,10 @@ def test_seeded_choices_stay(name: str, tmp_path: Path) -> None:
     def clip(data: str, label: int, index: int) -> str:
         return f"a{dataset(data).actions[label]:02d}_s{index % CLIPS:02d}_e01" + ("_v01" if data == "nw_ucla" else "")
 
-    store = invented(tmp_path / "store.zarr", name, clip)
-    ready = setup(store, name, ["budget.test_choices=3", "data.draw=19"])
+    store = synthetic(tmp_path / "store.zarr", name, clip)
+    ready = setup(store, name, ["budget.exemplar_draws=3", "data.class_split=19"])
     assert len(ready.test) == 3
-    assert len({server.draws.names for server in ready.test if isinstance(server.draws, Exemplars)}) == 3
+    assert len({loader.sampler.names for loader in ready.test if isinstance(loader.sampler, ExemplarSampler)}) == 3
     assert ready.way == len(split(name).draws[19].test)
 
 
@@ -113,19 +114,19 @@ def test_an_exemplar_that_the_store_lacks_is_named(tmp_path: Path) -> None:
     def other(data: str, label: int, index: int) -> str:
         return ntu_name(data, label, index).replace("P008", "P010" if label == 12 else "P008")
 
-    store = invented(tmp_path / "lacking.zarr", "ntu60", other)
+    store = synthetic(tmp_path / "lacking.zarr", "ntu60", other)
     with pytest.raises(SetupError) as caught:
         setup(store, "ntu60_one_shot")
     assert str(caught.value) == (
         "S001C003P008R001A013, the exemplar of class 12 (tear up paper) in ntu60_one_shot, is not among the store's "
-        "clips, or has no frames there. Build the store from all of ntu60 (`fsprep build ntu60`), with that file "
-        "mended if it was bad."
+        "clips, or has no frames. Build the store from all of ntu60 (`fsprep build ntu60`), with that file fixed if it "
+        "was bad."
     )
 
 
 def test_several_choices_of_named_exemplars_do_not_exist(ntu60: Path) -> None:
-    with pytest.raises(SetupError, match=r"one choice of them and not 3\. Leave budget\.test_choices at 1"):
-        setup(ntu60, "ntu60_one_shot", ["budget.test_choices=3"])
+    with pytest.raises(SetupError, match=r"one draw of them and not 3\. Leave budget\.exemplar_draws at 1"):
+        setup(ntu60, "ntu60_one_shot", ["budget.exemplar_draws=3"])
 
 
 def test_one_shot_is_trained_and_measured_from_the_command_line(ntu60: Path, tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ from itertools import product
 import pytest
 import torch
 from helpers import plain_dastm as plain
-from torch import Tensor, nn
+from helpers.learners import GivenMaps
+from torch import Tensor
 
 from zoo.methods.dastm import Model, Options
 
@@ -15,10 +16,6 @@ PAPER = Options()
 OFFICIAL = Options(
     distance="cosine", activation="aligned", block="residual_ln", regulariser="surrogate", rank_prototypes=True
 )
-
-
-class Given(nn.Module):
-    width = 8
 
 
 def maps(dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
@@ -29,7 +26,7 @@ def maps(dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
 
 def model(options: Options) -> Model:
     torch.manual_seed(0)
-    return Model(Given(), options).double().eval()
+    return Model(GivenMaps(8), options).double().eval()
 
 
 @pytest.mark.parametrize(("options", "literal"), [(PAPER, plain.pairwise), (OFFICIAL, plain.aligned)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from helpers import plain_dastm as plain
-from torch import nn
+from helpers.learners import GivenMaps
 
 from zoo.methods import protonet
 from zoo.methods.dtw import Model, Options
@@ -21,13 +21,13 @@ def test_a_change_of_pace_is_forgiven_by_dtw_and_not_by_protonet() -> None:
     slow = torch.cat([support[:, 0, :, :1], support[:, 0, :, :-1]], dim=2)
     support[:, 1, 0] = 0.2 * slow[:, 0]
     options = Options(distance="squared_frobenius", gamma=0.0)
-    assert Model(nn.Identity(), options).score(support, slow).argmax() == 0
-    assert protonet.Model(nn.Identity(), protonet.Options()).score(support, slow).argmax() == 1
+    assert Model(GivenMaps(6), options).score(support, slow).argmax() == 0
+    assert protonet.Model(GivenMaps(6), protonet.Options()).score(support, slow).argmax() == 1
 
 
 @pytest.mark.parametrize("gamma", [0.0, 0.1])
 def test_scores_are_minus_the_recursion(gamma: float) -> None:
     support, query = maps(1, 2, 3, 4, 3, 4), maps(1, 2, 4, 3, 4, seed=1)
-    scores = Model(nn.Identity(), Options("frobenius", gamma, divergence=False, temperature=2.0)).score(support, query)
+    scores = Model(GivenMaps(6), Options("frobenius", gamma, divergence=False, temperature=2.0)).score(support, query)
     cost = torch.cdist(query[0, 1].flatten(1), support[0, 0].mean(0).flatten(1))
     torch.testing.assert_close(scores[0, 1, 0], -plain.soft_dtw(cost, gamma) / 2, rtol=1e-4, atol=1e-4)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import nn
+from helpers.learners import GivenMaps
 
 from zoo.methods.protonet import Model, Options
 
@@ -13,7 +13,7 @@ def scores(**options) -> torch.Tensor:
     generator = torch.Generator().manual_seed(0)
     support = torch.randn(1, 3, 2, 4, 5, 6, generator=generator)
     query = torch.randn(1, 7, 4, 5, 6, generator=generator)
-    return Model(nn.Identity(), Options(**options)).score(support, query)
+    return Model(GivenMaps(6), Options(**options)).score(support, query)
 
 
 def test_whole_maps_by_default() -> None:
@@ -34,5 +34,5 @@ def test_scale(pooling: str, numbers: int) -> None:
 def test_mean_pooling_ignores_the_order_of_frames() -> None:
     generator = torch.Generator().manual_seed(0)
     support, query = torch.randn(1, 3, 2, 4, 5, 6, generator=generator), torch.randn(1, 7, 4, 5, 6, generator=generator)
-    model = Model(nn.Identity(), Options(pooling="mean"))
+    model = Model(GivenMaps(6), Options(pooling="mean"))
     torch.testing.assert_close(model.score(support, query.flip(2)), model.score(support, query))

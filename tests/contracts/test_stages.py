@@ -1,0 +1,181 @@
+"""What every stage must do: each file of zoo/pretrain against each contract, and a wrong member for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import pytest
+import torch
+from helpers.learners import LinearBackbone
+from torch import Tensor, nn
+
+from episodes.episode import Batch
+from manifests.facts import layout
+from zoo import registry
+from zoo.engine.checkpoint import Progress
+from zoo.engine.optimiser import Optimiser, make_optimiser, make_schedule
+from zoo.engine.train import Plan, Record, train
+from zoo.learner import Known, Losses
+from zoo.pretrain import supervised
+from zoo.pretrain._stage import Stage, Teacher
+
+Make = Callable[[], Stage]
+CLASSES, T, V, C, D = 4, 4, 5, 3, 6
+
+
+def batch(seed: int = 0, clips: int = 16, views: int = 2, noise: float = 0.1) -> Batch:
+    """Clips of a class are alike but for noise, and so are their targets; one clip in four has no target."""
+    generator = torch.Generator().manual_seed(seed)
+    kinds = torch.randn(CLASSES, 1, 1, T, V, C, generator=torch.Generator().manual_seed(7))
+    vectors = torch.randn(CLASSES, D, generator=torch.Generator().manual_seed(8))
+    label = torch.arange(clips) % CLASSES
+    shown = kinds[label] + noise * torch.randn(clips, views, 1, T, V, C, generator=generator)
+    has_target = torch.arange(clips) % 4 != 3
+    return Batch(shown, label, vectors[label] * has_target[:, None], has_target)
+
+
+@dataclass(frozen=True)
+class Batches:
+    """A loader of synthetic batches."""
+
+    steps: int
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def at(self, step: int) -> Batch:
+        return batch(step)
+
+
+def maker(name: str) -> Make:
+    entry = registry.find(name, "pretrain")
+    known = Known(layout("ntu25"), tuple(f"class {index}" for index in range(CLASSES)), D)
+    return lambda: entry.model(LinearBackbone(), entry.options(), known)
+
+
+def seeded(make: Make, seed: int = 0) -> Stage:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return make().train()
+
+
+def run(stage: Stage, steps: int) -> list[Record]:
+    options = Optimiser(lr=0.01)
+    optimiser = make_optimiser(options, stage)
+    plan = Plan(0, 16, 16 * steps, 5, 5, 0, "float32", 0.0)
+    schedule = make_schedule(options, optimiser, 1 / steps)
+    records = train(stage, Batches(steps), plan, optimiser, schedule, Progress())
+    return [record for record in records if isinstance(record, Record)]
+
+
+def parts_add_up(make: Make) -> None:
+    losses = seeded(make).losses(batch())
+    assert losses.total.shape == ()
+    torch.testing.assert_close(losses.total, torch.stack(list(losses.parts.values())).sum())
+    assert losses.accuracy is None or 0 <= float(losses.accuracy) <= 1
+
+
+def finite(make: Make) -> None:
+    stage, given = seeded(make), batch()
+    for clips in (given.clips, torch.zeros_like(given.clips)):
+        for has in (given.has_target, torch.zeros_like(given.has_target)):
+            stage.zero_grad()
+            losses = stage.losses(replace(given, clips=clips, has_target=has))
+            losses.total.backward()
+            assert torch.isfinite(losses.total)
+            assert all(torch.isfinite(p.grad).all() for p in stage.parameters() if p.grad is not None)
+
+
+def gradient_everywhere(make: Make) -> None:
+    stage = seeded(make)
+    stage.losses(batch(noise=1.0)).total.backward()
+    trained = [parameter for group in stage.parameter_groups() for parameter in group.parameters]
+    assert {id(parameter) for parameter in trained} == {id(p) for p in stage.parameters() if p.requires_grad}
+    for name, parameter in stage.named_parameters():
+        if parameter.requires_grad:
+            assert parameter.grad is not None, name
+            assert parameter.grad.abs().sum() > 0 or "bias" in name, name
+        else:
+            assert parameter.grad is None, name
+
+
+def clips_in_any_order(make: Make) -> None:
+    given, order = batch(), torch.randperm(16, generator=torch.Generator().manual_seed(1))
+    assert given.target is not None
+    assert given.has_target is not None
+    turned = Batch(given.clips[order], given.label[order], given.target[order], given.has_target[order])
+    torch.testing.assert_close(seeded(make).losses(turned).total, seeded(make).losses(given).total)
+
+
+def the_loss_falls_in_the_real_loop(make: Make) -> None:
+    records = run(seeded(make), 40)
+    assert records[-1].loss < 0.8 * records[0].loss
+
+
+def the_backbone_learns(make: Make) -> None:
+    stage = seeded(make)
+    before = stage.backbone.map.weight.clone()
+    run(stage, 2)
+    assert not torch.equal(stage.backbone.map.weight, before)
+
+
+def weights_saved(make: Make) -> None:
+    first, second = seeded(make, seed=1), seeded(make, seed=2)
+    second.load_state_dict(first.state_dict())
+    assert torch.equal(first.losses(batch()).total, second.losses(batch()).total)
+
+
+class Wrong(supervised.Model):
+    """A supervised stage with whatever is wrong with its loss."""
+
+    def __init__(self, spoil: Callable[[Wrong, Losses, Batch], Tensor]) -> None:
+        super().__init__(LinearBackbone(), supervised.Options(), Known(None, ("a", "b", "c", "d")))
+        self.spoil = spoil
+        self.unused = nn.Parameter(torch.zeros(1))
+        self.noise = torch.rand(())
+
+    def losses(self, given: Batch) -> Losses:
+        losses = super().losses(given)
+        return replace(losses, total=self.spoil(self, losses, given))
+
+
+CONTRACTS: dict[Callable[[Make], None], Callable[[Wrong, Losses, Batch], Tensor]] = {
+    parts_add_up: lambda self, losses, given: losses.total * 2,
+    finite: lambda self, losses, given: losses.total / given.has_target.sum(),
+    gradient_everywhere: lambda self, losses, given: losses.total,
+    clips_in_any_order: lambda self, losses, given: losses.total + given.clips[0].sum(),
+    the_loss_falls_in_the_real_loop: lambda self, losses, given: losses.total.detach() + 0 * losses.total,
+    the_backbone_learns: lambda self, losses, given: self.classifier.weight.square().sum(),
+    weights_saved: lambda self, losses, given: losses.total + self.noise,
+}
+
+
+@pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.__name__)
+@pytest.mark.parametrize("name", registry.names("pretrain"))
+def test_stage(name: str, contract: Callable[[Make], None]) -> None:
+    contract(maker(name))
+
+
+@pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.__name__)
+def test_contract_catches_a_wrong_stage(contract: Callable[[Make], None]) -> None:
+    with pytest.raises((AssertionError, RuntimeError, ValueError)):
+        contract(lambda: Wrong(CONTRACTS[contract]))
+
+
+@pytest.mark.parametrize("name", registry.names("pretrain"))
+def test_targets_are_made_of_what_the_store_has(name: str) -> None:
+    """A stage either needs no targets, or gives one per clip and names the part that is missing."""
+    entry = registry.find(name, "pretrain")
+    vectors, has = torch.randn(5, D), torch.tensor([True, True, False, True, True])
+    targets = entry.model.targets(entry.options(), Teacher(vectors * has[:, None], has, torch.randn(5, D)))
+    if targets is None:
+        return
+    assert targets[0].shape == (5, D)
+    assert torch.equal(targets[1], has)
+    with pytest.raises(LookupError):
+        entry.model.targets(entry.options(), Teacher(None, None, None))
+
+
+def test_there_are_stages() -> None:
+    assert {"byol", "supervised", "transfer"} <= set(registry.names("pretrain"))

@@ -5,23 +5,24 @@ from __future__ import annotations
 import errno
 import json
 import shutil
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from helpers.shell import Shell
 
-from zoo.engine import checkpoint
+from prep import files
 
 QUICK = [
     word
     for setting in (
         "data.frames=8",
         "budget.episodes=6",
-        "budget.epoch=3",
-        "budget.validation=2",
-        "budget.test=4",
+        "budget.episodes_per_epoch=3",
+        "budget.validation_episodes=2",
+        "budget.test_episodes=4",
         "task.queries_per_class=2",
     )
     for word in ("--set", setting)
@@ -44,10 +45,10 @@ def test_train_eval_and_train_again(shell, in_demo: Path, trained: Path) -> None
     assert "Already finished" in again.output
     first = json.loads((trained / "result.json").read_text())
     second = json.loads(shell(f"fszoo eval {trained} --json").stdout)
-    assert {key: second[key] for key in first} == first
+    assert {key: second[key] for key in first if key != "warnings"} | {"warnings": []} == first
     untrained = json.loads(shell(f"fszoo eval {trained} --untrained --json").stdout)
     assert untrained["trained"] == 0 < first["trained"] <= 6
-    more = json.loads(shell(f"fszoo eval {trained} --json --set budget.test=8").stdout)
+    more = json.loads(shell(f"fszoo eval {trained} --json --set budget.test_episodes=8").stdout)
     assert more["episodes"] == 8
 
 
@@ -107,7 +108,13 @@ def test_the_python_of_the_readme_runs(in_demo: Path, tmp_path: Path) -> None:
     readme = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
     code = readme.split("## In Python")[1].split("```python\n")[1].split("```")[0]
     code = code.replace("demo-home/runs", str(tmp_path)).replace("demo-home", str(in_demo))
-    quick = "budget.episodes=2", "budget.validation=2", "budget.test=2", "data.frames=8", "task.queries_per_class=2"
+    quick = (
+        "budget.episodes=2",
+        "budget.validation_episodes=2",
+        "budget.test_episodes=2",
+        "data.frames=8",
+        "task.queries_per_class=2",
+    )
     code = code.replace('"budget.episodes=100"', ", ".join(f'"{setting}"' for setting in quick))
     exec(compile(code, "README.md", "exec"), {})
     assert json.loads((tmp_path / "by-hand" / "result.json").read_text())["shot"] == 5
@@ -117,8 +124,81 @@ def test_a_full_disk_is_said_plainly(shell, in_demo: Path, tmp_path: Path, monke
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(checkpoint, "os", SimpleNamespace(fsync=full))
+    monkeypatch.setattr(files.os, "fsync", full)
     done = shell(["fszoo", "train", "protonet", "--data", "demo", "--out", str(tmp_path / "run"), *QUICK])
     assert done.exit_code == 2
     assert "the disk is full" in done.stderr
     assert "run the same command" in done.stderr
+
+
+METHOD = """
+import torch
+from zoo.methods import Method
+
+class Model(Method):
+    \"\"\"Cosine of mean maps.\"\"\"
+
+    def score(self, support, query):
+        prototypes, queries = support.mean((2, 3, 4)), query.mean((2, 3))
+        return 10 * torch.cosine_similarity(queries[:, :, None], prototypes[:, None], dim=-1)
+"""
+
+
+def test_a_method_of_your_own_is_trained_evaluated_compared_and_listed(shell, in_demo: Path, tmp_path: Path) -> None:
+    file = tmp_path / "my_method.py"
+    file.write_text(METHOD)
+    done = shell(["fszoo", "train", str(file), "--data", "demo", "--json", *QUICK])
+    assert done.exit_code == 0, done.output
+    result = json.loads(done.stdout)
+    assert (result["recipe"], result["way"]) == ("my_method", 5)
+    run = result["run"]
+    assert json.loads(shell(f"fszoo eval {run} --json").stdout)["accuracy"] == result["accuracy"]
+    assert "my_method" in shell(f"fszoo compare {run}").output
+    assert run in json.loads(shell("fszoo list --json").stdout)["runs"]
+    assert "Already finished" in shell(["fszoo", "train", str(file), "--data", "demo", *QUICK]).output
+
+
+def test_a_backbone_of_your_own(shell, in_demo: Path, tmp_path: Path) -> None:
+    file = tmp_path / "my_backbone.py"
+    file.write_text(
+        "from torch import nn\nfrom zoo.backbones import Backbone\n"
+        "class Model(Backbone):\n"
+        "    width = 8\n"
+        "    def __init__(self, layout, channels, bodies, options):\n"
+        "        super().__init__(layout, channels, bodies)\n"
+        "        self.map = nn.Linear(channels, self.width)\n"
+        "    def features(self, clips):\n"
+        "        return self.map(clips.flatten(0, 1))\n"
+    )
+    done = shell(["fszoo", "train", "protonet", "--data", "demo", "--json", "--set", f"backbone.name={file}", *QUICK])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["backbone"] == "my_backbone"
+
+
+def test_a_chain_is_one_command(shell, in_demo: Path, tmp_path: Path) -> None:
+    line = ["fszoo", "train", "finetuned_cosine", "--data", "demo", "--out", str(tmp_path / "run"), "--json", *QUICK]
+    done = shell([*line, "--set", 'init.settings=["budget.epochs=1"]'])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["init_digest"]
+    (first,) = (in_demo / "runs").glob("supervised-demo-*")
+    refused = shell(f"fszoo eval {first}")
+    assert refused.exit_code == 2
+    assert "a pre-training run has no test accuracy" in refused.stderr
+    assert "pre-training run" in shell(f"fszoo compare {first}").stderr
+
+
+def test_evaluation_on_classes_that_were_trained_on_is_marked(
+    shell, in_demo: Path, trained: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "seen.toml"
+    text = 'title = "x"\nsource = "x"\ndataset = "demo"\nprotocol = "episodic"\nseed = 0\n'
+    file.write_text(text + "train = [5, 8]\ntest = [0, 1, 3, 6, 7]\n")
+    line = ["fszoo", "eval", str(trained), "--set", f"data.split={file}"]
+    assert "Warning: the run was trained on 5 of these test classes" in shell(line).output
+    assert "trained on 5" in json.loads(shell([*line, "--json"]).stdout)["warnings"][0]
+
+
+@pytest.mark.parametrize("program", ["cli.fsprep", "cli.fszoo"])
+def test_programs_run_as_modules(program: str) -> None:
+    done = subprocess.run([sys.executable, "-m", program, "--help"], capture_output=True, text=True, check=True)
+    assert "Commands:" in done.stdout

@@ -45,7 +45,7 @@ def measure_run(run: Run, recipe: Recipe, store: Store, device: torch.device) ->
     The result's `warnings` name classes that the run was trained on and another store or preprocessing. Raises
     CheckpointError where the weights do not fit the store, RunError for a pre-training run.
     """
-    prepared = prepare(recipe, store, device)
+    prepared = prepare(recipe, store, device, training=False)
     if not prepared.test:
         remedy = f"Train a method with init.source={run.path}"
         raise RunError(f"{run.path}: a pre-training run has no test accuracy. {remedy}.")
@@ -65,7 +65,7 @@ def measure_untrained(run: Run, recipe: Recipe, store: Store, device: torch.devi
     source = None
     if recipe.init.source:
         source = yield from _initial(recipe, store, device, run.path.parent)
-    prepared = prepare(recipe, store, device, source)
+    prepared = prepare(recipe, store, device, source, training=False)
     return (yield from evaluate(prepared, Progress()))
 
 

@@ -48,6 +48,11 @@ def load_pools(recipe: Recipe, store: Store, device: torch.device) -> Pools:
     return Pools(*Pool.load_several(store, clips, device))
 
 
+def load_test(recipe: Recipe, store: Store, device: torch.device) -> Pool:
+    """The clips of the test classes alone."""
+    return Pool.load(store, _chosen_clips(recipe, store, classes(recipe)[2]), device)
+
+
 def load_base(recipe: Recipe, store: Store, device: torch.device) -> Pool:
     """The clips of the base classes alone, for a pre-training stage."""
     base, *novel = classes(recipe)

@@ -28,7 +28,8 @@ from zoo.pretrain._stage import Stage
 class Prepared:
     """Everything that a run needs, on one device.
 
-    `validation` is None where the split or the budget has none, and `test` is empty for a pre-training stage.
+    `train` is None where it is only to be measured, `validation` where the split or the budget has none; `test` is
+    empty for a pre-training stage.
     `independent`: every test episode is a task of its own, so intervals are over episodes. `way`: classes of a test
     task; with exemplars all novel classes, whatever the way of training is.
     """
@@ -36,7 +37,7 @@ class Prepared:
     recipe: Recipe
     learner: Learner
     plan: Plan
-    train: EpisodeLoader | BatchLoader
+    train: EpisodeLoader | BatchLoader | None
     validation: EpisodeLoader | None
     test: tuple[EpisodeLoader, ...]
     identity: Identity
@@ -44,14 +45,17 @@ class Prepared:
     way: int
 
 
-def prepare(recipe: Recipe, store: Store, device: torch.device, initial: Initial | None = None) -> Prepared:
+def prepare(
+    recipe: Recipe, store: Store, device: torch.device, initial: Initial | None = None, training: bool = True
+) -> Prepared:
     """Check that the store fits, load its clips to the device, and make the loaders and an initialised learner.
 
     Raises SetupError for another dataset or preprocessing, or where an embedding is missing; EpisodeError for classes
     that are too small; CheckpointError for initial weights that do not fit; all before anything is trained.
     """
     feed.check_store(recipe, store)
-    prepared = _stage(recipe, store, device) if is_stage(recipe) else _method(recipe, store, device)
+    make = _stage if is_stage(recipe) else _method if training else _measured
+    prepared = make(recipe, store, device)
     if initial is not None:
         initial.check_classes(recipe)
         load_part(initial.weights, prepared.learner, recipe.init.part)
@@ -98,6 +102,23 @@ def _method(recipe: Recipe, store: Store, device: torch.device) -> Prepared:
         train=train,
         validation=feed.validation_episodes(recipe, pools.validation, layout),
         test=feed.test_loaders(recipe, pools.test, layout),
+        identity=identity_of(recipe, store, None),
+        independent=independent,
+        way=recipe.task.way if independent else len(classes(recipe)[2]),
+    )
+
+
+def _measured(recipe: Recipe, store: Store, device: torch.device) -> Prepared:
+    """A method that is only measured: the clips of the test classes alone are loaded."""
+    layout = store.info.layout
+    independent = split(recipe.data.split).protocol == "episodic"
+    return Prepared(
+        recipe=recipe,
+        learner=make_learner(recipe, layout, store.shape, _names(store, recipe)),
+        plan=_plan(recipe, recipe.budget.episodes, recipe.budget.batch, 1),
+        train=None,
+        validation=None,
+        test=feed.test_loaders(recipe, feed.load_test(recipe, store, device), layout),
         identity=identity_of(recipe, store, None),
         independent=independent,
         way=recipe.task.way if independent else len(classes(recipe)[2]),

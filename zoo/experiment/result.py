@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from manifests.facts import split
 from prep.progress import Work
@@ -78,8 +79,8 @@ def result_of(prepared: Prepared, progress: Progress) -> Result:
         recipe=recipe.name,
         split=split(recipe.data.split).name,
         class_split=recipe.data.class_split,
-        method=recipe.method.name,
-        backbone=recipe.backbone.name,
+        method=Path(recipe.method.name).stem,
+        backbone=Path(recipe.backbone.name).stem,
         way=prepared.way,
         shot=recipe.task.shot if prepared.test else 0,
         seed=recipe.seed,

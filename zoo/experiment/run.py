@@ -112,11 +112,13 @@ def execute(prepared: Prepared, run: Run) -> Work[Result]:
     done = run.finished(prepared.identity)
     if done is not None:
         return done
-    name, recipe = prepared.recipe.name, prepared.recipe
+    loader, recipe = prepared.train, prepared.recipe
+    if loader is None:
+        raise RunError(f"{run.path}: prepared for measuring only. Prepare it for training.")
     optimiser = make_optimiser(recipe.optimiser, prepared.learner)
     schedule = make_schedule(recipe.optimiser, optimiser, prepared.plan.size / max(1, prepared.plan.total))
-    start = _start(prepared, run, optimiser, schedule)
-    loop = train(prepared.learner, prepared.train, prepared.plan, optimiser, schedule, start, prepared.validation)
+    start = _start(prepared, run, len(loader), optimiser, schedule)
+    loop = train(prepared.learner, loader, prepared.plan, optimiser, schedule, start, prepared.validation)
     pending: list[Record] = []
     for record in loop:
         if isinstance(record, Step):
@@ -130,7 +132,7 @@ def execute(prepared: Prepared, run: Run) -> Work[Result]:
             _append(run.log, pending)
             save(run.checkpoint, prepared.learner, header, optimiser, schedule)
             pending = []
-        yield Step(record.done, record.total, f"training {name}", _note(record))
+        yield Step(record.done, record.total, f"training {recipe.name}", _note(record))
     return (yield from _finish(prepared, run))
 
 
@@ -144,19 +146,19 @@ def _finish(prepared: Prepared, run: Run) -> Work[Result]:
     return result
 
 
-def _start(prepared: Prepared, run: Run, optimiser: Optimizer, schedule: Schedule) -> Progress:
+def _start(prepared: Prepared, run: Run, steps: int, optimiser: Optimizer, schedule: Schedule) -> Progress:
     """The progress to go on from; a run without a checkpoint starts with one at step 0."""
     if run.checkpoint.exists():
         progress = resume(run.checkpoint, prepared.learner, optimiser, schedule).progress
-        if progress.step > len(prepared.train):
-            rule = f"step is {progress.step} of {len(prepared.train)}"
+        if progress.step > steps:
+            rule = f"step is {progress.step} of {steps}"
             raise CheckpointError(f"{run.checkpoint}: {rule}. Delete it to start again.")
         _cut_log(run.log, progress.step)
         return progress
     for stale in (run.best, run.log):
         stale.unlink(missing_ok=True)
     atomic_write(run.path / "recipe.toml", to_toml(prepared.recipe))
-    if not len(prepared.train):
+    if not steps:
         save(run.checkpoint, prepared.learner, Header(prepared.identity, Progress()), optimiser, schedule)
     return Progress()
 

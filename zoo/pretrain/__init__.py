@@ -1,1 +1,5 @@
-"""Pre-training stages, one per file; `_stage.py` is the contract."""
+"""Pre-training stages, one per file; `Stage` is the contract. Your own file needs one class, `Model(Stage)`."""
+
+from zoo.pretrain._stage import Stage
+
+__all__ = ["Stage"]

@@ -2,30 +2,64 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
 
 import pytest
 
 from zoo.experiment.compare import compare
-from zoo.experiment.run import Result
-
-ONE = Result(
-    recipe="protonet", split="nw_ucla", draw=0,
-    method="protonet", backbone="agcn", way=5, shot=1, seed=0, accuracy=70.0,
-    interval=2.0, episodes=1, queries=700, test_seed=0, trained=400, store_digest="a", recipe_digest="b",
-)  # fmt: skip
+from zoo.experiment.recipe import Recipe
+from zoo.experiment.resolve import resolve
+from zoo.experiment.result import Result
 
 
-def test_draws_are_averaged_and_stand_beside_the_paper() -> None:
-    (row,) = compare([ONE, replace(ONE, draw=1, accuracy=80.0)])
-    assert (row.runs, row.accuracy) == (2, 75.0)
+def run(
+    accuracy: float = 70.0,
+    settings: Sequence[str] = (),
+    split: str = "nw_ucla",
+    name: str = "protonet",
+    backbone: str = "agcn",
+    **facts: object,
+) -> tuple[Recipe, Result]:
+    recipe = resolve(name, split, settings)
+    fields = {
+        "recipe": recipe.name, "split": split, "class_split": recipe.data.class_split, "method": name,
+        "backbone": backbone, "way": recipe.task.way, "shot": recipe.task.shot, "seed": recipe.seed,
+        "accuracy": accuracy, "interval": 2.0, "validation": None, "episodes": 1, "queries": 700, "test_seed": 0,
+        "trained": 400, "recipe_digest": "b", "store_digest": "a", "init_digest": "", "weights_digest": "w",
+        "layout": "kinect20", "bodies": 1, "preprocessing": "ctrgcn",
+    }  # fmt: skip
+    return recipe, Result(**(fields | facts))  # type: ignore[arg-type]
+
+
+def test_class_splits_are_averaged_and_stand_beside_the_paper() -> None:
+    (row,) = compare([run(), run(80.0, ["data.class_split=1", "seed=4"])])
+    assert (row.runs, row.accuracy, row.differs) == (2, 75.0, {})
     assert row.interval == pytest.approx(1.96 * 50**0.5 / 2**0.5)
     assert row.papers[0].accuracy == 73.6
     assert row.gap == pytest.approx(1.4)
 
 
-def test_other_settings_are_other_rows() -> None:
-    rows = compare([ONE, replace(ONE, shot=5), replace(ONE, split="demo")])
+def test_runs_with_other_settings_are_not_seeds() -> None:
+    """70.0 after 800 episodes and 30.0 after 10 became "50.0 ± 39.2, 2 runs"."""
+    rows = compare([run(70.0), run(30.0, ["budget.episodes=10"]), run(72.0, ["seed=1"])])
+    assert [(row.runs, row.accuracy) for row in rows] in ([(2, 71.0), (1, 30.0)], [(1, 30.0), (2, 71.0)])
+    assert sorted(row.differs["budget.episodes"] for row in rows) == ["10", "800"]
+    assert all(set(row.differs) == {"budget.episodes"} for row in rows)
+
+
+def test_runs_on_other_stores_are_not_seeds() -> None:
+    rows = compare([run(70.0), run(30.0, store_digest="another")])
+    assert [row.runs for row in rows] == [1, 1]
+    assert {row.differs["store"] for row in rows} == {"a", "another"}
+
+
+def test_draws_of_clips_stand_apart() -> None:
+    rows = compare([run(70.0, ["data.clip_seed=1"]), run(72.0, ["data.clip_seed=2"])])
+    assert {row.differs["data.clip_seed"]: row.accuracy for row in rows} == {"1": 70.0, "2": 72.0}
+
+
+def test_other_tasks_are_other_rows() -> None:
+    rows = compare([run(), run(settings=["task.shot=5"]), run(split="demo")])
     assert [(row.split, row.shot) for row in rows] == [("demo", 1), ("nw_ucla", 1), ("nw_ucla", 5)]
     assert rows[0].papers == ()
     assert rows[0].gap is None
@@ -33,14 +67,19 @@ def test_other_settings_are_other_rows() -> None:
 
 
 def test_the_papers_own_backbone_comes_first() -> None:
-    (row,) = compare([replace(ONE, split="ntu_t", method="dastm", recipe="dastm", backbone="msg3d")])
+    (row,) = compare([run(split="ntu_t", name="dastm", backbone="msg3d")])
     assert row.papers[0].backbone == "msg3d"
     assert row.papers[0].accuracy == 75.0
 
 
 def test_ablations_are_not_set_beside_a_method() -> None:
-    (row,) = compare([replace(ONE, split="ntu120_one_shot", method="cross_modal", recipe="x", way=20)])
+    (row,) = compare([run(split="ntu120_one_shot", method="cross_modal", way=20)])
     assert [(paper.backbone, paper.accuracy, paper.variant) for paper in row.papers] == [
         ("agcn", 70.4, ""),
         ("ctrgcn", 71.0, ""),
     ]
+
+
+def test_a_pre_training_run_has_nothing_to_compare() -> None:
+    with pytest.raises(ValueError, match="supervised: a pre-training run has no test accuracy to compare"):
+        compare([run(recipe="supervised", accuracy=None)])  # type: ignore[arg-type]

@@ -1,0 +1,218 @@
+"""Runs that start from other runs, and what a pre-training stage may see."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from helpers.stores import make_store
+from safetensors.torch import load_file
+
+from episodes.pool import Pool
+from manifests.facts import split
+from prep.progress import result
+from prep.store.embedding_key import TextKey, TextMetadata, VideoKey, VideoMetadata
+from prep.store.keep_embedding import keep_texts, keep_videos
+from prep.store.read import open_store
+from zoo.engine.checkpoint import CheckpointError
+from zoo.experiment import feed
+from zoo.experiment.chain import measure_run, train_chain
+from zoo.experiment.feed import SetupError
+from zoo.experiment.prepare import prepare
+from zoo.experiment.recipe import Recipe
+from zoo.experiment.resolve import resolve
+from zoo.experiment.run import Run, RunError
+
+CPU = torch.device("cpu")
+CLIPS = ["data.frames=8", "backbone.options.blocks=4"]
+STAGE = [*CLIPS, "budget.epochs=2", "budget.batch=12", "budget.checkpoint_every=12"]
+CHAIN = [
+    *CLIPS,
+    "budget.episodes=6",
+    "budget.episodes_per_epoch=3",
+    "budget.validation_episodes=2",
+    "budget.test_episodes=4",
+    "budget.checkpoint_every=2",
+    "task.queries_per_class=2",
+    'init.settings=["budget.epochs=2", "budget.batch=12", "budget.checkpoint_every=12"]',
+]
+TEXT = TextMetadata(TextKey("teacher", "w", ("{}",), "float32", "float32"), "w", True, "tests")
+TRANSFER = [*STAGE, "data.embedding=teacher", "method.options.hidden=16", "method.options.width=8"]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = make_store(tmp_path_factory.mktemp("stores") / "toy.zarr", clips_per_class=6, separable=0.2)
+    opened, rng = open_store(path), np.random.default_rng(0)
+    done = rng.random(len(opened)) < 0.8
+    vectors = rng.standard_normal((len(opened), 6)).astype(np.float32) * done[:, None]
+    key = VideoKey("teacher", "w", 8, 224, "joints", "pyav", "float32", "float32")
+    frames = np.full(len(opened), -1, np.int32)
+    opened = keep_videos(opened, "teacher", vectors, done, frames, VideoMetadata(key, "w", True, "tests"))
+    keep_texts(opened, "teacher", rng.standard_normal((24, 6)).astype(np.float32), TEXT)
+    return path
+
+
+def train(recipe: Recipe, store: Path, runs: Path) -> Run:
+    return result(train_chain(recipe, open_store(store), CPU, runs))[0]
+
+
+def same(one: Run, other: Run) -> bool:
+    mine, theirs = load_file(one.checkpoint), load_file(other.checkpoint)
+    return mine.keys() == theirs.keys() and all(torch.equal(mine[key], theirs[key]) for key in mine)
+
+
+def test_a_chain_is_two_runs_from_one_command(store: Path, tmp_path: Path) -> None:
+    run = train(resolve("finetuned_cosine", "demo", CHAIN), store, tmp_path)
+    folders = sorted(path.name for path in tmp_path.iterdir())
+    assert [name.split("-")[0] for name in folders] == ["finetuned_cosine", "supervised"]
+    first, last = Run(tmp_path / folders[1]).result(), run.result()
+    assert first is not None
+    assert last is not None
+    assert last.init_digest == first.weights_digest != ""
+    assert (first.accuracy, first.trained) == (None, 144)
+    assert last.accuracy is not None
+
+
+def test_the_first_run_is_made_once_and_used_by_all(store: Path, tmp_path: Path) -> None:
+    train(resolve("finetuned_cosine", "demo", CHAIN), store, tmp_path)
+    (first,) = tmp_path.glob("supervised-*")
+    before = first.joinpath("checkpoint.safetensors").stat().st_mtime_ns
+    train(resolve("finetuned_cosine", "demo", [*CHAIN, "method.options.scale=5.0"]), store, tmp_path)
+    assert first.joinpath("checkpoint.safetensors").stat().st_mtime_ns == before
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_the_backbone_comes_from_the_first_run(store: Path, tmp_path: Path) -> None:
+    recipe = resolve("finetuned_cosine", "demo", [*CHAIN, "budget.episodes=0"])
+    run = train(recipe, store, tmp_path)
+    (first,) = tmp_path.glob("supervised-*")
+    mine, theirs = load_file(run.weights), load_file(Run(first).weights)
+    backbone = [key for key in theirs if key.startswith("model.backbone.")]
+    assert backbone
+    assert all(torch.equal(mine[key], theirs[key]) for key in backbone)
+
+
+@pytest.mark.parametrize("stop", [1, 9])
+def test_a_chain_that_was_stopped_ends_with_the_same_weights(store: Path, tmp_path: Path, stop: int) -> None:
+    """Stopped in the first run, and in the second."""
+    recipe = resolve("finetuned_cosine", "demo", CHAIN)
+    straight = train(recipe, store, tmp_path / "straight")
+    broken = train_chain(recipe, open_store(store), CPU, tmp_path / "broken")
+    for _ in range(stop):
+        next(broken)
+    broken.close()
+    again = train(recipe, store, tmp_path / "broken")
+    assert again.path.name == straight.path.name
+    assert same(straight, again)
+    assert straight.result() == again.result()
+
+
+@pytest.mark.parametrize(("name", "settings"), [("supervised", STAGE), ("byol", STAGE), ("transfer", TRANSFER)])
+def test_a_stage_that_was_stopped_ends_with_the_same_weights(
+    store: Path, tmp_path: Path, name: str, settings: list[str]
+) -> None:
+    recipe = resolve(name, "demo", settings)
+    straight = train(recipe, store, tmp_path / "straight")
+    broken = train_chain(recipe, open_store(store), CPU, tmp_path / "broken")
+    for _ in range(3):
+        next(broken)
+    broken.close()
+    assert same(straight, train(recipe, store, tmp_path / "broken"))
+
+
+def test_a_finished_run_is_a_source_too(store: Path, tmp_path: Path) -> None:
+    first = train(resolve("supervised", "demo", STAGE), store, tmp_path / "first")
+    settings = [setting for setting in CHAIN if "init" not in setting]
+    recipe = resolve("protonet", "demo", [*settings, f"init.source={first.path}"])
+    assert train(recipe, store, tmp_path).result().init_digest == first.result().weights_digest  # type: ignore[union-attr]
+    (first.path / "result.json").unlink()
+    with pytest.raises(RunError, match="not finished, so nothing can start from it"):
+        train(replace(recipe, seed=1), store, tmp_path)
+
+
+def test_a_part_that_does_not_fit_is_named(store: Path, tmp_path: Path) -> None:
+    first = train(resolve("supervised", "demo", STAGE), store, tmp_path / "first")
+    settings = [setting for setting in CHAIN if "init" not in setting]
+    with pytest.raises(CheckpointError, match="has no module `head`. Name another one with init.part"):
+        train(resolve("protonet", "demo", [*settings, f"init.source={first.path}", "init.part=head"]), store, tmp_path)
+    wider = resolve("protonet", "demo", [*settings, f"init.source={first.path}", "backbone.options.blocks=7"])
+    with pytest.raises(CheckpointError, match="does not fit the model at"):
+        train(wider, store, tmp_path)
+
+
+def own_split(folder: Path, train_classes: str, test_classes: str) -> str:
+    file = folder / f"mine{len(list(folder.glob('*.toml')))}.toml"
+    text = 'title = "x"\nsource = "x"\ndataset = "demo"\nprotocol = "episodic"\nseed = 0\n'
+    file.write_text(text + f"train = {train_classes}\ntest = {test_classes}\n")
+    return str(file)
+
+
+def test_weights_that_saw_a_novel_class_are_refused(store: Path, tmp_path: Path) -> None:
+    seen = own_split(tmp_path, "[0, 1, 2, 3, 4, 5]", "[6, 7, 8, 9, 10]")
+    first = train(resolve("supervised", seen, STAGE), store, tmp_path / "first")
+    settings = [setting for setting in CHAIN if "init" not in setting]
+    novel = own_split(tmp_path, "[11, 12, 13, 14, 15]", "[4, 5, 6, 7, 8]")
+    settings += [f"init.source={first.path}", "budget.validation_episodes=0", "backbone.name=stgcn"]
+    with pytest.raises(SetupError, match=r"trained on the classes \[4, 5\], which are novel in mine1"):
+        train(resolve("protonet", novel, settings), store, tmp_path)
+
+
+def test_no_clip_or_name_of_a_novel_class_reaches_a_stage(store: Path) -> None:
+    prepared = prepare(resolve("transfer", "demo", TRANSFER), open_store(store), CPU)
+    base = split("demo").train
+    pool = prepared.train.transforms[0].pool  # type: ignore[union-attr]
+    assert set(pool.label.tolist()) == set(base)
+    assert prepared.learner.known.classes == tuple(open_store(store).info.classes[label] for label in base)
+    assert prepared.train.targets[0].shape == (len(pool.names), 6)  # type: ignore[union-attr,index]
+    whole = Pool.load(open_store(store))
+    with pytest.raises(SetupError, match=r"is of the novel class 2 \(wave both hands\): a pre-training stage may not"):
+        feed.check_no_novel(whole, [2])
+
+
+def test_targets_are_those_of_the_clips(store: Path) -> None:
+    prepared = prepare(resolve("transfer", "demo", [*TRANSFER, "method.options.teacher=video"]), open_store(store), CPU)
+    from prep.store.embeddings import open_embedding
+
+    embedding = open_embedding(open_store(store), "teacher")
+    pool = prepared.train.transforms[0].pool  # type: ignore[union-attr]
+    vectors, has = prepared.train.targets  # type: ignore[union-attr,misc]
+    clips = pool.clip_id.numpy()
+    assert np.array_equal(has.numpy(), embedding.done[clips])
+    expected = torch.nn.functional.normalize(torch.from_numpy(embedding.video[clips]), dim=-1)
+    torch.testing.assert_close(vectors, expected)
+
+
+def test_what_a_stage_lacks_is_named_with_the_command(store: Path, tmp_path: Path) -> None:
+    opened = open_store(store)
+    with pytest.raises(SetupError, match=r"name one with --set data\.embedding=NAME"):
+        prepare(resolve("transfer", "demo", [*STAGE, "data.embedding="]), opened, CPU)
+    plain = make_store(tmp_path / "text.zarr", clips_per_class=6)
+    keep_texts(open_store(plain), "teacher", np.ones((24, 6), np.float32), TEXT)
+    with pytest.raises(SetupError, match=r"`teacher` has no video vectors.*Run `fsprep embed-videos --name teacher`"):
+        prepare(resolve("transfer", "demo", TRANSFER), open_store(plain), CPU)
+
+
+def test_a_stage_is_not_measured(store: Path, tmp_path: Path) -> None:
+    recipe = resolve("supervised", "demo", STAGE)
+    run = train(recipe, store, tmp_path)
+    with pytest.raises(RunError, match=r"a pre-training run has no test accuracy. Train a method with init\.source="):
+        result(measure_run(run, recipe, open_store(store), CPU))
+
+
+def test_another_seed_draws_other_clips(tmp_path: Path) -> None:
+    """Repeated class draws of clips, so that the spread over draws can be reported."""
+    whole = make_store(tmp_path / "whole.zarr", clips_per_class=6, name="ntu120", frames=(8, 10))
+    few = ["data.clips_per_class=3", "task.queries_per_class=1", "budget.episodes=1", *CLIPS[1:]]
+
+    def clips(*settings: str) -> set[str]:
+        return set(feed.load_pools(resolve("protonet", "ntu_t", [*few, *settings]), open_store(whole), CPU).test.names)
+
+    assert len(clips()) == len(clips("data.clip_seed=7")) == 3 * 20
+    assert clips() == clips("data.clip_seed=2022") != clips("data.clip_seed=7")
+    subset = make_store(tmp_path / "subset.zarr", clips_per_class=6, name="ntu120", subset="ntu_t", frames=(8, 10))
+    with pytest.raises(SetupError, match=r"holds the clips of `ntu_t` only .* build all of ntu120"):
+        feed.load_pools(resolve("protonet", "ntu_t", [*few, "data.clip_seed=7"]), open_store(subset), CPU)

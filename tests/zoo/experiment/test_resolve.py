@@ -1,0 +1,173 @@
+"""Recipes: what ships resolves, what is wrong is named, what is saved runs again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from manifests.facts import names
+from manifests.strict import InvalidValue
+from zoo.experiment.identity import recipe_digest
+from zoo.experiment.library import shipped
+from zoo.experiment.recipe import classes, is_stage, to_toml
+from zoo.experiment.resolve import PROTOCOLS, resolve
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_a_saved_recipe_reads_back_the_same(name: str, tmp_path: Path) -> None:
+    recipe = resolve(name, "demo", ["task.shot=5", "seed=3"])
+    saved = tmp_path / "recipe.toml"
+    saved.write_text(to_toml(recipe))
+    assert resolve(str(saved)) == recipe
+    assert resolve(str(tmp_path)) == recipe
+    assert recipe_digest(recipe) == recipe_digest(resolve(str(saved)))
+
+
+def test_settings_come_last_and_data_before_them() -> None:
+    recipe = resolve("dastm", "demo", ["data.frames=7", "backbone.options.blocks=10"])
+    assert (recipe.data.split, recipe.data.frames) == ("demo", 7)
+    assert recipe.backbone.options["blocks"] == 10
+    assert recipe.budget.episodes == resolve("protonet", "demo").budget.episodes
+    assert resolve("dastm").backbone.options["blocks"] == 10
+
+
+def test_another_backbone_forgets_the_options_of_the_first() -> None:
+    assert resolve("protonet", "demo", ["backbone.name=agcn"]).backbone.options == {"adaptive": True}
+
+
+def test_a_split_with_draws_gives_the_classes_of_the_draw() -> None:
+    train, val, test = classes(resolve("protonet", "nw_ucla", ["data.class_split=3"]))
+    assert (len(train), val, len(test)) == (5, (), 5)
+    assert sorted(train + test) == list(range(10))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("dasm",), "`dasm` is neither a recipe nor a file. Did you mean `dastm`?"),
+        (("dastm", "ntu_q"), "`ntu_q` is not a split. Did you mean"),
+        (("dastm", "", ["task.shott=5"]), "task: `shott` is not a key of Task. Did you mean `shot`?"),
+        (("dastm", "", ["task.shot=five"]), "task.shot"),
+        (("dastm", "", ["task.shot"]), "must be key=value, for example --set task.shot=5"),
+        (("dastm", "", ["method.name=dastn"]), "`dastn` is not a method or pre-training stage. Did you mean `dastm`?"),
+        (("dastm", "", ["backbone.options.block=4"]), "`block` is not a key of Options. Did you mean `blocks`?"),
+        (("protonet", "nw_ucla", ["data.class_split=20"]), "data.class_split: 20 is not one of the 20 of nw_ucla"),
+        (("protonet", "", ["data.preprocessing=agcm"]), "data.preprocessing: Did you mean `agcn`?"),
+        (("protonet", "", ["task.way=0"]), "way is 0"),
+        (("protonet", "", ["budget.episodes=-1"]), "episodes is -1; it must be at least 0"),
+        (("protonet", "", ["budget.batch=0"]), "batch is 0; it must be at least 1"),
+        (("protonet", "", ["budget.epochs=3"]), "protonet is a method, which counts episodes. Leave out epochs."),
+        (("byol", "", ["budget.epochs=0"]), "byol is a pre-training stage, which counts epochs. Set budget.epochs"),
+        (("protonet", "", ["format=2"]), "format is 2; this version reads 1. Upgrade fewshot-skeleton"),
+        (("protonet", "", ["name=../../elsewhere"]), "it becomes a folder's name"),
+    ],
+)
+def test_what_is_wrong_is_named(arguments: tuple[str], words: str) -> None:
+    with pytest.raises(InvalidValue) as raised:
+        resolve(*arguments)
+    assert words in str(raised.value)
+
+
+def test_a_file_may_build_on_a_shipped_recipe(tmp_path: Path) -> None:
+    own = tmp_path / "mine.toml"
+    own.write_text('base = "protonet"\ntitle = "mine"\n[task]\nshot = 5\n')
+    recipe = resolve(str(own))
+    assert (recipe.name, recipe.title, recipe.task.shot, recipe.task.way) == ("mine", "mine", 5, 5)
+
+
+def test_a_file_that_is_not_toml_is_named(tmp_path: Path) -> None:
+    own = tmp_path / "mine.toml"
+    own.write_text("[task")
+    with pytest.raises(InvalidValue, match=r"mine\.toml: not readable as TOML"):
+        resolve(str(own))
+
+
+@pytest.mark.parametrize(
+    ("name", "way"), [("ntu120_one_shot", 20), ("ntu60_one_shot", 10), ("pku_mmd_one_shot", 11), ("msr_pairs", 6)]
+)
+def test_one_shot_protocols_train_with_as_many_ways_as_they_test(name: str, way: int) -> None:
+    for recipe in shipped():
+        resolved = resolve(recipe, name)
+        assert is_stage(resolved) or (resolved.task.way, len(classes(resolved)[2])) == (way, way)
+    assert resolve("protonet", name).method.options["pooling"] == "mean"
+
+
+def test_a_variation_of_a_split_takes_its_settings_first() -> None:
+    whole = resolve("protonet", "ntu120_one_shot")
+    for size in (20, 40, 60, 80):
+        part = resolve("protonet", f"ntu120_one_shot_{size}")
+        assert replace(part, data=whole.data) == whole
+        assert len(classes(part)[0]) == size
+    dev = resolve("protonet", "ntu120_one_shot_dev")
+    assert (dev.task, dev.backbone, dev.method) == (whole.task, whole.backbone, whole.method)
+    assert (whole.budget.validation_episodes, dev.budget.validation_episodes) == (0, 100)
+
+
+def test_every_protocol_belongs_to_a_split_or_is_the_base_of_one() -> None:
+    stems = {file.stem for file in PROTOCOLS.glob("*.toml")}
+    assert "demo" in stems
+    assert stems - set(names("splits")) == {"one_shot"}
+
+
+def test_the_defaults_of_options_are_written_out() -> None:
+    """A later default must not change what an old run means."""
+    recipe = resolve("protonet")
+    assert recipe.method.options == {"pooling": "flatten", "normalise_by_dim": False, "temperature": 1.0}
+    assert "temperature = 1.0" in to_toml(recipe)
+    assert set(recipe.backbone.options) == {"blocks", "exact_hops", "edge_importance", "dropout"}
+
+
+def test_three_layers_in_the_order_of_their_precedence() -> None:
+    assert resolve("dastm").method.options["temperature"] == 1.0  # the recipe
+    assert resolve("dastm", "demo").method.options["temperature"] == 8.0  # the split's protocol
+    assert resolve("dastm", "demo", ["method.options.temperature=3.0"]).method.options["temperature"] == 3.0  # the user
+    # The protocol's options are those of one recipe.
+    assert resolve("dastm_official", "demo").method.options["temperature"] == 1.0
+
+
+def test_a_file_of_your_own_says_everything_itself(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text('base = "protonet"\ntitle = "x"\n[data]\nsplit = "demo"\n[budget]\nepisodes = 7\n')
+    assert resolve(str(file)).budget.episodes == 7
+    assert resolve(str(file), "demo").budget.episodes == 400
+
+
+def test_a_stage_takes_its_own_part_of_a_protocol() -> None:
+    stage = resolve("supervised", "demo")
+    assert (stage.budget.epochs, stage.budget.episodes, stage.budget.batch) == (10, 0, 32)
+    assert (stage.data.frames, stage.backbone.options["blocks"]) == (16, 4)
+
+
+METHOD = """
+from dataclasses import dataclass
+from zoo.methods import Method
+
+@dataclass(frozen=True)
+class Options:
+    factor: float = 2.0
+
+class Model(Method):
+    \"\"\"Minus the distance of the mean maps.\"\"\"
+
+    def score(self, support, query):
+        gap = query[:, :, None] - support.mean(2)[:, None]
+        return -self.options.factor * gap.square().mean((3, 4, 5))
+"""
+
+
+def test_a_method_of_your_own_is_a_recipe(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(METHOD)
+    recipe = resolve(str(file), "demo")
+    assert (recipe.name, recipe.title) == ("mine", "Minus the distance of the mean maps.")
+    assert recipe.method.options == {"factor": 2.0}
+    assert recipe.method.name == str(file)
+    assert recipe.budget.episodes == 400
+    saved = tmp_path / "saved.toml"
+    saved.write_text(to_toml(recipe))
+    assert resolve(str(saved)) == replace(recipe, name="saved") or resolve(str(saved)) == recipe
+    before = recipe_digest(recipe)
+    file.write_text(METHOD + "\n# Another file is another experiment.\n")
+    assert recipe_digest(resolve(str(saved))) != before

@@ -1,0 +1,63 @@
+"""What is special to the fine-tuned cosine classifier: the literal loop, and what fine-tuning is for."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from helpers.learners import GivenMaps
+from torch import Tensor
+
+from zoo.methods.finetuned_cosine import Model, Options, fine_tuned
+
+
+def maps(shots: int = 3, noise: float = 1.0) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    centre = torch.randn(1, 4, 1, 1, 1, 6, generator=generator)
+    support = centre + noise * torch.randn(1, 4, shots, 2, 5, 6, generator=generator)
+    return support, torch.randn(1, 7, 2, 5, 6, generator=generator)
+
+
+def literal(support: Tensor, query: Tensor, options: Options) -> Tensor:
+    """One episode, by torch's own layers and optimiser, with the entropy as eq. 4 has it."""
+    shots = support[0].mean((2, 3))
+    weight = torch.nn.Parameter(shots.mean(1))
+    bias = torch.nn.Parameter(torch.zeros(4))
+    optimiser = torch.optim.SGD([weight, bias], options.fine_tuning_lr, momentum=options.momentum)
+    features, label = shots.flatten(0, 1), torch.arange(4).repeat_interleave(shots.shape[1])
+    for _ in range(options.fine_tuning_steps):
+        scores = options.scale * (F.cosine_similarity(features[:, None], weight[None], dim=-1) + bias)
+        p = scores.softmax(-1)
+        loss = F.cross_entropy(scores, label) - options.entropy_weight * (p * p.log()).sum(-1).mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    queries = query[0].mean((1, 2))
+    return options.scale * (F.cosine_similarity(queries[:, None], weight[None], dim=-1) + bias)
+
+
+def test_scores_written_out() -> None:
+    support, query = maps()
+    for options in (Options(), Options(fine_tuning_lr=0.05, scale=3.0, entropy_weight=0.3)):
+        fast = Model(GivenMaps(6), options).eval().score(support, query)
+        torch.testing.assert_close(fast[0], literal(support, query, options).detach())
+
+
+def test_fine_tuning_lowers_the_loss_on_the_support() -> None:
+    support, _ = maps(noise=3.0)
+    shots = support.mean((3, 4))
+    label = torch.arange(4).repeat_interleave(3)
+
+    def loss(steps: int) -> float:
+        weight, bias = fine_tuned(shots, Options(fine_tuning_steps=steps, fine_tuning_lr=0.05))
+        scores = 10 * (F.normalize(shots.flatten(1, 2), dim=-1) @ F.normalize(weight, dim=-1).mT + bias[:, None])
+        return float(F.cross_entropy(scores[0], label))
+
+    assert loss(50) < loss(0)
+
+
+def test_training_does_not_fine_tune() -> None:
+    support, query = maps()
+    model = Model(GivenMaps(6), Options(fine_tuning_lr=1.0)).train()
+    nearest = F.cosine_similarity(query.mean((2, 3))[:, :, None], support.mean((2, 3, 4))[:, None], dim=-1)
+    torch.testing.assert_close(model.score(support, query), 10 * nearest)
+    assert not torch.allclose(model.eval().score(support, query), 10 * nearest)

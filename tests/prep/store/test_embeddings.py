@@ -16,6 +16,7 @@ from helpers.stores import embed, make_store, text_metadata, video_metadata
 
 from prep.curate.verify import verify
 from prep.errors import PrepError
+from prep.sharing.share import pull, push
 from prep.store import keep_embedding as keep
 from prep.store import manifest as marking
 from prep.store.embedding_key import ARRAYS, KeyMismatch
@@ -470,3 +471,17 @@ def test_half_numbers_are_summed_as_whole_ones(bare: Path) -> None:
 
 def test_a_row_of_zeros_has_no_length() -> None:
     np.testing.assert_allclose(unit_length(np.array([[3, 4], [0, 0]], np.float32)), [[0.6, 0.8], [0, 0]])
+
+
+def test_replaced_vectors_are_pushed_pulled_and_fetched_alone(whole: Path, full: Path, tmp_path: Path) -> None:
+    store = videos(open_store(full), vectors(seed=1))
+    assert store.manifest.folder_of(VIDEO) == marking.alternate(VIDEO)
+    there, here = tmp_path / "there.zarr", Path(shutil.copytree(whole, tmp_path / "here.zarr"))
+    for work in (push(store, str(there)), pull(str(there), tmp_path / "back.zarr"), pull(str(there), here)):
+        for _ in work:
+            continue
+    for path in (there, tmp_path / "back.zarr", here):
+        np.testing.assert_array_equal(open_embedding(open_store(path), "xclip").video, vectors(seed=1))
+        assert open_store(path).manifest.embedded == store.manifest.embedded
+        check(path)
+    assert f"{VIDEO}/zarr.json" in open_store(here).files

@@ -4,7 +4,7 @@ BIN := .venv/bin
 DEMO_HOME ?= demo-home
 DEMO_RUN := $(DEMO_HOME)/runs/dastm-demo
 
-.PHONY: demo test test-all fuzz lint bench tables
+.PHONY: demo test test-all fuzz lint bench tables picture
 
 # uv installs in seconds what pip installs in minutes, but does not read pip's settings by itself.
 $(BIN)/.installed: pyproject.toml
@@ -42,6 +42,9 @@ lint: $(BIN)/.installed
 bench: $(BIN)/.installed
 	$(BIN)/pytest -m benchmark -s tests/benchmark
 
-# Writes the README's generated tables anew.
+# Writes the generated tables of the READMEs, and the front page's picture from the store of `make demo`.
 tables: $(BIN)/.installed
-	$(BIN)/python tests/helpers/readme_tables.py
+	PYTHONPATH=. $(BIN)/python tests/helpers/readme_tables.py
+
+picture: $(BIN)/.installed
+	PYTHONPATH=. $(BIN)/python tests/helpers/readme_picture.py $(DEMO_HOME)/stores/demo-agcn.zarr

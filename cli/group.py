@@ -16,9 +16,11 @@ class FolderGroup(click.Group):
     folder = ""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of the folder's files, sorted, with dashes."""
         return [name.replace("_", "-") for name in stems(Path(__file__).parent / self.folder, ".py")]
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """The command of that name; None where there is no such file."""
         if name not in self.list_commands(ctx):
             return None
         command: click.Command = importlib.import_module(f"cli.{self.folder}.{name.replace('-', '_')}").command

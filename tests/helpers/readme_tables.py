@@ -1,4 +1,4 @@
-"""The README's generated tables: what is between two marks is written from the project itself."""
+"""The generated tables of the READMEs: what stands between two markers is written from the project itself."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from pathlib import Path
 
 from manifests.facts import dataset, encoder, names, split
 from prep.formats import format_named, importers, readers
-from zoo.experiment.recipe import resolve, shipped
+from zoo.experiment.library import shipped
+from zoo.experiment.resolve import resolve
 
-README = Path(__file__).resolve().parents[2] / "README.md"
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -30,15 +31,15 @@ def datasets() -> str:
         ]
         for d in map(dataset, names("datasets"))
     ]
-    return table(["name", "data set", "classes", "layout", "default recipe", "may be passed on"], rows)
+    return table(["name", "dataset", "classes", "layout", "default preprocessing", "may be passed on"], rows)
 
 
-def forms() -> str:
+def formats() -> str:
     raw = [name for name in readers() if name != "own"]
-    held = {name: [d for d in names("datasets") if name in dataset(d).readers] for name in raw}
-    rows = [[f"`{name}`", f"`{format_named(name).files}`", ", ".join(f"`{d}`" for d in held[name])] for name in raw]
+    used_by = {name: [d for d in names("datasets") if name in dataset(d).readers] for name in raw}
+    rows = [[f"`{name}`", f"`{format_named(name).files}`", ", ".join(f"`{d}`" for d in used_by[name])] for name in raw]
     rows += [[f"`{name}`", f"`{format_named(name).files}`", "`--from`"] for name in importers()]
-    return table(["form", "files", "read for"], rows)
+    return table(["format", "files", "read for"], rows)
 
 
 def splits() -> str:
@@ -47,20 +48,19 @@ def splits() -> str:
         sizes = [len(s.train), len(s.val), len(s.test)]
         if s.draws:
             sizes = [len(s.draws[0].train), 0, len(s.draws[0].test)]
-        times = f" ({len(s.draws)} draws)" if s.draws else ""
-        clips = str(s.samples_per_class or "all")
+        times = f" ({len(s.draws)} class splits)" if s.draws else ""
         shots = ("official" if s.exemplars else s.choice) if s.protocol == "exemplars" else "drawn"
-        sizes_told = " / ".join(map(str, sizes)) + times
-        rows.append([f"`{s.name}`", f"`{s.dataset}`", s.protocol, shots, sizes_told, clips])
-    return table(["split", "data set", "protocol", "shots", "train / val / test classes", "clips per class"], rows)
+        classes = " / ".join(map(str, sizes)) + times
+        rows.append([f"`{s.name}`", f"`{s.dataset}`", s.protocol, shots, classes, str(s.samples_per_class or "all")])
+    return table(["split", "dataset", "protocol", "shots", "train / val / test classes", "clips per class"], rows)
 
 
 def recipes() -> str:
-    rows = [
-        [f"`{r.name}`", r.title, f"`{r.method.name}`", f"`{r.backbone.name}`", f"`{r.data.split}`", r.source]
-        for r in map(resolve, shipped())
-    ]
-    return table(["recipe", "what", "method", "backbone", "split", "source"], rows)
+    rows = []
+    for r in map(resolve, shipped()):
+        start = f"`{r.init.source}`" if r.init.source else ""
+        rows.append([f"`{r.name}`", r.title, f"`{r.method.name}`", start, f"`{r.data.split}`", r.source])
+    return table(["recipe", "what", "method or stage", "starts from", "split", "source"], rows)
 
 
 def encoders() -> str:
@@ -71,23 +71,27 @@ def encoders() -> str:
     return table(["encoder", "what", "weights by default", "prompts", "licence"], rows)
 
 
-TABLES: dict[str, Callable[[], str]] = {
-    "datasets": datasets,
-    "forms": forms,
-    "splits": splits,
-    "recipes": recipes,
-    "encoders": encoders,
+TABLES: dict[str, tuple[str, Callable[[], str]]] = {
+    "datasets": ("prep/README.md", datasets),
+    "formats": ("prep/README.md", formats),
+    "encoders": ("prep/README.md", encoders),
+    "splits": ("manifests/README.md", splits),
+    "recipes": ("zoo/README.md", recipes),
 }
 
 
-def rewritten(text: str) -> str:
-    """The README with every table made anew."""
-    for name, make in TABLES.items():
+def rewritten(readme: str) -> str:
+    """The text of one README with every table made anew."""
+    text = (ROOT / readme).read_text(encoding="utf-8")
+    for name, (place, make) in TABLES.items():
+        if place != readme:
+            continue
         pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
-        assert pattern.search(text), f"README.md has no marks for the table `{name}`"
-        text = pattern.sub(lambda match, make=make: match[1] + "\n" + make() + "\n\n" + match[2], text)
+        assert pattern.search(text), f"{readme} has no markers for the table `{name}`"
+        text = pattern.sub(lambda match, made=make(): match[1] + "\n" + made + "\n\n" + match[2], text)
     return text
 
 
 if __name__ == "__main__":
-    README.write_text(rewritten(README.read_text(encoding="utf-8")), encoding="utf-8")
+    for readme in sorted({place for place, _ in TABLES.values()}):
+        (ROOT / readme).write_text(rewritten(readme), encoding="utf-8")

@@ -105,12 +105,7 @@ def train(
         recent = _Recent()
         validated, best = None, False
         if ends_epoch:
-            end_epoch(schedule, progress.epoch_loss / plan.steps_per_epoch)
-            progress = replace(progress, epoch_loss=0.0)
-            if validation is not None:
-                validated = (yield from measure(learner, [validation], stage="validating")).accuracy
-                best = validated >= progress.best
-                progress = replace(progress, best=validated, best_step=progress.step) if best else progress
+            progress, validated, best = yield from _end_epoch(learner, plan, schedule, progress, validation)
         yield Record(
             done=min(progress.step * plan.size, plan.total),
             total=plan.total,
@@ -123,6 +118,20 @@ def train(
             best=best,
             checkpoint=progress.step % plan.checkpoint_steps == 0 or validated is not None or progress.step == total,
         )
+
+
+def _end_epoch(
+    learner: Learner, plan: Plan, schedule: Schedule, progress: Progress, validation: Episodes | None
+) -> Generator[Step, None, tuple[Progress, float | None, bool]]:
+    """Move the schedule and validate: (progress, validation accuracy, whether it is the best so far)."""
+    end_epoch(schedule, progress.epoch_loss / plan.steps_per_epoch)
+    progress = replace(progress, epoch_loss=0.0)
+    if validation is None:
+        return progress, None, False
+    accuracy = (yield from measure(learner, [validation], stage="validating")).accuracy
+    if accuracy < progress.best:
+        return progress, accuracy, False
+    return replace(progress, best=accuracy, best_step=progress.step), accuracy, True
 
 
 def _one_step(learner: Learner, served: Any, plan: Plan, optimiser: torch.optim.Optimizer, step: int) -> Losses:

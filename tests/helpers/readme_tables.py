@@ -88,7 +88,8 @@ def rewritten(readme: str) -> str:
             continue
         pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
         assert pattern.search(text), f"{readme} has no markers for the table `{name}`"
-        text = pattern.sub(lambda match, made=make(): match[1] + "\n" + made + "\n\n" + match[2], text)
+        made = make()
+        text = pattern.sub(lambda match, made=made: match[1] + "\n" + made + "\n\n" + match[2], text)
     return text
 
 

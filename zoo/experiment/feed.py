@@ -144,6 +144,12 @@ def teacher(recipe: Recipe, store: Store, pool: Pool) -> Teacher:
     return Teacher(*tensors)
 
 
+def base_text(recipe: Recipe, store: Store) -> Float[Tensor, "N D"]:
+    """Text vectors of the base classes' names, in the order of `Batch.label`."""
+    vectors = stored_embedding(recipe, store).text
+    return torch.from_numpy(vectors[sorted(classes(recipe)[0])].astype("float32"))
+
+
 def stored_embedding(recipe: Recipe, store: Store) -> Embedding:
     """The embedding that the recipe names. Raises SetupError where it names none, StoreError for an unknown one."""
     if not recipe.data.embedding:

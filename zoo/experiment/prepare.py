@@ -75,12 +75,9 @@ def identity_of(recipe: Recipe, store: Store, initial: Initial | None) -> Identi
     )
 
 
-def make_learner(
-    recipe: Recipe, layout: Layout, shape: tuple[int, int, int], classes: tuple[str, ...] = (), target_width: int = 0
-) -> Learner:
+def make_learner(recipe: Recipe, layout: Layout, shape: tuple[int, int, int], known: Known) -> Learner:
     """A freshly initialised learner for clips of `shape` (M, V, C): a function of the recipe's seed alone."""
     bodies, _, channels = shape
-    known = Known(layout, classes, target_width)
     with torch.random.fork_rng(devices=[]):
         # Not torch.manual_seed, which would reseed every GPU as well.
         torch.default_generator.manual_seed(recipe.seed)
@@ -97,7 +94,7 @@ def _method(recipe: Recipe, store: Store, device: torch.device) -> Prepared:
     train, budget = feed.training_episodes(recipe, pools.base, layout), recipe.budget
     return Prepared(
         recipe=recipe,
-        learner=make_learner(recipe, layout, store.shape, _names(store, recipe)),
+        learner=make_learner(recipe, layout, store.shape, _known(recipe, store)),
         plan=_plan(recipe, budget.episodes, budget.batch, max(1, budget.episodes_per_epoch // budget.batch)),
         train=train,
         validation=feed.validation_episodes(recipe, pools.validation, layout),
@@ -114,7 +111,7 @@ def _measured(recipe: Recipe, store: Store, device: torch.device) -> Prepared:
     independent = split(recipe.data.split).protocol == "episodic"
     return Prepared(
         recipe=recipe,
-        learner=make_learner(recipe, layout, store.shape, _names(store, recipe)),
+        learner=make_learner(recipe, layout, store.shape, _known(recipe, store)),
         plan=_plan(recipe, recipe.budget.episodes, recipe.budget.batch, 1),
         train=None,
         validation=None,
@@ -133,7 +130,7 @@ def _stage(recipe: Recipe, store: Store, device: torch.device) -> Prepared:
     width = 0 if targets is None else targets[0].shape[1]
     return Prepared(
         recipe=recipe,
-        learner=make_learner(recipe, layout, store.shape, _names(store, recipe), width),
+        learner=make_learner(recipe, layout, store.shape, _known(recipe, store, width)),
         plan=_plan(recipe, len(train) * train.size, train.size, train.steps_per_epoch),
         train=train,
         validation=None,
@@ -162,8 +159,11 @@ def _targets(recipe: Recipe, store: Store, stage: type[Stage], pool: feed.Pool) 
     return targets
 
 
-def _names(store: Store, recipe: Recipe) -> tuple[str, ...]:
-    return tuple(store.info.classes[label] for label in sorted(classes(recipe)[0]))
+def _known(recipe: Recipe, store: Store, target_width: int = 0) -> Known:
+    """What the learner may know: the base classes' names, and their text vectors if it declares that it uses names."""
+    base = sorted(classes(recipe)[0])
+    text = feed.base_text(recipe, store) if registry.learner(recipe.method.name).model.uses_names else None
+    return Known(store.info.layout, tuple(store.info.classes[label] for label in base), target_width, text)
 
 
 def _plan(recipe: Recipe, total: int, size: int, steps_per_epoch: int) -> Plan:

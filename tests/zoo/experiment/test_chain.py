@@ -15,6 +15,7 @@ from episodes.pool import Pool
 from manifests.facts import split
 from prep.progress import result
 from prep.store.embedding_key import TextKey, TextMetadata, VideoKey, VideoMetadata
+from prep.store.embeddings import open_embedding
 from prep.store.keep_embedding import keep_texts, keep_videos
 from prep.store.read import open_store
 from zoo.engine.checkpoint import CheckpointError
@@ -175,8 +176,6 @@ def test_no_clip_or_name_of_a_novel_class_reaches_a_stage(store: Path) -> None:
 
 def test_targets_are_those_of_the_clips(store: Path) -> None:
     prepared = prepare(resolve("transfer", "demo", [*TRANSFER, "method.options.teacher=video"]), open_store(store), CPU)
-    from prep.store.embeddings import open_embedding
-
     embedding = open_embedding(open_store(store), "teacher")
     pool = prepared.train.transforms[0].pool  # type: ignore[union-attr]
     vectors, has = prepared.train.targets  # type: ignore[union-attr,misc]
@@ -216,3 +215,30 @@ def test_another_seed_draws_other_clips(tmp_path: Path) -> None:
     subset = make_store(tmp_path / "subset.zarr", clips_per_class=6, name="ntu120", subset="ntu_t", frames=(8, 10))
     with pytest.raises(SetupError, match=r"holds the clips of `ntu_t` only .* build all of ntu120"):
         feed.load_pools(resolve("protonet", "ntu_t", [*few, "data.clip_seed=7"]), open_store(subset), CPU)
+
+
+NAMED = """
+from torch import nn
+from zoo.methods import Method
+
+class Model(Method):
+    uses_names = True
+
+    def __init__(self, backbone, options, known):
+        super().__init__(backbone, options, known)
+        self.names = nn.Parameter(known.text.clone())
+
+    def score(self, support, query):
+        return -(query[:, :, None] - support.mean(2)[:, None]).square().mean((3, 4, 5)) + 0 * self.names.sum()
+"""
+
+
+def test_only_names_of_base_classes_are_known_and_only_where_declared(store: Path, tmp_path: Path) -> None:
+    file = tmp_path / "named.py"
+    file.write_text(NAMED)
+    settings = [*CLIPS, "data.embedding=teacher", "task.queries_per_class=2"]
+    known = prepare(resolve(str(file), "demo", settings), open_store(store), CPU).learner.known
+    text = open_embedding(open_store(store), "teacher").text
+    assert known.text is not None
+    assert np.array_equal(known.text.numpy(), text[list(split("demo").train)])
+    assert prepare(resolve("protonet", "demo", settings), open_store(store), CPU).learner.known.text is None

@@ -7,29 +7,30 @@ import click
 from cli import options
 from cli.workspace import workspace
 from manifests.facts import dataset, names
+from manifests.text import plain
 
 
 @click.command("list")
 @options.as_json
 @options.plain_errors
 def command(json_: bool) -> None:
-    """The data sets, forms, splits, recipes and encoders that are known, and the stores of the workspace."""
+    """List the datasets, formats, splits, preprocessings and encoders that ship, and the stores in your workspace."""
     from prep.formats import importers, readers
-    from prep.preprocessing.pipeline import recipes
+    from prep.preprocessing.pipeline import pipelines
 
     stores = sorted(str(path) for path in workspace().stores.glob("*.zarr"))
     unfinished = sorted(str(path) for path in workspace().stores.glob("*.building"))
-    known = {
+    shipped = {
         "datasets": names("datasets"),
         "readers": readers(),
         "importers": importers(),
         "splits": names("splits"),
-        "recipes": list(recipes()),
+        "preprocessings": pipelines(),
         "encoders": names("encoders"),
         "prompts": names("prompts"),
     }
-    lines = [f"{dataset(name).name:10} {dataset(name).title}" for name in known["datasets"]]
-    lines += ["", *(f"{room:10} {', '.join(members)}" for room, members in known.items() if room != "datasets"), ""]
-    lines += stores or ["no stores yet"]
-    lines += [f"{path} (unfinished)" for path in unfinished]
-    options.emit(json_, {**known, "stores": stores, "unfinished": unfinished}, "\n".join(lines))
+    lines = [f"{name:14} {dataset(name).title}" for name in shipped["datasets"]]
+    lines += ["", *(f"{kind:14} {', '.join(members)}" for kind, members in shipped.items() if kind != "datasets"), ""]
+    lines += [plain(path) for path in stores] or ["no stores yet"]
+    lines += [f"{plain(path)} (unfinished)" for path in unfinished]
+    options.emit(json_, {**shipped, "stores": stores, "unfinished": unfinished}, "\n".join(lines))

@@ -11,55 +11,55 @@ import click
 from cli import options
 from cli.bars import meter
 from manifests.custom import EXAMPLE
+from manifests.text import plain
 
 if TYPE_CHECKING:
     from prep.build.survey import Survey
 
 
 @click.command("validate")
-@click.argument("manifest", required=False, metavar="FILE", type=click.Path(path_type=Path))
-@click.option("--example", is_flag=True, help="Print a manifest to start from.")
+@click.argument("file", required=False, metavar="FILE", type=click.Path(path_type=Path))
+@click.option("--example", is_flag=True, help="Print a dataset file to start from.")
 @options.as_json
 @options.plain_errors
-def command(manifest: Path | None, example: bool, json_: bool) -> None:
-    """Read one's own data set, described by a .toml FILE, and say what is in it and what is wrong; builds nothing.
+def command(file: Path | None, example: bool, json_: bool) -> None:
+    """Read your own dataset as described by a dataset file (a .toml FILE), and report its content and faults.
 
-    Exit status 3: some clips are bad. Warnings are likely slips, and leave the status at 0.
+    Every clip is read; nothing is built. Exit status 3: some clips are bad. Warnings name likely mistakes and do not
+    change the exit status.
     """
     if example:
         click.echo(EXAMPLE.read_text(encoding="utf-8"), nl=False)
         return
-    if manifest is None:
-        raise click.UsageError("name the manifest, or take --example.")
+    if file is None:
+        raise click.UsageError("Give the dataset file as FILE, or --example to print one.")
     from prep.build.survey import look, survey
 
     with meter(json_) as bars:
-        found = survey(manifest, list(bars.track("reading", look(manifest))))
-    options.emit(json_, asdict(found), _told(found, manifest))
-    if found.bad:
-        for name, reason in found.bad:
-            click.echo(f"Bad: {name}: {reason}", err=True)
-        click.echo(f"Error: {len(found.bad)} of {found.clips + len(found.bad)} clips are bad.", err=True)
+        surveyed = survey(file, list(bars.track("reading", look(file))))
+    options.emit(json_, asdict(surveyed), _as_text(surveyed, file))
+    if surveyed.bad:
+        for name, reason in surveyed.bad:
+            click.echo(plain(f"Bad: {name}: {reason}"), err=True)
+        click.echo(f"Error: {len(surveyed.bad)} of {surveyed.clips + len(surveyed.bad)} clips are bad.", err=True)
         raise SystemExit(options.BAD_FILES)
 
 
-def _told(found: Survey, manifest: Path) -> str:
-    data = found.data
-    least, middle, most = found.frames
+def _as_text(survey: Survey, file: Path) -> str:
+    data = survey.data
+    shortest, median, longest = survey.frames
+    ranges = zip(survey.low, survey.high, strict=True)
     lines = [
         f"{data.name}: {data.title}",
-        f"  layout {data.layout}, unit {data.unit}, {data.fps:g} frames a second, at most {data.bodies} bodies kept",
-        f"  {found.clips:,} clips read, {len(found.bad):,} bad; up to {found.bodies} bodies at once",
-        f"  {least} to {most} frames, half of the clips {middle} ({middle / data.fps:.1f} s) or more",
-        f"  clips with missing numbers: {found.missing:,}",
-        *(f"  coordinate {axis}: {low:.4g} to {high:.4g}" for axis, (low, high) in enumerate(_ranges(found))),
-        f"  longest side of a body, median: {found.size:.4g} {data.unit}",
-        *(f"  the head lies towards {axis} in {count:,} clips" for axis, count in found.up),
-        *(f"  {count:6,} {name}" for name, count in found.clips_per_class),
-        *(f"Warning: {warning}" for warning in found.warnings),
+        f"  layout {data.layout}, unit {data.unit}, {data.fps:g} frames per second, at most {data.bodies} bodies kept",
+        f"  {survey.clips:,} clips read, {len(survey.bad):,} bad; up to {survey.bodies} bodies at once",
+        f"  {shortest} to {longest} frames, median {median} ({median / data.fps:.1f} s)",
+        f"  clips with NaN coordinates: {survey.missing:,}",
+        *(f"  coordinate {axis}: {low:.4g} to {high:.4g}" for axis, (low, high) in enumerate(ranges)),
+        f"  longest side of a body, median: {survey.size:.4g} {data.unit}",
+        *(f"  the head points towards {axis} in {count:,} clips" for axis, count in survey.up),
+        *(f"  {count:6,} {name}" for name, count in survey.clips_per_class),
+        *(f"Warning: {warning}" for warning in survey.warnings),
     ]
-    return "\n".join(lines if found.bad else [*lines, f"Build it: fsprep build {manifest}"])
-
-
-def _ranges(found: Survey) -> list[tuple[float, float]]:
-    return list(zip(found.low, found.high, strict=True))
+    lines += [] if survey.bad else [f"Build it: fsprep build {file}"]
+    return "\n".join(plain(line) for line in lines)

@@ -1,4 +1,4 @@
-"""One's own data from a manifest of twenty lines to a trained network, and what `fsprep validate` says on the way."""
+"""Your own data, from a dataset file of twenty lines to a trained network, and the report of `fsprep validate`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from prep.store.read import open_store
 
 SMALL = (
     "--set task.way=2 --set task.shot=1 --set task.queries_per_class=2 --set data.frames=8 --set budget.episodes=4 "
-    "--set budget.epoch=2 --set budget.test=3 --set budget.validation=0"
+    "--set budget.episodes_per_epoch=2 --set budget.test_episodes=3 --set budget.validation_episodes=0"
 )
 
 
@@ -24,7 +24,7 @@ def test_from_a_folder_of_arrays_to_a_store(shell, home: Path, tmp_path: Path) -
     checked = shell(f"fsprep validate {manifest}")
     assert checked.exit_code == 0, checked.output
     assert "Warning" not in checked.output
-    for words in ("20 clips read, 0 bad", "20 to 23 frames", "the head lies towards +y in 20 clips", "4 sit down"):
+    for words in ("20 clips read, 0 bad", "20 to 23 frames", "the head points towards +y in 20 clips", "4 sit down"):
         assert words in checked.stdout
     assert checked.stdout.endswith(f"Build it: fsprep build {manifest}\n")
     built = shell(f"fsprep build {manifest} --workers 1")
@@ -46,7 +46,7 @@ def test_from_a_folder_of_arrays_to_a_store(shell, home: Path, tmp_path: Path) -
     assert "what is said of its classes, layout, unit or fps has changed since" in changed.stderr
 
 
-def test_a_split_of_ones_own_trains_resumes_and_is_measured(
+def test_a_custom_split_trains_resumes_and_is_evaluated(
     shell, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     manifest = write_own(tmp_path / "own")
@@ -87,7 +87,9 @@ def test_a_split_of_ones_own_trains_resumes_and_is_measured(
         ("train =", "trian =", "`trian` is not a key of Split. Did you mean `train`?"),
     ],
 )
-def test_a_split_that_does_not_fit_is_said(shell, home: Path, tmp_path: Path, old: str, new: str, words: str) -> None:
+def test_a_split_that_does_not_fit_is_refused(
+    shell, home: Path, tmp_path: Path, old: str, new: str, words: str
+) -> None:
     assert shell(f"fsprep build {write_own(tmp_path / 'own')} --workers 1").exit_code == 0
     (tmp_path / "mine.toml").write_text(SPLIT.replace(old, new))
     store = home / "stores" / "gestures-raw.zarr"
@@ -98,7 +100,7 @@ def test_a_split_that_does_not_fit_is_said(shell, home: Path, tmp_path: Path, ol
     assert unnamed.exit_code == 2
 
 
-def test_a_split_of_ones_own_needs_its_store_named(shell, home: Path, tmp_path: Path) -> None:
+def test_a_custom_split_needs_its_store_named(shell, home: Path, tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(SPLIT)
     done = shell(f"fszoo train protonet --data {tmp_path / 'mine.toml'}")
     assert (done.exit_code, "gestures is a data set of your own: name its store with --store." in done.stderr) == (
@@ -107,7 +109,7 @@ def test_a_split_of_ones_own_needs_its_store_named(shell, home: Path, tmp_path: 
     )
 
 
-def test_a_subset_of_ones_own(shell, home: Path, tmp_path: Path) -> None:
+def test_a_custom_subset(shell, home: Path, tmp_path: Path) -> None:
     manifest = write_own(tmp_path / "own")
     (tmp_path / "few.toml").write_text(SPLIT + "samples_per_class = 2\n")
     done = shell(f"fsprep build {manifest} --subset {tmp_path / 'few.toml'} --workers 1 --json")
@@ -138,7 +140,9 @@ def test_bad_clips_are_explained_by_both_commands(shell, home: Path, tmp_path: P
 
 
 @pytest.mark.parametrize("command", ["build", "validate"])
-def test_a_slip_in_the_manifest_is_said_without_a_traceback(shell, home: Path, tmp_path: Path, command: str) -> None:
+def test_a_mistake_in_the_dataset_file_is_reported_without_a_traceback(
+    shell, home: Path, tmp_path: Path, command: str
+) -> None:
     done = shell(f"fsprep {command} {write_own(tmp_path / 'own', 'fps =', 'fsp =')}")
     assert done.exit_code == 2
     assert "gestures.toml: `fsp` is not a key of DatasetFile. Did you mean `fps`?" in done.stderr
@@ -147,7 +151,7 @@ def test_a_slip_in_the_manifest_is_said_without_a_traceback(shell, home: Path, t
     assert (gone.exit_code, "gone.toml: cannot be read" in gone.stderr) == (2, True)
 
 
-def test_raw_stands_in_the_manifest(shell, home: Path, tmp_path: Path) -> None:
+def test_the_raw_folder_stands_in_the_dataset_file(shell, home: Path, tmp_path: Path) -> None:
     done = shell(f"fsprep build {write_own(tmp_path / 'own')} --raw {tmp_path}")
     assert done.exit_code == 2
     assert "says where its clips are: `folder`. Leave out --raw." in done.stderr
@@ -161,3 +165,16 @@ def test_an_example_to_start_from(shell, home: Path, tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     assert shell("fsprep validate").exit_code == 2
     assert joints(0, 0).shape == (20, 7, 3)
+
+
+def test_names_from_outside_cannot_act_on_the_terminal(shell, home: Path, tmp_path: Path) -> None:
+    """Class names and file names may hold escape sequences, line breaks and bidirectional overrides."""
+    dataset_file = write_own(tmp_path / "own", '"clap"', r'"clap\u001b[2J\u202e\nWarning: forged"')
+    np.save(tmp_path / "own" / "clips" / "b\x1b[2J\nBad: forged.npy", np.ones((3, 7, 3)))
+    done = shell(f"fsprep validate {dataset_file}")
+    shown = done.stdout + done.stderr
+    assert r"clap\x1b[2J\u202e\x0aWarning: forged" in shown
+    assert r"b\x1b[2J\x0aBad: forged" in shown
+    lines = shown.split("\n")
+    assert all(line.isprintable() for line in lines)
+    assert not any(line.startswith(("Warning: forged", "Bad: forged")) for line in lines)

@@ -103,7 +103,7 @@ def test_a_split_that_does_not_fit_is_refused(
 def test_a_custom_split_needs_its_store_named(shell, home: Path, tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(SPLIT)
     done = shell(f"fszoo train protonet --data {tmp_path / 'mine.toml'}")
-    assert (done.exit_code, "gestures is a data set of your own: name its store with --store." in done.stderr) == (
+    assert (done.exit_code, "gestures is a custom dataset: name its store with --store." in done.stderr) == (
         2,
         True,
     )

@@ -1,4 +1,4 @@
-"""Where in the picture the joints are: from files, from the joints themselves, and by the projection of a Kinect."""
+"""The joints' box in the video: from files, from 2D joints, and by projection with a Kinect camera model."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def test_a_prepared_form_has_lost_both(tmp_path: Path) -> None:
     assert (store.box == -1).all()
 
 
-def test_one_recording_of_two_data_sets_differs_only_by_what_they_say() -> None:
+def test_the_box_depends_on_where_the_dataset_has_image_joints() -> None:
     one = in_file((0.25, 0.5, 0.5, 0.75))
     assert joints_box(one, replace(NTU, image_joints="none")) == UNKNOWN
     assert joints_box(one, NTU) == (0.25, 0.5, 0.5, 0.75)

@@ -11,7 +11,7 @@ from helpers.shared import shared
 from manifests.dataset import Dataset
 from manifests.facts import dataset, layout
 from prep.clip import Recording
-from prep.formats import Request, format_named
+from prep.formats import FindRequest, format_named
 from prep.preprocessing import quality
 from prep.preprocessing.bodies import fill_nan
 from prep.preprocessing.quality import BODY_COUNT, BONE_JUMP, FLAGS, FROZEN, GHOST, LABEL, ZERO, detections, flags
@@ -164,7 +164,7 @@ def test_what_real_clips_raise() -> None:
     counts = {flag.name: 0 for flag in FLAGS}
     for name, reader, path in (("nw_ucla", "nw_ucla", "nw_ucla.zip"), ("ntu120", "ntu", "ntu")):
         data, file_format = dataset(name), format_named(reader)
-        for source in file_format.find(Request(shared(f"data/{path}"), data)).sources:
+        for source in file_format.find(FindRequest(shared(f"data/{path}"), data)).sources:
             raised = flags_in(
                 fill_nan(file_format.read(source, file_format.load(source), data)), layout(data.layout), data
             )

@@ -1,44 +1,36 @@
-"""Forms: what users hold. A raw form is a module of prep.readers, an intermediate form one of prep.importers.
+"""Raw and intermediate file formats: the record that every format's module exports, and the look-up by name.
 
-A form is found by its file's name and has
-
-    FILES                          what it looks for, in words
-    PREPARED                       True where clips come prepared, so that no recipe but `imported` and `imported_all`
-                                   fits; absent: False
-    SLOTS                          True where a body's id is its slot, as `imported` needs it; absent: as PREPARED
-    Options                        optional, a frozen dataclass of str, int and bool with defaults: choices that the
-                                   files leave open
-    find(request) -> Found         every recording, cheaply; none found is no error, unreadable or ambiguous is
-    load(source) -> bytes          optional; prep.untrusted.files.load_bytes where absent
-    read(source, bytes, dataset) -> Recording    pure; raises BadFile
+A raw format is a module of prep.readers, an intermediate one a module of prep.importers. The file's name is the
+format's name. The module exports one record, `FORMAT = Format(...)`.
 """
 
 from __future__ import annotations
 
 import importlib
-import importlib.util
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any, get_type_hints
 
 from manifests.dataset import Dataset
+from manifests.folder import stems
 from manifests.strict import build, hint
 from prep.clip import Recording, Source
 from prep.errors import PrepError
 from prep.untrusted.files import load_bytes
 
+# The two preprocessing pipelines for clips that are already preprocessed; the second keeps four bodies, not two.
+IMPORTED, IMPORTED_ALL = "imported", "imported_all"
+
 _HERE = Path(__file__).parent
-IMPORTED = "imported"
-IMPORTED_ALL = "imported_all"  # four bodies instead of two
 
 
 @dataclass(frozen=True)
-class Request:
-    """What a form is asked to find: everything of `data` below `raw`, read by its own `options`.
+class FindRequest:
+    """A search for recordings of the dataset `data` below `raw`, with the format's `options`.
 
-    `scratch` is a folder of the build's own, where a form that cannot be read piece by piece may be unpacked once.
+    `scratch` is a folder of the build. A format that cannot be read piece by piece may be unpacked there once.
     """
 
     raw: Path
@@ -48,10 +40,10 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Found:
-    """The recordings there are, in the order of their names, and (name, reason) of what is announced and unusable.
+class FindResult:
+    """Result of a search: usable recordings sorted by name, and (name, reason) of those that are listed but unusable.
 
-    `notes` are (name, remark) of oddities that the store shall remember though they leave nothing out.
+    `notes` are (name, remark) of irregularities that leave no recording out; the store keeps them.
     """
 
     sources: tuple[Source, ...]
@@ -61,99 +53,124 @@ class Found:
 
 @dataclass(frozen=True)
 class Format:
-    """One form by name."""
+    """A file format. Raises TypeError for a field of another type.
 
-    name: str
-    module: ModuleType
+    files: the names of its files, for users.
+    find: every recording, without reading them all. Finding none is no error. Raises PrepError for files that are
+        unreadable or ambiguous as a whole.
+    read: (source, bytes, dataset) to a Recording; a pure function. Raises BadFile.
+    load: the bytes of one source. Raises BadFile.
+    options: a frozen dataclass of str, int and bool with defaults: choices that the files leave open.
+    prepared: the clips are already preprocessed, so only `imported` and `imported_all` apply.
+    slots: body ids are slots 0, 1, ..., as `imported` needs them; by default the same as `prepared`.
+    name: the file's name; set by `format_named`.
+    """
 
-    @property
-    def files(self) -> str:
-        """What it looks for, in words."""
-        return str(self.module.FILES)
+    files: str
+    find: Callable[[FindRequest], FindResult]
+    read: Callable[[Source, bytes, Dataset], Recording]
+    load: Callable[[Source], bytes] = load_bytes
+    options: type[Any] | None = None
+    prepared: bool = False
+    slots: bool | None = None
+    name: str = ""
 
-    @property
-    def prepared(self) -> bool:
-        """Whether its clips went through a preparation that cannot be repeated or undone."""
-        return bool(getattr(self.module, "PREPARED", False))
+    def __post_init__(self) -> None:
+        valid = {
+            "files": isinstance(self.files, str) and self.files != "",
+            "find": callable(self.find),
+            "read": callable(self.read),
+            "load": callable(self.load),
+            "options": self.options is None or is_dataclass(self.options),
+            "prepared": isinstance(self.prepared, bool),
+            "slots": self.slots is None or isinstance(self.slots, bool),
+        }
+        for field in fields(self):
+            if not valid.get(field.name, True):
+                raise TypeError(f"Format.{field.name} is {getattr(self, field.name)!r}; it must be {field.type}")
+        if self.slots is None:
+            object.__setattr__(self, "slots", self.prepared)
 
-    @property
-    def slots(self) -> bool:
-        """Whether a body's id is its slot, 0, 1, ..."""
-        return bool(getattr(self.module, "SLOTS", self.prepared))
+    def parse_options(self, settings: Mapping[str, str]) -> Any:
+        """An instance of `options` from `name = value` settings, None where the format has no options.
 
-    @property
-    def load(self) -> Callable[[Source], bytes]:
-        """The bytes of one source."""
-        return getattr(self.module, "load", load_bytes)
-
-    def read(self, source: Source, raw: bytes, data: Dataset) -> Recording:
-        """One recording of its bytes. Raises BadFile."""
-        recording: Recording = self.module.read(source, raw, data)
-        return recording
-
-    def options(self, settings: Mapping[str, str]) -> Any:
-        """Its options with these `name = value` settings. Raises PrepError for an unknown name or a wrong value."""
-        known = getattr(self.module, "Options", None)
-        names = [] if known is None else [field.name for field in fields(known)]
+        Raises PrepError for an unknown name, InvalidValue for a wrong value.
+        """
+        names = [] if self.options is None else [field.name for field in fields(self.options)]
         for name in settings:
             if name not in names:
                 rule = hint(name, names) if names else "It has none."
-                raise PrepError(f"`{name}` is not an option of the form {self.name}. {rule}")
-        if known is None:
+                raise PrepError(f"`{name}` is not an option of the file format {self.name}. {rule}")
+        if self.options is None:
             return None
-        types = get_type_hints(known)
-        return build(known, {name: _typed(value, types[name]) for name, value in settings.items()}, self.name)
-
-    def find(self, request: Request) -> Found:
-        """Every recording of this form below the request's folder. Raises PrepError."""
-        found: Found = self.module.find(request)
-        return found
+        types = get_type_hints(self.options)
+        return build(self.options, {name: _typed(value, types[name]) for name, value in settings.items()}, self.name)
 
 
 def readers() -> list[str]:
-    """The names of all raw forms, sorted."""
-    return _names("readers")
+    """The names of all raw formats, sorted."""
+    return stems(_HERE / "readers", ".py")
 
 
 def importers() -> list[str]:
-    """The names of all intermediate forms, sorted."""
-    return _names("importers")
+    """The names of all intermediate formats, sorted."""
+    return stems(_HERE / "importers", ".py")
 
 
 def format_named(name: str) -> Format:
-    """The form of that name. Raises PrepError."""
-    for room in ("readers", "importers"):
-        if name in _names(room):
-            return Format(name, importlib.import_module(f"prep.{room}.{name}"))
-    raise PrepError(f"`{name}` is not a form. {hint(name, [*readers(), *importers()])}")
+    """The file format of that name. Raises PrepError for an unknown name, and for a module without a valid FORMAT."""
+    for package, names in (("readers", readers()), ("importers", importers())):
+        if name in names:
+            return _exported(package, name)
+    raise PrepError(f"`{name}` is not a file format. {hint(name, [*readers(), *importers()])}")
 
 
-def find(name: str, raw: Path, data: Dataset, settings: Mapping[str, str], scratch: Path) -> tuple[Format, Found]:
-    """The form named, or the one raw form of the data set that finds anything below `raw`, and what it finds.
+def detect_format(
+    name: str, raw: Path, data: Dataset, settings: Mapping[str, str], scratch: Path
+) -> tuple[Format, FindResult]:
+    """The named format, or else the only raw format of the dataset with files below `raw`; and what it finds.
 
-    Raises PrepError when nothing is found, and when two forms of one data set lie in one folder.
+    Raises PrepError when nothing is found, and when the folder holds two formats of the dataset.
     """
-    tried = [format_named(each) for each in ([name] if name else data.readers)]
-    # Who names a form has the data in it, and need not be told where to register for the raw ones.
+    candidates = [format_named(candidate) for candidate in ([name] if name else data.readers)]
+    # Users who name a format have the files already, so they need no advice on how to obtain the raw ones.
     remedy = "Check the path." if name else data.obtain.strip()
     if not raw.exists():
         raise PrepError(f"{raw}: there is no such folder or file. {remedy}")
-    found = {}
-    for each in tried:
-        result = each.find(Request(raw, data, each.options(settings), scratch))
+    results = {}
+    for candidate in candidates:
+        result = candidate.find(FindRequest(raw, data, candidate.parse_options(settings), scratch))
         if result.sources or result.bad:
-            found[each] = result
-    if not found:
-        sought = " or ".join(each.files for each in tried)
-        raise PrepError(f"{raw}: holds no {sought}, neither as files nor inside zips. {remedy}")
-    if len(found) > 1:
-        both = " and ".join(f"{each.files} (--from {each.name})" for each in found)
-        raise PrepError(f"{raw}: holds {both}. One store is made of one form: name it, or move the other away.")
-    return next(iter(found.items()))
+            results[candidate] = result
+    if not results:
+        expected = " or ".join(candidate.files for candidate in candidates)
+        raise PrepError(f"{raw}: holds no {expected}, neither as files nor inside zips. {remedy}")
+    if len(results) > 1:
+        both = " and ".join(f"{candidate.files} (--from {candidate.name})" for candidate in results)
+        raise PrepError(
+            f"{raw}: holds {both}. A store is built from one file format: name it with --from, or move the other files."
+        )
+    return next(iter(results.items()))
 
 
-def _names(room: str) -> list[str]:
-    return sorted(path.stem for path in (_HERE / room).glob("*.py") if not path.stem.startswith("_"))
+def _exported(package: str, name: str) -> Format:
+    """The FORMAT of a module. Raises PrepError where it has none, or one with a wrong field."""
+    record = getattr(_imported(package, name), "FORMAT", None)
+    if not isinstance(record, Format):
+        rule = "the module of a file format exports `FORMAT = Format(...)`, see prep/formats.py"
+        raise PrepError(f"prep/{package}/{name}.py: has no FORMAT; {rule}. Add it, or begin the file's name with `_`.")
+    return replace(record, name=name)
+
+
+def _imported(package: str, name: str) -> ModuleType:
+    try:
+        return importlib.import_module(f"prep.{package}.{name}")
+    except TypeError as error:
+        # Only a wrong Format(...) is explained here; any other mistake in the module keeps its own traceback.
+        if "Format." not in str(error):
+            raise
+        known = ", ".join(field.name for field in fields(Format))
+        raise PrepError(f"prep/{package}/{name}.py: {error}. The fields of Format are {known}.") from error
 
 
 def _typed(value: str, kind: Any) -> Any:

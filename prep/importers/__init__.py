@@ -1,1 +1,1 @@
-"""One file per intermediate form that users already hold; prep/formats.py says what each offers."""
+"""One file per intermediate file format; prep/formats.py documents the contract."""

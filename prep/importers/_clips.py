@@ -1,4 +1,4 @@
-"""What importers of whole data sets in one array share: rows of an array to sources, and a row to a recording."""
+"""Shared by importers of arrays with one clip per row: from rows to sources, and from a row to a recording."""
 
 from __future__ import annotations
 
@@ -15,27 +15,28 @@ from numpy.typing import NDArray
 
 from manifests.dataset import Dataset
 from manifests.facts import layout_of
+from manifests.text import plain
 from prep.clip import Recording, Source
 from prep.errors import BadFile, PrepError
-from prep.formats import Found
+from prep.formats import FindResult
 from prep.untrusted.arrays import ArrayOnDisk, from_npy, open_npy, open_stored, read_rows, to_npy
+from prep.untrusted.brief import brief
 
 # A larger coordinate could not be squared and summed in float32.
 LARGEST = 1e12
 MOST_BODIES = 8
-# No control character, no separator of folders: names are printed, and others make files of them.
-_NAME = re.compile(r"[^\x00-\x1f\x7f/\\]{1,200}")
+LONGEST_NAME = 200
 _SUFFIXES = (".skeleton", ".json", ".txt", ".npy")
 
 
 @dataclass(frozen=True)
-class Rows:
-    """Clips that are the rows of one array: their names and labels (N,), and why some are unusable, by row.
+class ClipRows:
+    """Clips that are the rows of one array: their names and labels (N,), and the reason for each unusable row.
 
-    `member` is the name inside a .npz, empty for a .npy; `stamp` that of the file which the user holds.
+    `member` is the name of the array inside a .npz, empty for a .npy; `stamp` belongs to the user's file.
     """
 
-    at: ArrayOnDisk
+    array: ArrayOnDisk
     member: str
     stamp: str
     names: Sequence[str]
@@ -43,39 +44,57 @@ class Rows:
     bad: Mapping[int, str] = field(default_factory=dict)
 
 
-def found(several: Sequence[Rows]) -> Found:
-    """One source per row, in the order of names. Raises PrepError for two clips of one name."""
+def sources_of(parts: Sequence[ClipRows]) -> FindResult:
+    """One source per row, sorted by name. Raises PrepError if two clips have the same name."""
     sources: dict[str, Source] = {}
     bad: list[tuple[str, str]] = []
-    for held in several:
-        for row, (name, label) in enumerate(zip(held.names, held.labels.tolist(), strict=True)):
+    for part in parts:
+        array = part.array
+        for row, (name, label) in enumerate(zip(part.names, part.labels.tolist(), strict=True)):
             if name in sources:
-                raise PrepError(f"{held.at.path}: holds two clips `{name}`. Which is meant? Take one of them out.")
-            if row in held.bad:
-                bad.append((name, held.bad[row]))
+                raise PrepError(f"{array.path}: holds two clips `{name}`. Which is meant? Take one of them out.")
+            if row in part.bad:
+                bad.append((name, part.bad[row]))
                 continue
-            span = (row, row + 1)
             sources[name] = Source(
-                name, held.at.path, held.member, held.at.row_size, held.stamp, label=label, rows=span
+                name, array.path, part.member, array.row_size, part.stamp, label=label, rows=(row, row + 1)
             )
-    return usable(Found(tuple(sources[name] for name in sorted(sources)), tuple(sorted(bad))))
+    return require_usable(FindResult(tuple(sources[name] for name in sorted(sources)), tuple(sorted(bad))))
 
 
-def usable(found: Found) -> Found:
-    """The same. Raises PrepError where clips are announced and every one is bad."""
-    if found.bad and not found.sources:
-        name, reason = found.bad[0]
-        raise PrepError(f"none of the {len(found.bad)} clips can be used. The first, {name}: {reason}")
-    return found
+def require_usable(result: FindResult) -> FindResult:
+    """`result`, unchanged. Raises PrepError if it lists clips and none of them is usable."""
+    if result.bad and not result.sources:
+        name, reason = result.bad[0]
+        raise PrepError(f"none of the {len(result.bad)} clips can be used. The first, {name}: {reason}")
+    return result
+
+
+def the_file(raw: Path, *patterns: str) -> Path | None:
+    """`raw` itself if it is a file, or the only file of a folder that matches a pattern. Raises PrepError for several.
+
+    Named pipes and devices are left out, so that nobody waits for them.
+    """
+    if not raw.is_dir():
+        return raw if raw.is_file() else None
+    return only_one(raw, sorted(path for pattern in patterns for path in raw.glob(pattern) if path.is_file()))
+
+
+def only_one(folder: Path, paths: Sequence[Path]) -> Path | None:
+    """The path, or None without any. Raises PrepError for several."""
+    if len(paths) > 1:
+        names = ", ".join(path.name for path in paths)
+        raise PrepError(f"{folder}: holds {names}. Name the file instead of the folder.")
+    return paths[0] if paths else None
 
 
 def load_row(source: Source) -> bytes:
     """One row of an array as the bytes of a .npy. Raises BadFile."""
-    return to_npy(read_rows(_located(source.path, source.member, source.stamp, os.getpid()), *source.rows)[0])
+    return to_npy(read_rows(_array_of(source.path, source.member, source.stamp, os.getpid()), *source.rows)[0])
 
 
 def numbered(prefix: str, count: int) -> list[str]:
-    """Names for clips that come without.
+    """Names for clips of a file without names.
 
     >>> numbered("train", 2)
     ['train-000001', 'train-000002']
@@ -84,17 +103,25 @@ def numbered(prefix: str, count: int) -> list[str]:
 
 
 def clean_name(name: Any, where: str) -> str:
-    """A clip's name without the ending of a file name. Raises PrepError where it is none."""
+    """The name of a clip without the suffix of a file. Raises PrepError for anything that cannot be a name.
+
+    Names are printed, and exports make files of them: neither control characters nor separators of folders are allowed.
+    """
     text = name.decode("latin-1") if isinstance(name, bytes) else name
-    if not isinstance(text, str) or not _NAME.fullmatch(text):
-        raise PrepError(f"{where}: `{str(text)[:60]!r}` is not the name of a clip. Fetch the file again.")
+    if (
+        not isinstance(text, str)
+        or not 1 <= len(text) <= LONGEST_NAME
+        or set(text) & {"/", "\\"}
+        or plain(text) != text
+    ):
+        raise PrepError(f"{where}: {brief(name)} is not the name of a clip. Fetch the file again.")
     for suffix in _SUFFIXES:
         text = text.removesuffix(suffix)
     return str(text)
 
 
-def row_of(source: Source, raw: bytes, axes: tuple[int, ...], what: str) -> NDArray[Any]:
-    """A row that `load_row` loaded, with one of these numbers of axes (`what` in words). Raises BadFile."""
+def parse_row(source: Source, raw: bytes, axes: tuple[int, ...], what: str) -> NDArray[Any]:
+    """The array that `load_row` loaded. Raises BadFile unless it has one of these numbers of axes, meaning `what`."""
     row = from_npy(raw, source.name)
     if row.ndim not in axes or row.dtype.kind not in "fiu":
         raise BadFile(f"{source.name}: is of shape {row.shape}, type {row.dtype}; it must be numbers, {what}.")
@@ -102,23 +129,23 @@ def row_of(source: Source, raw: bytes, axes: tuple[int, ...], what: str) -> NDAr
 
 
 def from_channels_first(source: Source, row: NDArray[Any], data: Dataset) -> NDArray[Any]:
-    """(C, T, V, M) to (T, M, V, C). Raises BadFile where V or C are not those of the layout."""
-    return _fitting(source, row.transpose(1, 3, 2, 0), data)
+    """(C, T, V, M) to (T, M, V, C). Raises BadFile if V or C differ from the layout."""
+    return _check_layout(source, row.transpose(1, 3, 2, 0), data)
 
 
 def from_flat(source: Source, row: NDArray[Any], data: Dataset) -> NDArray[Any]:
-    """(T, M * V * C) to (T, M, V, C). Raises BadFile where V * C of the layout does not divide the width."""
-    known = layout_of(data)
-    each = len(known.joints) * known.coordinates
-    if row.shape[1] == 0 or row.shape[1] % each:
-        raise BadFile(f"{source.name}: {row.shape[1]} numbers a frame; bodies of {known.name} have {each}.")
-    return _fitting(source, row.reshape(len(row), -1, len(known.joints), known.coordinates), data)
+    """(T, M * V * C) to (T, M, V, C). Raises BadFile if the width is no multiple of V * C of the layout."""
+    layout = layout_of(data)
+    body = len(layout.joints) * layout.coordinates
+    if row.shape[1] == 0 or row.shape[1] % body:
+        raise BadFile(f"{source.name}: {row.shape[1]} numbers a frame; bodies of {layout.name} have {body}.")
+    return _check_layout(source, row.reshape(len(row), -1, len(layout.joints), layout.coordinates), data)
 
 
-def single(joints: NDArray[Any]) -> NDArray[Any]:
+def drop_repeated_body(joints: NDArray[Any]) -> NDArray[Any]:
     """Joints (L, M, V, C) without a second body that repeats the first.
 
-    >>> single(np.ones((1, 2, 1, 1))).ravel().tolist()
+    >>> drop_repeated_body(np.ones((1, 2, 1, 1))).ravel().tolist()
     [1.0]
     """
     repeated = joints.shape[1] == 2 and np.array_equal(joints[:, 0], joints[:, 1], equal_nan=True)
@@ -128,50 +155,50 @@ def single(joints: NDArray[Any]) -> NDArray[Any]:
 def recording(source: Source, joints: NDArray[Any], data: Dataset, keep_length: bool = False) -> Recording:
     """Joints (L, M, V, C) to a Recording whose body ids are the slots; a body of zeros is absent.
 
-    Frames without anybody at the end are padding and left out, unless the length is known to be true. Raises BadFile
-    for numbers that are no coordinates, and for a name that contradicts the label.
+    Empty frames at the end are padding and left out, unless `keep_length`. Raises BadFile for numbers that cannot be
+    coordinates, and for a name that contradicts the label.
     """
     if (np.abs(joints.astype(np.float64)) > LARGEST).any():
         raise BadFile(f"{source.name}: holds a number above {LARGEST:g}, which is no coordinate. Fetch the file again.")
     joints = np.ascontiguousarray(joints, np.float32)
-    there: NDArray[np.bool_] = np.asarray(joints.any(axis=(2, 3)))
+    present: NDArray[np.bool_] = np.asarray(joints.any(axis=(2, 3)))
     if not keep_length:
-        shown = np.flatnonzero(there.any(axis=1))
-        length = shown[-1] + 1 if len(shown) else 0
-        joints, there = joints[:length], there[:length]
+        occupied = np.flatnonzero(present.any(axis=1))
+        length = occupied[-1] + 1 if len(occupied) else 0
+        joints, present = joints[:length], present[:length]
     return Recording(
         name=source.name,
         label=source.label,
-        bodies_per_frame=there.sum(axis=1).astype(np.int64),
-        body_id=np.nonzero(there)[1].astype(np.int64),
-        joints=joints[there],
-        **from_name(source, data),
+        bodies_per_frame=present.sum(axis=1).astype(np.int64),
+        body_id=np.nonzero(present)[1].astype(np.int64),
+        joints=joints[present],
+        **details_of(source, data),
     )
 
 
-def from_name(source: Source, data: Dataset) -> dict[str, Any]:
-    """Subject, camera, setup and repetition as far as the name says them. Raises BadFile for another action."""
+def details_of(source: Source, data: Dataset) -> dict[str, int]:
+    """Subject, camera, setup and repetition, where the name contains them. Raises BadFile if it has another action."""
     match = re.fullmatch(data.pattern, source.name)
-    said = match.groupdict() if match else {}
-    if data.labels == "name" and "action" in said and int(said["action"]) != data.actions[source.label]:
+    groups = match.groupdict() if match else {}
+    if data.labels == "name" and "action" in groups and int(groups["action"]) != data.actions[source.label]:
         label = f"label {source.label} is action {data.actions[source.label]}"
         raise BadFile(
-            f"{source.name}: {label}, the name says {said['action']}. Names and labels do not belong together."
+            f"{source.name}: {label}, the name says {groups['action']}. Names and labels do not belong together."
         )
-    wanted = ("subject", "camera", "setup", "repetition")
-    return {name: int(said[name]) for name in wanted if (said.get(name) or "").isdigit()}
+    details = ("subject", "camera", "setup", "repetition")
+    return {name: int(groups[name]) for name in details if (groups.get(name) or "").isdigit()}
 
 
-def _fitting(source: Source, joints: NDArray[Any], data: Dataset) -> NDArray[Any]:
-    known = layout_of(data)
+def _check_layout(source: Source, joints: NDArray[Any], data: Dataset) -> NDArray[Any]:
+    layout = layout_of(data)
     _, bodies, points, channels = joints.shape
-    if (points, channels) != (len(known.joints), known.coordinates) or not 1 <= bodies <= MOST_BODIES:
+    if (points, channels) != (len(layout.joints), layout.coordinates) or not 1 <= bodies <= MOST_BODIES:
         has = f"{bodies} bodies of {points} joints with {channels} numbers"
-        rule = f"{data.name} has {len(known.joints)} joints ({known.name}) with {known.coordinates}"
-        raise BadFile(f"{source.name}: {has}; {rule}. Is it another data set?")
+        rule = f"{data.name} has {len(layout.joints)} joints ({layout.name}) with {layout.coordinates}"
+        raise BadFile(f"{source.name}: {has}; {rule}. Is it another dataset?")
     return joints
 
 
 @lru_cache(maxsize=16)
-def _located(path: str, member: str, stamp: str, process: int) -> ArrayOnDisk:
+def _array_of(path: str, member: str, stamp: str, process: int) -> ArrayOnDisk:
     return open_stored(Path(path), member) if member else open_npy(Path(path))

@@ -1,4 +1,4 @@
-"""Labels beside an array of clips, as numbers or one-hot rows; what is wrong with single ones, in words."""
+"""Labels beside an array of clips, as class numbers or one-hot rows, and the reason for each unusable one."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from numpy.typing import NDArray
 
 from manifests.dataset import Dataset
 from prep.errors import PrepError
+from prep.untrusted.brief import brief
 
 Labels = tuple[NDArray[np.int64], dict[int, str]]
 
 
 def from_array(y: NDArray[Any], clips: int, data: Dataset, where: str) -> Labels:
-    """Labels (N,) of class numbers (N,) or (N, 1) from 0 on, or of one-hot rows (N, classes); and the unusable rows.
+    """Labels (N,) and the unusable rows, from class numbers (N,) or (N, 1), or from one-hot rows (N, classes).
 
-    Raises PrepError where N is not `clips`, and where the width is not the number of classes of the data set.
+    Raises PrepError if N is not `clips`, or if the width is not the number of classes of the dataset.
     """
     if y.dtype.kind not in "biuf" or y.ndim not in (1, 2) or len(y) != clips:
         raise PrepError(f"{where}: labels of shape {y.shape}, type {y.dtype} for {clips} clips. Fetch it again.")
@@ -26,7 +27,7 @@ def from_array(y: NDArray[Any], clips: int, data: Dataset, where: str) -> Labels
 
 
 def from_numbers(numbers: Any, clips: int, data: Dataset, where: str) -> Labels:
-    """Labels (N,) of a list of class numbers from 0 on, and the unusable rows. Raises PrepError for a wrong count."""
+    """Labels (N,) and the unusable rows, from a list of class numbers. Raises PrepError for a wrong count."""
     if not isinstance(numbers, list | tuple) or len(numbers) != clips:
         raise PrepError(f"{where}: there is not one label for each of the {clips} clips. Fetch it again.")
     labels, bad = np.full(clips, -1, np.int64), {}
@@ -34,14 +35,14 @@ def from_numbers(numbers: Any, clips: int, data: Dataset, where: str) -> Labels:
         if isinstance(number, int | float | np.number) and number in range(len(data.classes)):
             labels[row] = int(number)
         else:
-            bad[row] = f"label {str(number)[:40]} does not exist; {data.name} has 0 to {len(data.classes) - 1}"
+            bad[row] = f"label {brief(number)} does not exist; {data.name} has 0 to {len(data.classes) - 1}"
     return labels, bad
 
 
 def _from_one_hot(y: NDArray[Any], data: Dataset, where: str) -> Labels:
     if y.shape[1] != len(data.classes):
         rule = f"{y.shape[1]} classes, {data.name} has {len(data.classes)}"
-        raise PrepError(f"{where}: one-hot labels of {rule}. Name the data set that the file was made of.")
+        raise PrepError(f"{where}: one-hot labels of {rule}. Name the dataset from which the file was made.")
     ones, rest = (y == 1).sum(axis=1), ((y != 0) & (y != 1)).sum(axis=1)
     wrong = np.flatnonzero((ones != 1) | (rest > 0))
     bad = {

@@ -1,9 +1,8 @@
-"""2s-AGCN's folders, which Shift-GCN, MS-G3D and others read: one of xsub, xview, xset or kinetics.
+"""2s-AGCN's folders, which Shift-GCN, MS-G3D and others also read: one of xsub, xview, xset or kinetics.
 
-{train,val}_data_joint.npy (N, 3, 300, V, M) float32 and {train,val}_label.pkl (names, labels from 0 on). NTU's clips
-went through the recipe `agcn` with their 300 places filled by repetition, so all are 300 frames long and their true
-length is lost. Kinetics has x - 0.5, 0.5 - y and the score; y is turned back here, to y - 0.5, which is st-gcn's and
-points down the image, as in the raw file.
+{train,val}_data_joint.npy (N, 3, 300, V, M) float32 and {train,val}_label.pkl (names, labels from 0). The clips of NTU
+have the preprocessing `agcn` and are repeated up to 300 frames, so their true length is lost. Kinetics has x - 0.5,
+0.5 - y and the score; y is flipped back to y - 0.5, as in st-gcn: it points down the image, as in the raw file.
 """
 
 from __future__ import annotations
@@ -15,15 +14,11 @@ import numpy as np
 from manifests.dataset import Dataset
 from manifests.facts import layout_of
 from prep.clip import Recording, Source
-from prep.formats import Found, Request
+from prep.formats import FindRequest, FindResult, Format
 from prep.importers import _clips, _npy_pkl
 
-FILES = "{train,val}_data_joint.npy with {train,val}_label.pkl"
-PREPARED = True
-load = _clips.load_row
 
-
-def find(request: Request) -> Found:
+def find(request: FindRequest) -> FindResult:
     """Every row of every part. Raises PrepError."""
     return _npy_pkl.find(request, "_data_joint")
 
@@ -33,5 +28,14 @@ def read(source: Source, raw: bytes, data: Dataset) -> Recording:
     recording = _npy_pkl.read(source, raw, data)
     if layout_of(data).unit != "image":
         return recording
-    # Adding zero turns the -0 of a joint that was not seen into 0.
+    # Adding zero turns the -0 of an undetected joint into 0.
     return replace(recording, joints=recording.joints * np.array([1, -1, 1], np.float32) + np.float32(0))
+
+
+FORMAT = Format(
+    files="{train,val}_data_joint.npy with {train,val}_label.pkl",
+    find=find,
+    read=read,
+    load=_clips.load_row,
+    prepared=True,
+)

@@ -1,13 +1,12 @@
 """CTR-GCN's NTU60_{CS,CV}.npz and NTU120_{CSub,CSet}.npz, which InfoGCN, HD-GCN and many others read as well.
 
 x_train, x_test (N, 300, 150) float32: per frame 2 bodies x 25 joints x 3, in metres from the spine of the first frame,
-zeros after the last frame; y_train, y_test (N, classes) one-hot. Of a clip with one body NTU 60's files pad the second
-place with zeros and NTU 120's repeat the body there; a second body that equals the first in every number is left out.
+zeros after the last frame; y_train, y_test (N, classes) one-hot. For a clip with one body, the files of NTU 60 fill the
+second slot with zeros and those of NTU 120 repeat the body; a second body that is identical to the first is left out.
 
-The files hold no names. In the public code (data/ntu/seq_transformation.py, data/ntu120/seq_transformation.py) their
-order is: for each subject (camera, setup) of the part, ascending, its clips in the order of skes_available_name.txt,
-so with that list and the split every clip has its name again; counts and labels are checked. Otherwise names are
-train-000001 and so on.
+The files contain no names. In the public code (data/ntu/seq_transformation.py, data/ntu120/seq_transformation.py) clips
+are ordered by subject (camera, setup) of the part, and within one by skes_available_name.txt. With that list and the
+split, every clip gets its name back; counts and labels are checked. Otherwise names are train-000001 and so on.
 """
 
 from __future__ import annotations
@@ -20,59 +19,67 @@ from typing import Literal
 from manifests.dataset import Dataset
 from prep.clip import Recording, Source
 from prep.errors import BadFile, PrepError
-from prep.formats import Found, Request
+from prep.formats import FindRequest, FindResult, Format
 from prep.importers import _clips, _npz
-
-FILES = "NTU60_*.npz or NTU120_*.npz with x_train, y_train, x_test and y_test"
-PREPARED = True
-load = _clips.load_row
+from prep.untrusted.files import check_regular
 
 # The training subjects of NTU RGB+D 60 and 120 (Shahroudy et al., 2016; Liu et al., 2020).
 SUBJECTS_60 = (1, 2, 4, 5, 8, 9, 13, 14, 15, 16, 17, 18, 19, 25, 27, 28, 31, 34, 35, 38)
 SUBJECTS_120 = (45, 46, 47, 49, 50, *range(52, 60), 70, 74, 78, *range(80, 87), 89, *range(91, 96), 97, 98, 100, 103)
-_PARTS = (_npz.Part("x_train", "y_train", "train"), _npz.Part("x_test", "y_test", "test"))
+_PARTS = (_npz.ClipSet("x_train", "y_train", "train"), _npz.ClipSet("x_test", "y_test", "test"))
 
 
 @dataclass(frozen=True)
 class Options:
-    """`names` is the path of skes_available_name.txt, one clip a line; `split` says what the file is divided by."""
+    """`names` is the path of skes_available_name.txt, one clip per line; `split` is the split of the file."""
 
     names: str = ""
     split: Literal["", "xsub", "xview", "xset"] = ""
 
 
-def find(request: Request) -> Found:
-    """Every row of both parts. Raises PrepError where counts or labels contradict the list of names."""
+def find(request: FindRequest) -> FindResult:
+    """Every row of both parts. Raises PrepError if counts or labels contradict the list of names."""
     options: Options = request.options or Options()
     if not options.names and not options.split:
         return _npz.find(request, _PARTS)
     if not (options.names and options.split):
         raise PrepError("names and split belong together: --option names=LIST --option split=xsub, xview or xset.")
     divided = divide(_listed(Path(options.names), request.data), options.split, request.data)
-    found = _npz.find(request, _PARTS, lambda prefix, count: _names(divided[prefix], prefix, count, options.names))
-    for source in found.sources:
+    result = _npz.find(request, _PARTS, lambda prefix, count: _names(divided[prefix], prefix, count, options.names))
+    for source in result.sources:
         _check_label(source, request.data, options.names)
-    return found
+    return result
 
 
 def read(source: Source, raw: bytes, data: Dataset) -> Recording:
     """One row without padding and without the repeated body. Raises BadFile for another shape."""
-    row = _clips.row_of(source, raw, (2,), "frames x (bodies * joints * 3)")
-    return _clips.recording(source, _clips.single(_clips.from_flat(source, row, data)), data)
+    row = _clips.parse_row(source, raw, (2,), "frames x (bodies * joints * 3)")
+    return _clips.recording(source, _clips.drop_repeated_body(_clips.from_flat(source, row, data)), data)
+
+
+FORMAT = Format(
+    files="NTU60_*.npz or NTU120_*.npz with x_train, y_train, x_test and y_test",
+    find=find,
+    read=read,
+    load=_clips.load_row,
+    options=Options,
+    prepared=True,
+)
 
 
 def divide(names: list[str], split: str, data: Dataset) -> dict[str, list[str]]:
-    """Names by part, train and test, each in the order of the public code. Raises PrepError for a name of another kind.
+    """The names of each part, train and test, in the order of the public code: by subject, camera or setup.
 
-    By setup and by camera, too, each value in turn with its clips in the order of the list; odd setups and camera 1
-    are the test part.
+    Odd setups and camera 1 are the test part. Raises PrepError for a name without that number.
     """
     group = {"xsub": "subject", "xview": "camera", "xset": "setup"}[split]
     by_value: dict[int, list[str]] = {}
     for name in names:
         match = re.fullmatch(data.pattern, name)
         if match is None or group not in match.groupdict():
-            raise PrepError(f"{name}: the name has no {group} as {data.name} writes them, so {split} cannot be told.")
+            raise PrepError(
+                f"{name}: the name has no {group} as {data.name} writes them, so {split} cannot be applied."
+            )
         by_value.setdefault(int(match[group]), []).append(name)
     parts: dict[str, list[str]] = {"train": [], "test": []}
     for value in sorted(by_value):
@@ -88,6 +95,7 @@ def _trains(split: str, value: int) -> bool:
 
 def _listed(path: Path, data: Dataset) -> list[str]:
     try:
+        check_regular(path)
         lines = path.read_text(encoding="ascii").split()
     except (OSError, UnicodeDecodeError) as error:
         raise PrepError(f"{path}: cannot be read as a list of names ({error}).") from error
@@ -103,6 +111,6 @@ def _names(names: list[str], prefix: str, count: int, path: str) -> list[str]:
 
 def _check_label(source: Source, data: Dataset, path: str) -> None:
     try:
-        _clips.from_name(source, data)
+        _clips.details_of(source, data)
     except BadFile as error:
         raise PrepError(f"{error} {path} is not the list, or the split not the one, of this file.") from error

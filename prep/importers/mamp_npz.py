@@ -1,8 +1,8 @@
-"""PKU-MMD as skeleton pre-training papers pack it: one .npz of cut clips.
+"""PKU-MMD in the files of skeleton pre-training papers: one .npz of trimmed clips.
 
-MAMP and CMD: PKUv1_{XSub,XView}.npz with x_train, x_test (N, 300, 150), labels one-hot; slices of the raw recording cut
-after 300 frames, nothing moved. STAR: pkuv1_{xsub,xview}.npz with x (N, 3, 64, 25, 2) and y (N, 1), clips moved,
-turned and resized to 64 frames. Neither holds names. Read as well is what `fsprep export --format npz` writes: x
+MAMP and CMD: PKUv1_{XSub,XView}.npz with x_train, x_test (N, 300, 150), labels one-hot; slices of the raw recording,
+cut after 300 frames, not centred. STAR: pkuv1_{xsub,xview}.npz with x (N, 3, 64, 25, 2) and y (N, 1), clips centred,
+rotated and resampled to 64 frames. Neither has names. The files of `fsprep export --format npz` are read as well: x
 (N, T, M * V * C), y one-hot, names and the true lengths, `frames`.
 """
 
@@ -10,26 +10,32 @@ from __future__ import annotations
 
 from manifests.dataset import Dataset
 from prep.clip import Recording, Source
-from prep.formats import Found, Request
+from prep.formats import FindRequest, FindResult, Format
 from prep.importers import _clips, _npz
 
-FILES = "PKUv1_*.npz with x_train and y_train, or an .npz with x and y"
-PREPARED = True
-load = _clips.load_row
 _PARTS = (
-    _npz.Part("x_train", "y_train", "train"),
-    _npz.Part("x_test", "y_test", "test"),
-    _npz.Part("x", "y", "clip", "names"),
+    _npz.ClipSet("x_train", "y_train", "train"),
+    _npz.ClipSet("x_test", "y_test", "test"),
+    _npz.ClipSet("x", "y", "clip", "names"),
 )
 
 
-def find(request: Request) -> Found:
+def find(request: FindRequest) -> FindResult:
     """Every row of every part. Raises PrepError."""
     return _npz.find(request, _PARTS)
 
 
 def read(source: Source, raw: bytes, data: Dataset) -> Recording:
     """One row without padding. Raises BadFile for another shape."""
-    row = _clips.row_of(source, raw, (2, 4), "frames x (bodies * joints * 3) or 3 x frames x joints x bodies")
+    row = _clips.parse_row(source, raw, (2, 4), "frames x (bodies * joints * 3) or 3 x frames x joints x bodies")
     joints = _clips.from_flat(source, row, data) if row.ndim == 2 else _clips.from_channels_first(source, row, data)
     return _clips.recording(source, joints, data)
+
+
+FORMAT = Format(
+    files="PKUv1_*.npz with x_train and y_train, or an .npz with x and y",
+    find=find,
+    read=read,
+    load=_clips.load_row,
+    prepared=True,
+)

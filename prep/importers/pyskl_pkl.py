@@ -1,24 +1,24 @@
 """The pickles of pyskl and mmaction2: ntu60_3danno.pkl, ntu120_3danno.pkl, ntu60_hrnet.pkl, ntu60_2d.pkl and the like.
 
-A dictionary {split, annotations}, or the list of annotations alone; an annotation is a dictionary with frame_dir (the
-clip's name), label from 0 on, total_frames and
+A dictionary {split, annotations}, or only the list of annotations; an annotation is a dictionary with frame_dir (the
+name of the clip), label (from 0), total_frames and
 
     3D    keypoint (M, T, 25, 3) float16 or float32, metres; float16 is 1 to 2 mm off at 3 m
-    2D    keypoint (M, T, 17, 2) in pixels, keypoint_score (M, T, 17), img_shape (height, width); read into the data
-          sets with the layout coco17 (ntu60_2d, ntu120_2d): x / width, y / height, score
+    2D    keypoint (M, T, 17, 2) in pixels, keypoint_score (M, T, 17), img_shape (height, width); for the datasets with
+          the layout coco17 (ntu60_2d, ntu120_2d): x / width, y / height, score
 
-Entries that are None are counted in the store's notes. K400's files, whose key points lie in files of their own, are
-not read.
+Entries that are None are counted in the notes of the store. The files for Kinetics-400, which keep their keypoints in
+other files, are not supported.
 
-A pickle can only be read whole: that happens once, in one to three times the file's size of memory; its key points
-are then laid end to end in the scratch folder, and a build that was stopped begins there.
+A pickle must be read as a whole. This happens once and takes one to three times the size of the file in memory; the
+keypoints of all clips are then concatenated in the scratch folder, where a build that was stopped continues.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -29,35 +29,39 @@ from numpy.typing import NDArray
 
 from manifests.dataset import Dataset
 from manifests.facts import layout_of
+from manifests.text import plain
 from prep.clip import Recording, Source
 from prep.errors import BadFile, PrepError
-from prep.formats import Found, Request
+from prep.files import atomic_write
+from prep.formats import FindRequest, FindResult, Format
 from prep.importers import _clips
 from prep.untrusted import pickles
 from prep.untrusted.arrays import from_npy, open_npy, read_rows, stamp, to_npy
+from prep.untrusted.brief import brief
 
-FILES = "one .pkl of annotations with frame_dir, label and keypoint"
-PREPARED = True
+JOINTS, INDEX = "joints.npy", "index.json"
+LARGEST_SIDE = 100_000
+Remarks = list[tuple[str, str]]
 
 
-def find(request: Request) -> Found:
-    """Every annotation that can be used. Raises PrepError for two of one name, UnsafePickle where code is asked for."""
-    path = _the_file(request.raw)
+def find(request: FindRequest) -> FindResult:
+    """Every usable annotation. Raises PrepError if two have the same name, UnsafePickle if the pickle has code."""
+    path = _clips.the_file(request.raw, "*.pkl")
     if path is None:
-        return Found(())
+        return FindResult(())
     if request.scratch is None:
         raise PrepError(f"{path}: a pickle has to be unpacked, and there is no folder for that.")
     data, layout = request.data, layout_of(request.data).name
     folder = request.scratch / f"{stamp(path)}-{layout}-{len(data.classes)}"
-    if not (folder / "index.json").exists():
-        _spool(path, folder, data)
-    index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
-    joints = open_npy(folder / "joints.npy")
+    if not (folder / INDEX).exists():
+        _unpack(path, folder, data)
+    index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+    joints = open_npy(folder / JOINTS)
     sources = [
         Source(name, joints.path, "", (stop - start) * joints.row_size, stamp(path), label, (start, stop))
         for name, label, start, stop in index["clips"]
     ]
-    return _clips.usable(Found(tuple(sources), _pairs(index["bad"]), _pairs(index["notes"])))
+    return _clips.require_usable(FindResult(tuple(sources), _pairs(index["bad"]), _pairs(index["notes"])))
 
 
 def load(source: Source) -> bytes:
@@ -69,8 +73,13 @@ def load(source: Source) -> bytes:
 
 
 def read(source: Source, raw: bytes, data: Dataset) -> Recording:
-    """One clip as it was unpacked; every frame is kept. Raises BadFile."""
+    """One unpacked clip with all its frames. Raises BadFile."""
     return _clips.recording(source, from_npy(raw, source.name), data, keep_length=True)
+
+
+FORMAT = Format(
+    files="one .pkl of annotations with frame_dir, label and keypoint", find=find, read=read, load=load, prepared=True
+)
 
 
 @dataclass(frozen=True)
@@ -80,95 +89,90 @@ class _Clip:
     joints: NDArray[Any]
 
 
-def _spool(path: Path, folder: Path, data: Dataset) -> None:
-    """Key points end to end in joints.npy, (frames, M, V, C), where they lie in index.json, which is written last."""
+def _unpack(path: Path, folder: Path, data: Dataset) -> None:
+    """Write all keypoints to joints.npy, (frames, M, V, C), and then the rows of each clip to index.json."""
     clips, bad, notes = _clips_of(pickles.load(path), data, str(path))
     clips.sort(key=lambda clip: clip.name)
-    for one, other in pairwise(clips):
-        if one.name == other.name:
-            raise PrepError(f"{path}: holds two clips `{one.name}`. Which is meant? Take one of them out.")
+    for clip, following in pairwise(clips):
+        if clip.name == following.name:
+            raise PrepError(f"{path}: holds two clips `{clip.name}`. Which is meant? Take one of them out.")
+    layout = layout_of(data)
+    bodies = max((len(clip.joints) for clip in clips), default=1)
+    frames = sum(clip.joints.shape[1] for clip in clips)
+    dtype = np.result_type(np.float16, *{clip.joints.dtype for clip in clips})
+    shape = (frames, bodies, len(layout.joints), layout.coordinates)
+    index, start = [], 0
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    known = layout_of(data)
-    bodies = max((clip.joints.shape[0] for clip in clips), default=1)
-    frames = sum(clip.joints.shape[1] for clip in clips)
-    kind = np.result_type(np.float16, *{clip.joints.dtype for clip in clips})
-    shape = (frames, bodies, len(known.joints), known.coordinates)
-    index, start = [], 0
-    with (folder / "joints.npy").open("wb") as file:
-        np.lib.format.write_array_header_1_0(file, {"descr": kind.str, "fortran_order": False, "shape": shape})
+    with (folder / JOINTS).open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": dtype.str, "fortran_order": False, "shape": shape})
         for clip in clips:
-            filled = np.zeros((clip.joints.shape[1], *shape[1:]), kind)
-            filled[:, : len(clip.joints)] = clip.joints.swapaxes(0, 1)
-            file.write(filled.tobytes())
-            index.append((clip.name, clip.label, start, start + len(filled)))
-            start += len(filled)
-    text = json.dumps({"clips": index, "bad": sorted(bad), "notes": notes})
-    (folder / "index.json.writing").write_text(text, encoding="utf-8")
-    (folder / "index.json.writing").replace(folder / "index.json")
+            rows = np.zeros((clip.joints.shape[1], *shape[1:]), dtype)
+            rows[:, : len(clip.joints)] = clip.joints.swapaxes(0, 1)
+            file.write(rows.tobytes())
+            index.append((clip.name, clip.label, start, start + len(rows)))
+            start += len(rows)
+    atomic_write(folder / INDEX, json.dumps({"clips": index, "bad": sorted(bad), "notes": notes}))
 
 
-def _clips_of(held: Any, data: Dataset, where: str) -> tuple[list[_Clip], list[tuple[str, str]], list[tuple[str, str]]]:
-    """The annotations that can be used, (name, reason) of the others, and a note on those that are None."""
-    annotations = held.get("annotations") if isinstance(held, dict) else held
+def _clips_of(
+    value: Any, data: Dataset, where: str
+) -> tuple[list[_Clip], list[tuple[str, str]], list[tuple[str, str]]]:
+    """The usable annotations, (name, reason) for each unusable one, and a note on those that are None."""
+    annotations = value.get("annotations") if isinstance(value, dict) else value
     if not isinstance(annotations, list):
         raise PrepError(f"{where}: holds no list of annotations. Is it a file of pyskl or mmaction2?")
-    clips, bad, blank = [], [], 0
+    clips, bad, missing = [], [], 0
     for number, annotation in enumerate(annotations):
         if annotation is None:
-            blank += 1
+            missing += 1
             continue
         try:
             clips.append(_clip(annotation, data))
-        except BadFile as error:
+        except PrepError as error:
             bad.append((_name(annotation, number), str(error)))
-    return clips, bad, [(Path(where).name, f"{blank} annotations are None")] if blank else []
+    return clips, bad, [(Path(where).name, f"{missing} annotations are None")] if missing else []
 
 
 def _clip(annotation: Any, data: Dataset) -> _Clip:
     if not isinstance(annotation, dict) or not {"frame_dir", "label", "keypoint"} <= annotation.keys():
         raise BadFile("has not frame_dir, label and keypoint.")
+    name = _clips.clean_name(annotation["frame_dir"], "frame_dir")
     label, points = annotation["label"], annotation["keypoint"]
     if not isinstance(label, int | np.integer) or label not in range(len(data.classes)):
-        raise BadFile(f"label {str(label)[:40]} does not exist; {data.name} has 0 to {len(data.classes) - 1}.")
+        raise BadFile(f"label {brief(label)} does not exist; {data.name} has 0 to {len(data.classes) - 1}.")
     if not isinstance(points, np.ndarray) or points.ndim != 4 or points.dtype.kind != "f":
         raise BadFile("its keypoint is no array (bodies, frames, joints, 2 or 3) of numbers.")
     total = annotation.get("total_frames", points.shape[1])
-    if total != points.shape[1]:
-        raise BadFile(f"total_frames is {str(total)[:40]}, its keypoint has {points.shape[1]} frames.")
-    known = layout_of(data)
+    if not isinstance(total, int | np.integer) or total != points.shape[1]:
+        raise BadFile(f"total_frames is {brief(total)}, its keypoint has {points.shape[1]} frames.")
+    layout = layout_of(data)
     joints = _in_image(annotation, points) if points.shape[3] == 2 else points
-    if joints.shape[2:] != (len(known.joints), known.coordinates) or not 1 <= len(joints) <= _clips.MOST_BODIES:
-        rule = f"{data.name} has {len(known.joints)} joints ({known.name}) of {known.coordinates} numbers"
-        raise BadFile(f"its keypoint has shape {points.shape}; {rule}. Another data set, or a 2D file for its 3D one?")
-    return _Clip(_clips.clean_name(annotation["frame_dir"], "frame_dir"), int(label), joints)
+    if joints.shape[2:] != (len(layout.joints), layout.coordinates) or not 1 <= len(joints) <= _clips.MOST_BODIES:
+        rule = f"{data.name} has {len(layout.joints)} joints ({layout.name}) of {layout.coordinates} numbers"
+        raise BadFile(f"its keypoint has shape {points.shape}; {rule}. Another dataset, or a 2D file for its 3D one?")
+    return _Clip(name, int(label), joints)
 
 
 def _in_image(annotation: Mapping[str, Any], points: NDArray[Any]) -> NDArray[np.float32]:
-    """Pixels and scores to (M, T, V, 3): parts of the image's width and height, and the score."""
+    """Pixels and scores to (M, T, V, 3): fractions of the width and height of the image, and the score."""
     score, size = annotation.get("keypoint_score"), annotation.get("img_shape")
     if not isinstance(score, np.ndarray) or score.shape != points.shape[:3] or score.dtype.kind != "f":
-        raise BadFile("has no keypoint_score for every key point.")
-    if not isinstance(size, tuple | list) or len(size) != 2 or not all(type(n) is int and n > 0 for n in size):
-        raise BadFile("has no img_shape (height, width).")
-    height, width = size
+        raise BadFile("has no keypoint_score for every keypoint.")
+    sides = size if isinstance(size, tuple | list) and len(size) == 2 else []
+    if not sides or not all(type(side) is int and 0 < side <= LARGEST_SIDE for side in sides):
+        raise BadFile(f"has no img_shape (height, width) in pixels, 1 to {LARGEST_SIDE}.")
+    if any((np.abs(numbers.astype(np.float64)) > _clips.LARGEST).any() for numbers in (points, score)):
+        raise BadFile(f"holds a number above {_clips.LARGEST:g}, which is no coordinate.")
+    height, width = sides
     scaled = points.astype(np.float32) / np.array([width, height], np.float32)
     return np.concatenate([scaled, score[..., None].astype(np.float32)], axis=3)
 
 
 def _name(annotation: Any, number: int) -> str:
+    """The name of an unusable annotation, for a report."""
     name = annotation.get("frame_dir") if isinstance(annotation, dict) else None
-    return name[:200] if isinstance(name, str) else f"annotation {number}"
-
-
-def _the_file(raw: Path) -> Path | None:
-    if raw.is_file():
-        return raw
-    held: Iterator[Path] = raw.glob("*.pkl")
-    paths = sorted(held)
-    if len(paths) > 1:
-        raise PrepError(f"{raw}: holds {', '.join(path.name for path in paths)}. Name the file instead of the folder.")
-    return paths[0] if paths else None
+    return plain(name[: _clips.LONGEST_NAME]) if isinstance(name, str) and name else f"annotation {number}"
 
 
 def _pairs(value: Any) -> tuple[tuple[str, str], ...]:

@@ -26,10 +26,9 @@ from numpy.typing import NDArray
 from manifests.dataset import Dataset
 from prep.clip import Recording, Source
 from prep.errors import BadFile
-from prep.formats import Found, Request
+from prep.formats import FindRequest, FindResult, Format
 from prep.untrusted.files import find_sources, load_bytes
 
-FILES = "kinetics_train/<id>.json or kinetics_val/<id>.json"
 LABEL_FILES = ("kinetics_train_label", "kinetics_val_label")
 JOINTS = 18
 # Real files have at most 300 frames, 11 people in one and 1 MB. Far more is an error or an attack.
@@ -41,7 +40,7 @@ LARGEST = 10.0
 Shown = tuple[NDArray[np.int64], NDArray[np.float32]]
 
 
-def find(request: Request) -> Found:
+def find(request: FindRequest) -> FindResult:
     """Every `.json` file below the folder that is no label file, in folders and zips, with what the label files say.
 
     Bad are clips to which the label files give no class that exists, or two, and a label file that cannot be read (its
@@ -50,7 +49,7 @@ def find(request: Request) -> Found:
     files = find_sources(request.raw, ".json")
     clips = [file for file in files if file.name not in LABEL_FILES]
     if not clips:
-        return Found(())
+        return FindResult(())
     label_files = [file for file in files if file.name in LABEL_FILES]
     labels, bad, notes = _labels(label_files, {clip.name for clip in clips}, request.data)
     refused = {name for name, _ in bad}
@@ -59,7 +58,7 @@ def find(request: Request) -> Found:
         for clip in clips
         if clip.name not in refused and (label := labels.get(clip.name, -1)) is not None
     ]
-    return Found(tuple(sources), tuple(bad), tuple(notes))
+    return FindResult(tuple(sources), tuple(bad), tuple(notes))
 
 
 def read(source: Source, data: bytes, facts: Dataset) -> Recording:
@@ -82,6 +81,9 @@ def read(source: Source, data: bytes, facts: Dataset) -> Recording:
     return Recording(
         name=source.name, label=label, bodies_per_frame=people, body_id=link(people, joints), joints=joints
     )
+
+
+FORMAT = Format(files="kinetics_train/<id>.json or kinetics_val/<id>.json", find=find, read=read)
 
 
 def _as_released(data: bytes) -> tuple[dict[str, Any], Shown] | None:

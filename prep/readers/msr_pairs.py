@@ -26,11 +26,10 @@ from numpy.typing import NDArray
 from manifests.dataset import Dataset
 from prep.clip import Recording, Source
 from prep.errors import BadFile, PrepError
-from prep.formats import Found, Request
+from prep.formats import FindRequest, FindResult, Format
 from prep.preprocessing.joints_box import sides_of
 from prep.untrusted.files import load_head, location, walk
 
-FILES = "aAA_sSS_eEE.txt or aAA_sSS_eEE_skeleton.txt"
 JOINTS = 20
 MARKED, COUNTED, BARE = "marked", "counted", "bare"
 MOST_FRAMES, MOST_BODIES = 100_000, 64
@@ -62,7 +61,7 @@ class _Text:
     line: NDArray[np.int64]
 
 
-def find(request: Request) -> Found:
+def find(request: FindRequest) -> FindResult:
     """Every text file with the name of a clip, in folders and zips; of each the first lines are looked at.
 
     Bad are files that cannot be opened, and those in another layout than most. Raises PrepError for two of one clip.
@@ -90,7 +89,7 @@ def find(request: Request) -> Found:
             rule = f"is in the layout `{layout}`, {usual[0][1]} others are in `{usual[0][0]}`"
             bad.append((name, f"{location(sources[name])}: {rule}. One folder holds one: move it away."))
     unusable = {name for name, _ in bad}
-    return Found(tuple(sources[name] for name in sorted(sources) if name not in unusable), tuple(bad))
+    return FindResult(tuple(sources[name] for name in sorted(sources) if name not in unusable), tuple(bad))
 
 
 def sniff(head: bytes) -> str:
@@ -132,6 +131,9 @@ def read(source: Source, data: bytes, facts: Dataset) -> Recording:
         repetition=int(match["repetition"]),
         picture=None if picture is None else picture[shown],
     )
+
+
+FORMAT = Format(files="aAA_sSS_eEE.txt or aAA_sSS_eEE_skeleton.txt", find=find, read=read, options=Options)
 
 
 def _text(source: Source, data: bytes) -> _Text:

@@ -15,15 +15,13 @@ import numpy as np
 from manifests.dataset import Dataset
 from prep.clip import Recording, Source
 from prep.errors import BadFile
-from prep.formats import Found, Request
+from prep.formats import FindRequest, FindResult, Format
 from prep.untrusted.files import find_sources
 
-FILES = "SsssCcccPpppRrrrAaaa.skeleton"
 
-
-def find(request: Request) -> Found:
+def find(request: FindRequest) -> FindResult:
     """Every `.skeleton` file below the folder, in folders and zips. Raises PrepError for two of one name."""
-    return Found(tuple(find_sources(request.raw, ".skeleton")))
+    return FindResult(tuple(find_sources(request.raw, ".skeleton")))
 
 
 def read(source: Source, data: bytes, facts: Dataset) -> Recording:
@@ -59,6 +57,9 @@ def read(source: Source, data: bytes, facts: Dataset) -> Recording:
         repetition=int(match["repetition"]),
         picture=picture[:bodies].copy(),
     )
+
+
+FORMAT = Format(files="SsssCcccPpppRrrrAaaa.skeleton", find=find, read=read)
 
 
 def _complaint(code: int, data: bytes, place: int, frame: int) -> str:

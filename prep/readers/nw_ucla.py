@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from manifests.dataset import Dataset
 from prep.clip import Recording, Source
 from prep.errors import BadFile
-from prep.formats import Found, Request
+from prep.formats import FindRequest, FindResult, Format
 from prep.readers._nested import NotNumbers, Ragged, nested, numbers
 from prep.untrusted.files import find_sources
 
@@ -25,12 +25,9 @@ JOINTS = 20
 LARGEST = 1e12
 
 
-FILES = "aAA_sSS_eEE_vVV.json"
-
-
-def find(request: Request) -> Found:
+def find(request: FindRequest) -> FindResult:
     """Every `.json` file below the folder, in folders and zips. Raises PrepError for two of one name."""
-    return Found(tuple(find_sources(request.raw, ".json")))
+    return FindResult(tuple(find_sources(request.raw, ".json")))
 
 
 def read(source: Source, data: bytes, facts: Dataset) -> Recording:
@@ -59,6 +56,9 @@ def read(source: Source, data: bytes, facts: Dataset) -> Recording:
         camera=int(match["camera"]),
         repetition=int(match["repetition"]),
     )
+
+
+FORMAT = Format(files="aAA_sSS_eEE_vVV.json", find=find, read=read)
 
 
 def _parse(source: Source, data: bytes) -> dict[str, Any]:

@@ -24,10 +24,9 @@ import numpy as np
 from manifests.dataset import Dataset
 from prep.clip import Recording, Source
 from prep.errors import BadFile, PrepError
-from prep.formats import Found, Request
+from prep.formats import FindRequest, FindResult, Format
 from prep.untrusted.files import load_bytes, location, walk
 
-FILES = "view_V/aAA_sSS_eEE/frame_N_tc_TIME_skeletons.txt"
 JOINTS, NUMBERS = 20, 4
 LIST = "fileList"
 EMPTY = 2  # bytes; a line end, perhaps
@@ -55,7 +54,7 @@ class _Folder:
         return hashlib.sha256("\n".join(told).encode()).hexdigest()[:32]
 
 
-def find(request: Request) -> Found:
+def find(request: FindRequest) -> FindResult:
     """Every folder of frames, in folders and zips; lists are read, frames are not.
 
     Bad are folders without a frame that could be used, and lists that cannot be read. Raises PrepError for two folders
@@ -78,7 +77,7 @@ def find(request: Request) -> Found:
         other = sources.setdefault(name, source)
         if other is not source:
             raise PrepError(f"{location(other)} and {location(source)} hold the same clip. Move one of them away.")
-    return Found(tuple(sources[name] for name in sorted(sources)), tuple(bad), tuple(notes))
+    return FindResult(tuple(sources[name] for name in sorted(sources)), tuple(bad), tuple(notes))
 
 
 def load(source: Source) -> bytes:
@@ -126,6 +125,9 @@ def read(source: Source, data: bytes, facts: Dataset) -> Recording:
     )
 
 
+FORMAT = Format(files="view_V/aAA_sSS_eEE/frame_N_tc_TIME_skeletons.txt", find=find, read=read, load=load)
+
+
 def _person(frame: bytes, where: str) -> list[bytes]:
     """The 20 lines of the first person of a frame, or none. Raises BadFile."""
     lines = frame.rstrip().split(b"\n")
@@ -171,7 +173,9 @@ def _in_order(folder: _Folder) -> tuple[list[Source], str]:
         raise BadFile(f"{large[0]}: is larger than a frame can be, {MOST_FRAME} bytes. Fetch it again.")
     if not there:
         first = next(iter(folder.frames.values()))
-        raise BadFile(f"{location(first)}: this frame and all beside it are empty or not in {LIST}.txt. Fetch them again.")
+        raise BadFile(
+            f"{location(first)}: this frame and all beside it are empty or not in {LIST}.txt. Fetch them again."
+        )
     remarks = [] if folder.listed else [f"no {LIST}.txt, so frames come in the order of their numbers"]
     if lacking := len(wanted) - len(there):
         remarks.append(f"{lacking} of {len(wanted)} frames are empty or not there")

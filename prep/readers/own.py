@@ -26,14 +26,12 @@ from manifests.facts import layout_of
 from manifests.strict import hint
 from prep.clip import Recording, Source
 from prep.errors import BadFile, PrepError
-from prep.formats import Found, Request
+from prep.formats import FindRequest, FindResult, Format
 from prep.readers._nested import NotNumbers, Ragged, nested, numbers
 from prep.untrusted.arrays import from_npy
 from prep.untrusted.files import LARGEST as MOST_BYTES
 from prep.untrusted.files import find_sources, location
 
-FILES = ".npy, .npz or .json files, one per clip"
-SLOTS = True
 SUFFIXES = (".npy", ".npz", ".json")
 KEY = "joints"
 # A larger coordinate could not be squared and summed in float32.
@@ -47,7 +45,7 @@ class _Unlabelled(Exception):
     """No label can be told of a clip."""
 
 
-def find(request: Request) -> Found:
+def find(request: FindRequest) -> FindResult:
     """Every clip in the folder that the manifest names, with its label; `request.raw` is the manifest.
 
     Clips whose class cannot be told, and rows of a label table without a clip, are bad. Raises PrepError where there
@@ -60,7 +58,7 @@ def find(request: Request) -> Found:
         raise PrepError(f"{own.folder}: there is no such folder. Correct `folder` in {request.raw}.")
     found, lost = _in_folders(own) if own.by_folder else (find_sources(own.folder, SUFFIXES), [])
     if not found and not lost:
-        raise PrepError(f"{own.folder}: holds no {FILES}. Correct `folder` in {request.raw}.")
+        raise PrepError(f"{own.folder}: holds no {FORMAT.files}. Correct `folder` in {request.raw}.")
     words = _table(own.table) if own.table else {}
     sources, bad = [], list(lost)
     for source in found:
@@ -70,7 +68,7 @@ def find(request: Request) -> Found:
             bad.append((source.name, f"{location(source)}: {error}"))
     there = {source.name for source in found}
     bad += [(name, f"{own.table}: names it, and there is no such clip.") for name in words if name not in there]
-    return Found(tuple(sorted(sources, key=lambda source: source.name)), tuple(sorted(bad)))
+    return FindResult(tuple(sorted(sources, key=lambda source: source.name)), tuple(sorted(bad)))
 
 
 def _in_folders(own: CustomDataset) -> tuple[list[Source], list[tuple[str, str]]]:
@@ -152,6 +150,9 @@ def read(source: Source, data: bytes, facts: Dataset) -> Recording:
         setup=_number(source, match, "setup"),
         repetition=_number(source, match, "repetition"),
     )
+
+
+FORMAT = Format(files=".npy, .npz or .json files, one per clip", find=find, read=read, slots=True)
 
 
 def _array(source: Source, data: bytes) -> NDArray[Any]:

@@ -29,10 +29,9 @@ from numpy.typing import NDArray
 from manifests.dataset import Dataset
 from prep.clip import Recording, Source
 from prep.errors import BadFile, PrepError
-from prep.formats import Found, Request
+from prep.formats import FindRequest, FindResult, Format
 from prep.untrusted.files import load_bytes, load_head, location, walk
 
-FILES = "skeletons and labels XXXX-V.txt or AaaNnn-V.txt"
 CAMERAS = {"L": 1, "M": 2, "R": 3}
 BODIES, JOINTS = 2, 25
 NUMBERS = BODIES * JOINTS * 3
@@ -62,7 +61,7 @@ class _Instance:
     remark: str = ""
 
 
-def find(request: Request) -> Found:
+def find(request: FindRequest) -> FindResult:
     """Every line of every label file that has a skeleton file, in folders and zips; skeleton files are not read.
 
     Bad are lines that cannot be meant (not four integers, no such action, reversed), label files without a skeleton
@@ -84,7 +83,7 @@ def find(request: Request) -> Found:
         bad += wrong
         notes += [(each.name, each.remark) for each in instances if each.remark] + list(_shared_frames(instances))
         sources += [_clip(skeletons[name], each) for each in instances]
-    return Found(tuple(sorted(sources, key=lambda source: source.name)), tuple(bad), tuple(notes))
+    return FindResult(tuple(sorted(sources, key=lambda source: source.name)), tuple(bad), tuple(notes))
 
 
 def load(source: Source) -> bytes:
@@ -129,7 +128,12 @@ def read(source: Source, data: bytes, facts: Dataset) -> Recording:
     )
 
 
-def _sorted_out(request: Request) -> tuple[dict[str, Source], dict[str, Source], list[tuple[str, str]]]:
+FORMAT = Format(
+    files="skeletons and labels XXXX-V.txt or AaaNnn-V.txt", find=find, read=read, load=load, options=Options
+)
+
+
+def _sorted_out(request: FindRequest) -> tuple[dict[str, Source], dict[str, Source], list[tuple[str, str]]]:
     """(skeleton files, label files) by name, of all files named like a recording, and those that are neither."""
     kinds: dict[str, dict[str, Source]] = {"skeleton": {}, "label": {}}
     bad = []

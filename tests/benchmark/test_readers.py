@@ -28,7 +28,7 @@ from helpers.shared import SHARED
 from manifests.custom import read_custom
 from manifests.dataset import Dataset
 from manifests.facts import dataset
-from prep.formats import Request, format_named
+from prep.formats import FindRequest, format_named
 
 NTU60, NTU120, KINETICS, PKU, NW_UCLA, MSR = 56_880, 114_480, 246_534 + 19_906, 21_545, 1_484, 353
 TURNS, SECONDS = 3, 1.0
@@ -195,7 +195,7 @@ def test_throughput(name: str, tmp_path: Path, record_property: pytest.RecordPro
     (tmp_path / "raw").mkdir()
     raw, is_real = case.write(tmp_path / "raw")
     data: Dataset = dataset(case.data) if case.data else read_custom(raw).data
-    found = held.find(Request(raw, data, held.options({}), tmp_path / "scratch"))
+    found = held.find(FindRequest(raw, data, held.parse_options({}), tmp_path / "scratch"))
     assert found.sources, found.bad
 
     def read_all() -> int:

@@ -21,7 +21,7 @@ from helpers.mutations import broken_bytes, broken_value
 from helpers.synthetic_formats import annotation, clips, find
 
 from prep.errors import PrepError
-from prep.formats import Found
+from prep.formats import FindResult
 from prep.untrusted.arrays import from_npy, npz_names, open_npz, read_all
 
 
@@ -71,7 +71,7 @@ def annotations(folder: Path) -> Target:
     flat = {**entries[0], "keypoint": np.ones((1, 5, 25, 2), np.float16), "keypoint_score": np.ones((1, 5, 25))}
     seeds = [entries, {"split": {"train": ["a"]}, "annotations": [*entries, None]}, [{**flat, "img_shape": (9, 16)}]]
 
-    def read(data: bytes) -> Found:
+    def read(data: bytes) -> FindResult:
         path.write_bytes(data)
         shutil.rmtree(scratch, ignore_errors=True)
         return find("pyskl_pkl", path, "ntu120", scratch)
@@ -88,7 +88,7 @@ def names_and_labels(folder: Path) -> Target:
     names, labels = ["a", "b.skeleton", "c"], [0, 1, 119]
     seeds = [(names, labels), [names, labels, [5, 5, 5]], (np.array(names), np.array(labels)), [names, [0.0, 1.0, 2]]]
 
-    def read(data: bytes) -> Found:
+    def read(data: bytes) -> FindResult:
         (folder / "train_label.pkl").write_bytes(data)
         return find("stgcn_npy", folder, "ntu120", folder)
 

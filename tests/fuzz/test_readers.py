@@ -31,7 +31,7 @@ from manifests.custom import read_custom
 from manifests.facts import dataset
 from prep.clip import Recording, Source
 from prep.errors import BadFile, PrepError
-from prep.formats import Request
+from prep.formats import FindRequest
 from prep.readers import kinetics, msr_pairs, ntu, nw_ucla, nw_ucla_frames, own, pku_mmd
 from prep.untrusted.pickles import UnsafePickle, loads
 from prep.video.decoders import _decoder as decoder
@@ -90,7 +90,7 @@ def kinetics_labels(folder: Path) -> Target:
 
     def find(text: bytes) -> Any:
         (folder / "kinetics_val_label.json").write_bytes(text)
-        return kinetics.find(Request(folder, data))
+        return kinetics.find(FindRequest(folder, data))
 
     return Target(json_of([seed]), find, PrepError)
 
@@ -118,7 +118,7 @@ def pku_labels(folder: Path) -> Target:
 
     def find(text: bytes) -> Any:
         (folder / "labels" / "0002-L.txt").write_bytes(text)
-        return pku_mmd.find(Request(folder, dataset("pku_mmd"), pku_mmd.Options()))
+        return pku_mmd.find(FindRequest(folder, dataset("pku_mmd"), pku_mmd.Options()))
 
     return Target(bytes_of(seeds), find, PrepError)
 

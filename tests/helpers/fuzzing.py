@@ -15,7 +15,7 @@ import numpy as np
 
 from prep.clip import Recording
 from prep.errors import BadFile
-from prep.formats import Found
+from prep.formats import FindResult
 
 # For each byte of text, a list of empty lists takes 24 bytes of memory, an opened bracket 64, a pickle up to 150.
 # Python's table of interned strings grows by megabytes at once, after some thousand inputs.
@@ -82,7 +82,7 @@ def _check_length(reason: str) -> None:
 
 def is_accepted(result: Any) -> bool:
     """True if a reader refused nothing; a recording must be consistent, however odd its file is."""
-    if isinstance(result, Found):
+    if isinstance(result, FindResult):
         for _, reason in result.bad:
             _check_length(reason)
         return not result.bad

@@ -12,7 +12,7 @@ from helpers.shared import shared
 
 from manifests.facts import dataset
 from prep.clip import Recording, Source
-from prep.formats import Request
+from prep.formats import FindRequest
 from prep.readers.ntu import find, read
 from prep.untrusted.files import load_bytes
 
@@ -20,7 +20,7 @@ from prep.untrusted.files import load_bytes
 def real_files() -> list[tuple[Recording, bytes]]:
     """Every real file: (Recording, bytes). Skips the test where they are absent."""
     data_set = dataset("ntu120")
-    sources = find(Request(shared("data/ntu/nturgb+d_skeletons"), data_set)).sources
+    sources = find(FindRequest(shared("data/ntu/nturgb+d_skeletons"), data_set)).sources
     loaded = [(source, load_bytes(source)) for source in sources]
     return [(read(source, data, data_set), data) for source, data in loaded]
 

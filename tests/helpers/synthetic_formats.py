@@ -15,7 +15,7 @@ from manifests.dataset import Dataset
 from manifests.facts import dataset
 from prep.build.build import build
 from prep.build.job import Job
-from prep.formats import Found, Request, format_named
+from prep.formats import FindRequest, FindResult, format_named
 from prep.store.read import Store, open_store
 
 
@@ -105,11 +105,11 @@ def annotation(made: Made, kind: Any = np.float16) -> dict[str, Any]:
     }
 
 
-def find(name: str, path: Path, data: Dataset | str, scratch: Path, **options: str) -> Found:
+def find(name: str, path: Path, data: Dataset | str, scratch: Path, **options: str) -> FindResult:
     """What a form finds."""
     facts = dataset(data) if isinstance(data, str) else data
     held = format_named(name)
-    return held.find(Request(path, facts, held.options(options), scratch))
+    return held.find(FindRequest(path, facts, held.parse_options(options), scratch))
 
 
 def imported(

@@ -12,7 +12,7 @@ from helpers.shared import shared
 
 from manifests.facts import dataset
 from prep.clip import Recording
-from prep.formats import Request
+from prep.formats import FindRequest
 from prep.preprocessing import bodies, steps
 from prep.preprocessing.pipeline import apply, pipeline
 from prep.readers.kinetics import find, read
@@ -42,7 +42,7 @@ def in_float64(recording: Recording, name: str) -> np.ndarray:
 @pytest.mark.parametrize(("name", "key"), [("stgcn", "pm0"), ("stgcn_matched", "pm1")])
 def test_clips_in_float64_and_through_the_recipe(name: str, key: str) -> None:
     facts, arrays = golden("kinetics_feeder")
-    sources = {f"{each.name}.json": each for each in find(Request(shared("data/kinetics-skeleton"), FACTS)).sources}
+    sources = {f"{each.name}.json": each for each in find(FindRequest(shared("data/kinetics-skeleton"), FACTS)).sources}
     compared = sorted(facts["clips"].keys() & sources.keys())
     print(f"{len(compared)} of {len(facts['clips'])} clips compared; not beside the project:")
     print(*sorted(facts["clips"].keys() - sources.keys()), sep="\n")
@@ -58,7 +58,10 @@ def test_clips_in_float64_and_through_the_recipe(name: str, key: str) -> None:
         assert list(exact.shape) == about["shape"]
         np.testing.assert_allclose(exact[:, 50], arrays[f"{clip}|{key}_frame50"], rtol=0, atol=1e-9)
         assert digest(exact) == about[f"sha256_1e4_{key}"]
-        for joints, atol in ((exact, 1e-9), (as_the_feeder(apply(pipeline(name), recording, "openpose18").joints), 1e-6)):
+        for joints, atol in (
+            (exact, 1e-9),
+            (as_the_feeder(apply(pipeline(name), recording, "openpose18").joints), 1e-6),
+        ):
             # The sub-samples were rounded to float32 when they were stored.
             sub = joints.reshape(-1)[::13].astype(np.float32)
             np.testing.assert_allclose(sub, arrays[f"{clip}|{key}_sub"], rtol=1.2e-7, atol=atol)

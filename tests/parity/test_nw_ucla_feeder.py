@@ -10,7 +10,7 @@ from helpers.real_ntu import golden, stats
 from helpers.shared import shared
 
 from manifests.facts import dataset, layout
-from prep.formats import Request
+from prep.formats import FindRequest
 from prep.preprocessing import steps
 from prep.preprocessing.pipeline import apply, pipeline
 from prep.readers.nw_ucla import find, read
@@ -32,7 +32,7 @@ def streams(joints: np.ndarray) -> dict[str, np.ndarray]:
 
 def test_ten_clips_in_float64_and_through_the_recipe() -> None:
     facts, arrays = golden("nw_ucla_feeder")
-    sources = {source.name: source for source in find(Request(shared("data/nw_ucla.zip"), FACTS)).sources}
+    sources = {source.name: source for source in find(FindRequest(shared("data/nw_ucla.zip"), FACTS)).sources}
     assert len(facts["clips"]) == 10
     for name, about in facts["clips"].items():
         data = load_bytes(sources[name])

@@ -9,20 +9,22 @@ import signal
 import subprocess
 import sys
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from manifests.facts import dataset, split
-from prep.build.build import build as building
-from prep import formats as forms
 from prep.build.build import BadFiles, Progress
+from prep.build.build import build as building
 from prep.build.job import Job
 from prep.build.part import Part, PartDone
-from prep.errors import PrepError
-from prep.store.read import Store, open_store
 from prep.curate.verify import verify
+from prep.errors import PrepError
+from prep.readers import nw_ucla
+from prep.store.read import Store, open_store
+from prep.untrusted.files import load_bytes
 
 ACTIONS = (1, 2, 3, 4, 5, 6, 8, 9, 11, 12)
 
@@ -101,8 +103,8 @@ def test_a_stopped_build_goes_on_where_it_was(
         stopped.close()
     (task.working / "parts" / "half.npz.1.writing").write_bytes(b"half")
     read: list[str] = []
-    load = forms.load_bytes
-    monkeypatch.setattr(forms, "load_bytes", lambda source: read.append(source.name) or load(source))
+    recorded = replace(nw_ucla.FORMAT, load=lambda source: read.append(source.name) or load_bytes(source))
+    monkeypatch.setattr(nw_ucla, "FORMAT", recorded)
     assert built(task).digest == whole
     assert len(read) <= 60 - 7 * min(stop, 8)
 

@@ -16,7 +16,7 @@ from prep import files
 from prep.demo.generate import CLASSES, MOST, SKELETONS, VIDEOS, generate, plan
 from prep.errors import PrepError
 from prep.files import LOCK, locked
-from prep.formats import Request
+from prep.formats import FindRequest
 from prep.progress import Step, result
 from prep.readers import ntu
 
@@ -94,7 +94,7 @@ def test_text_has_the_format_of_ntu(folder: Path) -> None:
 
 
 def test_the_reader_agrees_with_the_plain_reading(folder: Path) -> None:
-    for source in ntu.find(Request(folder, dataset("demo"))).sources[:24]:
+    for source in ntu.find(FindRequest(folder, dataset("demo"))).sources[:24]:
         recording = ntu.read(source, Path(source.path).read_bytes(), dataset("demo"))
         plain = [body for frame in rows(Path(source.path)) for body in frame]
         expected = np.array([[line.split()[:3] for line in body[1:]] for body in plain], np.float32)

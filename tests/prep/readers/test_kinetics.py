@@ -23,8 +23,7 @@ from helpers.shell import Shell
 from manifests.facts import dataset, layout
 from prep.clip import Recording, Source
 from prep.errors import BadFile, PrepError
-from prep.formats import Found, Request
-from prep.formats import find as find_form
+from prep.formats import FindRequest, FindResult, detect_format
 from prep.readers import kinetics
 from prep.readers.kinetics import LABEL_FILES, MOST_BYTES, MOST_FRAMES, MOST_PEOPLE, find, read
 from prep.untrusted.files import load_bytes
@@ -59,7 +58,7 @@ def change(path: Path, edit: Callable[[Any], Any]) -> None:
     path.write_bytes(text(edit(json.loads(path.read_bytes()))))
 
 
-def names_and_labels(found: Found) -> dict[str, int]:
+def names_and_labels(found: FindResult) -> dict[str, int]:
     return {source.name: source.label for source in found.sources}
 
 
@@ -296,7 +295,7 @@ def test_the_scanner_keeps_the_bounds(people: int, frames: int, monkeypatch: pyt
 
 
 def test_real_clips_are_as_released(monkeypatch: pytest.MonkeyPatch) -> None:
-    sources = find(Request(shared("data/kinetics-skeleton"), FACTS)).sources
+    sources = find(FindRequest(shared("data/kinetics-skeleton"), FACTS)).sources
     assert len(sources) >= 5
     for source in sources:
         data = load_bytes(source)
@@ -313,7 +312,7 @@ def test_finding_clips_compiles_nothing() -> None:
 
 
 def test_both_halves_are_found_with_their_labels(raw: Path) -> None:
-    found = find(Request(raw, FACTS))
+    found = find(FindRequest(raw, FACTS))
     assert names_and_labels(found) == {name: index for index, name in enumerate(NAMES)}
     assert found.bad == ()
     assert found.notes == (
@@ -325,26 +324,26 @@ def test_both_halves_are_found_with_their_labels(raw: Path) -> None:
 
 
 def test_one_half_alone_is_fine_and_zips_may_stay_packed(raw: Path, tmp_path: Path) -> None:
-    assert list(names_and_labels(find(Request(raw / "kinetics_val", FACTS))).values()) == [-1, -1, -1]
+    assert list(names_and_labels(find(FindRequest(raw / "kinetics_val", FACTS))).values()) == [-1, -1, -1]
     with zipfile.ZipFile(tmp_path / "kinetics_train.zip", "w") as archive:
         for path in sorted((raw / "kinetics_train").iterdir()):
             archive.write(path, f"kinetics_train/{path.name}")
             path.unlink()
-    found = find(Request(raw, FACTS))
+    found = find(FindRequest(raw, FACTS))
     assert list(names_and_labels(found).items())[:2] == [(NAMES[0], 0), (NAMES[1], 1)]
     assert found.sources[1].member == "kinetics_train/-abc_DEF-12.json"
 
 
 def test_clips_that_are_not_here_are_counted_and_no_fault(raw: Path) -> None:
     (raw / "kinetics_val" / "__u6odV5hrI.json").unlink()
-    found = find(Request(raw, FACTS))
+    found = find(FindRequest(raw, FACTS))
     assert (len(found.sources), found.bad) == (4, ())
     assert found.notes[1][1] == "lists 3 clips with a skeleton, of which 2 are here"
 
 
 def test_clips_without_a_skeleton_are_left_out_and_counted(raw: Path) -> None:
     change(raw / "kinetics_val_label.json", lambda rows: rows | {NAMES[3]: rows[NAMES[3]] | {"has_skeleton": False}})
-    found = find(Request(raw, FACTS))
+    found = find(FindRequest(raw, FACTS))
     assert [source.name for source in found.sources] == [*NAMES[:3], NAMES[4]]
     assert found.bad == ()
     note = "lists 2 clips with a skeleton, of which 2 are here; 1 that are here have none and are left out"
@@ -353,7 +352,7 @@ def test_clips_without_a_skeleton_are_left_out_and_counted(raw: Path) -> None:
 
 def test_a_clip_that_no_label_file_lists_says_its_own_label(raw: Path) -> None:
     change(raw / "kinetics_val_label.json", lambda rows: without(rows, NAMES[3]))
-    found = find(Request(raw, FACTS))
+    found = find(FindRequest(raw, FACTS))
     assert names_and_labels(found)[NAMES[3]] == -1
     assert read(found.sources[3], load_bytes(found.sources[3]), FACTS).label == 3
 
@@ -370,7 +369,7 @@ ROWS = {
 def test_a_wrong_row_of_a_label_file_is_bad_and_the_others_are_not(raw: Path, fault: str) -> None:
     changed, words = ROWS[fault]
     change(raw / "kinetics_val_label.json", lambda rows: rows | {NAMES[3]: rows[NAMES[3]] | changed})
-    found = find(Request(raw, FACTS))
+    found = find(FindRequest(raw, FACTS))
     assert [source.name for source in found.sources] == [*NAMES[:3], NAMES[4]]
     ((name, reason),) = found.bad
     assert name == NAMES[3]
@@ -381,7 +380,7 @@ def test_a_wrong_row_of_a_label_file_is_bad_and_the_others_are_not(raw: Path, fa
 def test_label_files_that_disagree_are_bad_and_those_that_agree_are_not(raw: Path) -> None:
     both = {**labelled(**{NAMES[3]: 3, NAMES[4]: 0})}
     change(raw / "kinetics_train_label.json", lambda rows: rows | both)
-    assert find(Request(raw, FACTS)).bad == (
+    assert find(FindRequest(raw, FACTS)).bad == (
         (NAMES[4], f"{NAMES[4]}: the two label files disagree about it. Fetch them again."),
     )
 
@@ -389,7 +388,7 @@ def test_label_files_that_disagree_are_bad_and_those_that_agree_are_not(raw: Pat
 @pytest.mark.parametrize("data", [b"", b"[]", b'{"a": ', b"[" * 5000])
 def test_an_unreadable_label_file_is_named_and_its_clips_are_found(raw: Path, data: bytes) -> None:
     (raw / "kinetics_val_label.json").write_bytes(data)
-    found = find(Request(raw, FACTS))
+    found = find(FindRequest(raw, FACTS))
     assert list(names_and_labels(found).values()) == [0, 1, -1, -1, -1]
     ((name, reason),) = found.bad
     assert name == "kinetics_val_label.json"
@@ -400,16 +399,16 @@ def test_an_unreadable_label_file_is_named_and_its_clips_are_found(raw: Path, da
 def test_one_name_in_both_halves_is_an_error_that_names_both(raw: Path) -> None:
     (raw / "kinetics_val" / f"{NAMES[0]}.json").write_bytes(b"{}")
     with pytest.raises(PrepError, match=r"--07WQ2iBlw\.json and .*--07WQ2iBlw\.json have the same name\. Move one"):
-        find(Request(raw, FACTS))
+        find(FindRequest(raw, FACTS))
 
 
 def test_label_files_alone_are_nothing(raw: Path, tmp_path: Path) -> None:
     for path in raw.rglob("*.json"):
         if path.stem not in LABEL_FILES:
             path.unlink()
-    assert find(Request(raw, FACTS)) == Found(())
+    assert find(FindRequest(raw, FACTS)) == FindResult(())
     with pytest.raises(PrepError, match="holds no kinetics_train/<id>.json or kinetics_val/<id>.json"):
-        find_form("", raw, FACTS, {}, tmp_path / "scratch")
+        detect_format("", raw, FACTS, {}, tmp_path / "scratch")
 
 
 # --- facts, the command, real files ---
@@ -438,7 +437,7 @@ def test_the_command_builds_and_lists_what_is_bad(raw: Path, monkeypatch: pytest
 
 
 def test_real_clips_are_as_measured() -> None:
-    found = find(Request(shared("data/kinetics-skeleton"), FACTS))
+    found = find(FindRequest(shared("data/kinetics-skeleton"), FACTS))
     assert found.bad == ()
     assert found.notes[0][1].startswith("lists 19796 clips with a skeleton, of which ")
     read_all = {source.name: read(source, load_bytes(source), FACTS) for source in found.sources}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from manifests.facts import dataset
-from prep.formats import Request
+from prep.formats import FindRequest
 from prep.preprocessing.bodies import longest_tracks
 from prep.readers._link import GAP, REACH, link
 from prep.readers.kinetics import find, read
@@ -131,7 +131,7 @@ def test_the_order_within_a_frame_has_no_influence(seed: int) -> None:
 
 def test_real_clips_are_followed_as_by_numpy() -> None:
     facts = dataset("kinetics")
-    sources = find(Request(shared("data/kinetics-skeleton"), facts)).sources
+    sources = find(FindRequest(shared("data/kinetics-skeleton"), facts)).sources
     assert len(sources) >= 5
     for source in sources:
         clip = read(source, load_bytes(source), facts)
@@ -140,7 +140,7 @@ def test_real_clips_are_followed_as_by_numpy() -> None:
 
 def test_the_potter_of_a_real_clip_is_one_person() -> None:
     facts = dataset("kinetics")
-    sources = {each.name: each for each in find(Request(shared("data/kinetics-skeleton"), facts)).sources}
+    sources = {each.name: each for each in find(FindRequest(shared("data/kinetics-skeleton"), facts)).sources}
     potter = read(sources["__U_scuxNlQ"], load_bytes(sources["__U_scuxNlQ"]), facts)
     # One person in 299 frames, whom OpenPose cuts in two twice.
     assert np.bincount(potter.body_id).tolist() == [299, 2]

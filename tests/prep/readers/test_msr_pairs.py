@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from manifests.facts import dataset
 from prep.clip import Recording, Source
 from prep.errors import BadFile, PrepError
-from prep.formats import Found, Request
+from prep.formats import FindRequest, FindResult
 from prep.readers.msr_pairs import MSR3D, Options, find, read, sniff
 from prep.untrusted.files import load_bytes
 
@@ -38,8 +38,8 @@ def parse(data: bytes, order: str = "kinect", name: str = NAME) -> Recording:
     return read(Source(name, "", "", len(data), f"1-1 {order}"), data, FACTS)
 
 
-def found(root: Path, order: str = "kinect") -> Found:
-    return find(Request(root, FACTS, Options(order)))  # type: ignore[arg-type]
+def found(root: Path, order: str = "kinect") -> FindResult:
+    return find(FindRequest(root, FACTS, Options(order)))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("text", TEXTS)

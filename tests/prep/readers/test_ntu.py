@@ -17,8 +17,7 @@ from hypothesis import strategies as st
 from manifests.facts import dataset
 from prep.clip import Recording
 from prep.errors import BadFile, PrepError
-from prep.formats import Request
-from prep.formats import find as find_form
+from prep.formats import FindRequest, detect_format
 from prep.readers.ntu import find, read
 
 TWO_IDS = (72057594037944738, 72057594037944734)  # equal as float64
@@ -208,12 +207,12 @@ def test_both_archives_are_found_packed_or_not(tmp_path: Path, packed: str) -> N
         else:
             with zipfile.ZipFile(tmp_path / f"{folder}.zip", "w") as archive:
                 archive.writestr(f"{folder}/{name}.skeleton", SMALL)
-    assert [found.name[:4] for found in find(Request(tmp_path, dataset("ntu120"))).sources] == ["S001", "S018"]
+    assert [found.name[:4] for found in find(FindRequest(tmp_path, dataset("ntu120"))).sources] == ["S001", "S018"]
 
 
 def test_nothing_found_says_where_to_get_it(tmp_path: Path) -> None:
     with pytest.raises(PrepError, match=r"holds no .*\.skeleton.*Register at https://rose1\.ntu\.edu\.sg"):
-        find_form("", tmp_path, dataset("ntu120"), {}, tmp_path)
+        detect_format("", tmp_path, dataset("ntu120"), {}, tmp_path)
 
 
 JUNK = st.binary(min_size=0, max_size=4) | st.sampled_from(

@@ -15,8 +15,7 @@ from helpers.shared import shared
 from manifests.facts import dataset
 from prep.clip import Recording, Source
 from prep.errors import BadFile, PrepError
-from prep.formats import Request
-from prep.formats import find as find_form
+from prep.formats import FindRequest, detect_format
 from prep.readers.nw_ucla import find, read
 from prep.untrusted.files import load_bytes
 
@@ -103,13 +102,13 @@ def test_folders_and_zips_are_found(tmp_path: Path) -> None:
     (tmp_path / "all_sqe" / f"{NAME}.json").write_text("{}")
     with zipfile.ZipFile(tmp_path / "rest.zip", "w") as archive:
         archive.writestr("all_sqe/a01_s01_e00_v01.json", "{}")
-    assert [found.name for found in find(Request(tmp_path, FACTS)).sources] == ["a01_s01_e00_v01", NAME]
+    assert [found.name for found in find(FindRequest(tmp_path, FACTS)).sources] == ["a01_s01_e00_v01", NAME]
     with pytest.raises(PrepError, match=r"no such folder or file\. Download the archive `all_sqe`"):
-        find_form("", tmp_path / "gone", FACTS, {}, tmp_path)
+        detect_format("", tmp_path / "gone", FACTS, {}, tmp_path)
 
 
 def test_the_whole_data_set_is_read() -> None:
-    sources = find(Request(shared("data/nw_ucla.zip"), FACTS)).sources
+    sources = find(FindRequest(shared("data/nw_ucla.zip"), FACTS)).sources
     read_all = [read(each, load_bytes(each), FACTS) for each in sources]
     assert len(read_all) == 1484
     assert np.bincount([one.camera for one in read_all]).tolist() == [0, 516, 504, 464]

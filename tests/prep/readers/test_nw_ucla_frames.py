@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 from manifests.facts import dataset
 from prep.clip import Recording, Source
 from prep.errors import BadFile, PrepError
-from prep.formats import Found, Request
-from prep.formats import find as find_form
+from prep.formats import FindRequest, FindResult, detect_format
 from prep.readers.nw_ucla_frames import find, load, read
 
 FACTS = dataset("nw_ucla")
@@ -26,8 +25,8 @@ JOINTS = people(12)
 FRAME = frame_text(JOINTS[0, 0])
 
 
-def found(root: Path) -> Found:
-    return find(Request(root, FACTS))
+def found(root: Path) -> FindResult:
+    return find(FindRequest(root, FACTS))
 
 
 def only(root: Path) -> Recording:
@@ -157,15 +156,15 @@ def test_form_feeds_within_a_frame_are_blanks(tmp_path: Path) -> None:
 
 def test_other_names_and_forms(tmp_path: Path) -> None:
     write(tmp_path, sequence(JOINTS, "view_1/other"))
-    assert found(tmp_path) == Found(())
+    assert found(tmp_path) == FindResult(())
     with pytest.raises(BadFile, match="is not one of the actions of nw_ucla"):
         parse(FRAME, "a07_s01_e01_v01")
     with pytest.raises(
         PrepError, match="holds no aAA_sSS_eEE_vVV.json or view_V/aAA_sSS_eEE/frame_N_tc_TIME_skeletons"
     ):
-        find_form("", tmp_path, FACTS, {}, tmp_path)
+        detect_format("", tmp_path, FACTS, {}, tmp_path)
     write(tmp_path, sequence(JOINTS, CLIP))
-    held, result = find_form("", tmp_path, FACTS, {}, tmp_path)
+    held, result = detect_format("", tmp_path, FACTS, {}, tmp_path)
     assert (held.name, len(result.sources)) == ("nw_ucla_frames", 1)
 
 

@@ -17,7 +17,7 @@ from manifests.custom import read_custom
 from manifests.facts import dataset
 from prep.clip import Source
 from prep.errors import BadFile, PrepError
-from prep.formats import Found, Request, format_named
+from prep.formats import FindRequest, FindResult, format_named
 from prep.readers.own import find, read
 from prep.untrusted.files import load_bytes
 
@@ -45,8 +45,8 @@ def source(ending: str, name: str = NAME, label: int = 1) -> Source:
     return Source(name, f"clips/{name}{ending}", "", 0, "", label)
 
 
-def found_in(manifest: Path) -> Found:
-    return find(Request(manifest, read_custom(manifest).data))
+def found_in(manifest: Path) -> FindResult:
+    return find(FindRequest(manifest, read_custom(manifest).data))
 
 
 WAYS: dict[str, Callable[[Any], bytes]] = {
@@ -110,8 +110,8 @@ def cut_header(shape: str) -> bytes:
 GOOD = joints(1, 3).astype(float).tolist()
 RULE = "it must be frames x 7 joints x 3 numbers, or frames x bodies x 7 x 3."
 FAULTS: dict[str, tuple[str, bytes, str]] = {
-    "not npy": (".npy", b"hello", "does not begin like a .npy file"),
-    "empty": (".npy", b"", "does not begin like a .npy file"),
+    "not npy": (".npy", b"hello", "does not begin with the header"),
+    "empty": (".npy", b"", "does not begin with the header"),
     "cut": (".npy", npy(joints(1, 3))[:-1], "its header promises 1680 bytes of shape (20, 7, 3), 1679 are there"),
     "promises more": (".npy", cut_header("(2000,7,3)"), "its header promises"),
     "objects": (".npy", npy(np.array([None, 1])), "holds Python objects, which could run code"),
@@ -251,7 +251,7 @@ def test_what_cannot_be_found_is_named(tmp_path: Path) -> None:
     with pytest.raises(PrepError, match="have the same name. Move one of them away"):
         found_in(both)
     with pytest.raises(PrepError, match=r"own data are built from their manifest: `fsprep build NAME\.toml`\."):
-        find(Request(tmp_path, dataset("demo")))
+        find(FindRequest(tmp_path, dataset("demo")))
 
 
 def test_clips_without_a_class_are_bad_and_zips_are_read(tmp_path: Path) -> None:
@@ -268,5 +268,5 @@ def test_clips_without_a_class_are_bad_and_zips_are_read(tmp_path: Path) -> None
 def test_it_is_a_form() -> None:
     assert format_named("own").files.startswith(".npy, .npz or .json")
     assert not format_named("own").prepared
-    with pytest.raises(PrepError, match="`labels` is not an option of the form own. It has none"):
-        format_named("own").options({"labels": "x"})
+    with pytest.raises(PrepError, match="`labels` is not an option of the file format own. It has none"):
+        format_named("own").parse_options({"labels": "x"})

@@ -16,8 +16,7 @@ from manifests.facts import dataset
 from prep.build.build import BadFiles
 from prep.clip import Recording, Source
 from prep.errors import BadFile, PrepError
-from prep.formats import Found, Request
-from prep.formats import find as find_form
+from prep.formats import FindRequest, FindResult, detect_format
 from prep.readers import pku_mmd
 from prep.readers.pku_mmd import Options, find, load, read
 
@@ -33,8 +32,8 @@ def lay(root: Path, labels: bytes = LABELS, skeleton: bytes = SKELETON, packed: 
     return write(root, files, packed)
 
 
-def found(root: Path, **options: str) -> Found:
-    return find(Request(root, ONE, Options(**options)))  # type: ignore[arg-type]
+def found(root: Path, **options: str) -> FindResult:
+    return find(FindRequest(root, ONE, Options(**options)))  # type: ignore[arg-type]
 
 
 def clips(root: Path, **options: str) -> list[Recording]:
@@ -76,7 +75,7 @@ def test_the_cut_is_a_choice(tmp_path: Path, cut: str, frames: slice) -> None:
 def test_phase_two_and_other_folders(tmp_path: Path, folders: tuple[str, str]) -> None:
     skeletons, labels = folders
     write(tmp_path, {f"{skeletons}/A10N08-R.txt": SKELETON, f"{labels}/A10N08-R.txt": label_text(ROWS[:1])})
-    (source,) = find(Request(tmp_path, TWO)).sources
+    (source,) = find(FindRequest(tmp_path, TWO)).sources
     clip = read(source, load(source), TWO)
     assert (clip.name, clip.label, clip.setup, clip.subject, clip.camera) == ("A10N08-R_001", 6, 10, 8, 3)
     assert_shows(clip, JOINTS[:10])
@@ -178,7 +177,7 @@ def test_other_files_are_not_looked_at(tmp_path: Path) -> None:
     write(tmp_path, {"Split/cross-subject.txt": b"Training videos:\n0002-L, ", "label/readme.txt": b"hello"})
     assert len(found(tmp_path).sources) == 3
     with pytest.raises(PrepError, match="holds no skeletons and labels XXXX-V.txt or AaaNnn-V.txt"):
-        find_form("", tmp_path, TWO, {}, tmp_path)
+        detect_format("", tmp_path, TWO, {}, tmp_path)
 
 
 def test_a_label_file_of_another_size_is_not_read(tmp_path: Path) -> None:

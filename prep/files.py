@@ -19,7 +19,7 @@ from prep.errors import PrepError
 WRITING = ".writing"  # suffix of a file that is not yet whole
 LOCK = "lock"
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-REFUSED = (errno.EROFS, errno.EACCES, errno.EPERM)
+REFUSED = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.ENAMETOOLONG)
 
 
 @contextmanager
@@ -55,19 +55,26 @@ def disk_errors(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        # numpy raises a short write without an error number.
-        short_write = error.errno is None and "requested and" in str(error)
-        if error.errno in FULL or short_write:
-            raise PrepError(
-                f"{target}: the disk is full, or a size limit was reached. "
-                "Free some space and run the same command; it continues."
-            ) from error
-        if error.errno in REFUSED:
-            where = error.filename or target
-            raise PrepError(
-                f"{where}: cannot be written ({os.strerror(error.errno)}). Choose another folder, or change its rights."
-            ) from error
+        if known := disk_error(error, target):
+            raise known from error
         raise
+
+
+def disk_error(error: OSError, target: Path | str) -> PrepError | None:
+    """The PrepError for a full disk, a size limit, or a path that cannot be written; None for any other error."""
+    # numpy raises a short write without an error number.
+    short_write = error.errno is None and "requested and" in str(error)
+    if error.errno in FULL or short_write:
+        return PrepError(
+            f"{target}: the disk is full, or a size limit was reached. "
+            "Free some space and run the same command; it continues."
+        )
+    if error.errno in REFUSED:
+        where = error.filename or target
+        return PrepError(
+            f"{where}: cannot be written ({os.strerror(error.errno)}). Choose another folder, or change its rights."
+        )
+    return None
 
 
 @contextmanager

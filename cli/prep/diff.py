@@ -13,7 +13,7 @@ from cli.bars import meter
 if TYPE_CHECKING:
     from prep.curate.diff import Difference
 
-DIFFER = 1  # as diff(1) has it
+DIFFER = 1  # the exit status of diff(1)
 ROWS = 5
 
 
@@ -23,53 +23,51 @@ ROWS = 5
 @options.as_json
 @options.plain_errors
 def command(a: str, b: str, json_: bool) -> None:
-    """What differs between two stores: recipes, clips, labels, raw files, joints and by how much.
+    """Compare two stores: preprocessing, clips, labels, raw files, and joints with their distances.
 
-    Exit status 0 when they hold the same, 1 when they differ, 2 when one cannot be read.
+    Exit status 0 if their content is equal, 1 if it differs, 2 if a store cannot be read.
     """
-    from prep.curate.diff import Comparison
+    from prep.curate.diff import difference
     from prep.store.read import open_store
 
-    comparison = Comparison(open_store(a), open_store(b))
     with meter(json_) as bars:
-        for read in comparison.run():
-            bars.show("comparing", read.done, read.total)
-    found = comparison.difference()
-    options.emit(json_, {"same": found.same, **asdict(found)}, told(found))
-    if not found.same:
+        compared = bars.run(difference(open_store(a), open_store(b)), "comparing")
+    options.emit(json_, {"same": compared.same, **asdict(compared)}, format_difference(compared))
+    if not compared.same:
         raise SystemExit(DIFFER)
 
 
-def told(found: Difference) -> str:
+def format_difference(difference: Difference) -> str:
     """A difference as lines of text."""
-    lines = [f"A {found.a}", f"  digest {found.digests[0]}", f"B {found.b}", f"  digest {found.digests[1]}", ""]
-    for fact in found.facts:
-        aside = "" if fact.content else "  (no difference in content)"
-        lines += [f"  {fact.name}{aside}", f"    A {fact.a}", f"    B {fact.b}"]
-    only = f"{found.both:,} clips in both, {len(found.only_a):,} only in A, {len(found.only_b):,} only in B"
-    lines += [f"  {only}" + ("" if found.order else "; in another order")]
-    for side, names in (("A", found.only_a), ("B", found.only_b)):
-        lines += [f"    only in {side}: {_first(list(names))}"] if names else []
-    for column in found.columns:
-        rows = [f"{name}: {ours} / {theirs}" for name, ours, theirs in column.clips]
-        lines += [f"  {column.name}: differs in {len(rows):,} clips", f"    {_first(rows)}"]
-    lines += [*_joints(found), "", "The same content." if found.same else "They differ."]
-    return "\n".join(lines)
+    digests, only_a, only_b = difference.digests, difference.only_a, difference.only_b
+    lines = [f"A {difference.a}", f"  digest {digests[0]}", f"B {difference.b}", f"  digest {digests[1]}", ""]
+    for fact in difference.facts:
+        remark = "" if fact.content else "  (no difference in content)"
+        lines += [f"  {fact.name}{remark}", f"    A {fact.a}", f"    B {fact.b}"]
+    counts = f"{difference.both:,} clips in both, {len(only_a):,} only in A, {len(only_b):,} only in B"
+    lines += [f"  {counts}" + ("" if difference.order else "; in another order")]
+    for store, names in (("A", only_a), ("B", only_b)):
+        lines += [f"    only in {store}: {_shortened(list(names))}"] if names else []
+    for column in difference.columns:
+        rows = [f"{name}: {value_a} / {value_b}" for name, value_a, value_b in column.clips]
+        lines += [f"  {column.name}: differs in {len(rows):,} clips", f"    {_shortened(rows)}"]
+    conclusion = "The same content." if difference.same else "They differ."
+    return "\n".join([*lines, *_format_joints(difference), "", conclusion])
 
 
-def _joints(found: Difference) -> list[str]:
-    lines = [f"  joints compared: {found.overlap}"] if found.overlap else []
-    left = found.both - found.compared
+def _format_joints(difference: Difference) -> list[str]:
+    lines = [f"  joints compared: {difference.overlap}"] if difference.overlap else []
+    left, gaps = difference.both - difference.compared, difference.gaps
     lines += [
-        f"  joints: equal in {found.same_joints:,} of {found.compared:,} clips of as many frames; absolute difference "
-        f"at most {found.largest:.6g}, {found.mean:.6g} on average"
+        f"  joints: equal in {difference.same_joints:,} of {difference.compared:,} clips with equally many frames; "
+        f"absolute difference at most {difference.largest:.6g}, {difference.mean:.6g} on average"
     ]
     lines += [f"    {left:,} clips differ in frames and were not compared"] if left else []
-    masks = sum(gap.mask for gap in found.gaps)
+    masks = sum(gap.mask for gap in gaps)
     lines += [f"    bodies are present in other frames in {masks:,} clips"] if masks else []
-    lines += [f"    {gap.name}: at most {gap.largest:.6g}, {gap.mean:.6g} on average" for gap in found.gaps[:ROWS]]
-    return lines + ([f"    ... and {len(found.gaps) - ROWS:,} more"] if len(found.gaps) > ROWS else [])
+    lines += [f"    {gap.name}: at most {gap.largest:.6g}, {gap.mean:.6g} on average" for gap in gaps[:ROWS]]
+    return lines + ([f"    ... and {len(gaps) - ROWS:,} more"] if len(gaps) > ROWS else [])
 
 
-def _first(rows: list[str]) -> str:
+def _shortened(rows: list[str]) -> str:
     return ", ".join(rows[:ROWS]) + (f", ... and {len(rows) - ROWS:,} more" if len(rows) > ROWS else "")

@@ -18,10 +18,10 @@ from cli.prep._store import summary, told
 @options.as_json
 @options.plain_errors
 def command(stores: tuple[str, ...], out: Path, json_: bool) -> None:
-    """Make one store of several of the same data set and recipe, for example of shards built by several people.
+    """Merge stores of the same dataset and preprocessing into one, for example parts built by several people.
 
-    Clips of one name must be alike in all, and are kept once. Built at once from the same files, the store would have
-    the same digest. Embeddings go along where all were made in one way.
+    Clips with the same name must be identical and are stored once; the digest equals that of a store built in one run.
+    Embeddings are merged if all stores used the same settings.
     """
     from prep.curate.merge import merge
     from prep.curate.merge_embeddings import left_out
@@ -31,9 +31,9 @@ def command(stores: tuple[str, ...], out: Path, json_: bool) -> None:
         raise click.UsageError("Name two stores or more.")
     opened = [open_store(store) for store in stores]
     with meter(json_) as bars:
-        for step in merge(opened, out.absolute()):
-            bars.show(step.stage, step.done, step.total)
+        written = bars.run(merge(opened, out.absolute()))
     facts = summary(out)
-    left = left_out(opened)
-    notes = [f"\n  embedding `{name}` is not merged: {why}" for name, why in left.items()]
-    options.emit(json_, {**asdict(facts), "embeddings_left": left}, told(facts) + "".join(notes))
+    reasons = left_out(opened)
+    notes = [f"\n  embedding `{name}` is not merged: {reason}" for name, reason in reasons.items()]
+    text = ("" if written else "Already merged.\n") + told(facts) + "".join(notes)
+    options.emit(json_, {**asdict(facts), "embeddings_left": reasons, "written": written}, text)

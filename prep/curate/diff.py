@@ -1,28 +1,31 @@
-"""What differs between two stores: facts, clips, what is known of each clip, and joints by how much.
+"""The differences between two stores: facts, clips, labels and other columns, and joints with their distances.
 
-Clips are matched by name and joints of the skeleton by theirs, so order, layouts and numbers of bodies may differ.
+Clips are matched by name, and joints of the skeleton by the names of the joints. So the order of clips, the layout and
+the number of bodies may differ.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from manifests.digest import short
+from prep.progress import Step, Work
 from prep.store.read import PER_CLIP, Store, StoreInfo
 from prep.store.runs import read_clips, runs
 
-LONGEST = 200  # letters of a value that are shown
-# Who wrote a store, and out of which pieces, is not what it holds; `source_digest` is compared clip by clip.
+LONGEST = 200  # characters of a value that are shown
+# Provenance is no content: who wrote a store and from which stores. `source_digest` is compared clip by clip.
 NOT_CONTENT = ("software", "made_from", "source_digest")
 
 
 @dataclass(frozen=True)
 class Fact:
-    """A field of StoreInfo, or an embedding, that differs, in words; `content`: it says something of the clips."""
+    """A field of StoreInfo or an embedding that differs, as text; `content` is False for provenance."""
 
     name: str
     a: str
@@ -32,7 +35,7 @@ class Fact:
 
 @dataclass(frozen=True)
 class Column:
-    """Something known of each clip: the clips of both stores in which it differs, as (name, in A, in B)."""
+    """A value stored per clip, and the clips in which it differs: (clip, value in A, value in B)."""
 
     name: str
     clips: tuple[tuple[str, str, str], ...]
@@ -40,7 +43,7 @@ class Column:
 
 @dataclass(frozen=True)
 class ClipGap:
-    """How far the joints of one clip lie apart in the two stores: absolute differences; `mask` where bodies differ."""
+    """Absolute differences between the joints of one clip; `mask` is True if bodies are present in other frames."""
 
     name: str
     largest: float
@@ -50,11 +53,12 @@ class ClipGap:
 
 @dataclass(frozen=True)
 class Difference:
-    """Everything that differs. `compared` clips have equally many frames in both, `same_joints` of them are equal.
+    """All differences between the stores A and B.
 
-    `gaps` are those that are not, the farthest first; `largest` and `mean` are over all numbers compared; `overlap`
-    says what was compared where shapes or joints differ ("" where all was); `order` is whether clips that both have
-    lie in one order.
+    `both` clips are in both stores, and `order` is True if they come in the same order. `compared` of them have as many
+    frames in A as in B; the joints of `same_joints` of these are equal, and `gaps` lists the others, largest first.
+    `largest` and `mean` are taken over all compared coordinates. `overlap` describes which coordinates were compared if
+    shapes or joints differ, and is "" if all were.
     """
 
     a: str
@@ -75,132 +79,135 @@ class Difference:
 
     @property
     def same(self) -> bool:
-        """Whether both hold the same clips, whoever wrote them and in whatever order."""
+        """Whether A and B hold the same clips, whatever their order and provenance."""
         facts = any(fact.content for fact in self.facts)
         return not (facts or self.only_a or self.only_b or self.columns or self.overlap or self.gaps)
 
 
-@dataclass(frozen=True)
-class Compared:
-    """One step of a comparison: clips read in both stores."""
+def difference(a: Store, b: Store) -> Work[Difference]:
+    """Compare two stores clip by clip, in bounded memory. Raises StoreError for a damaged block."""
+    pair = _Pair(a, b)
+    gaps, largest, total, numbers = [], 0.0, 0.0, 0
+    lengths = np.diff(a.offsets), np.diff(b.offsets)
+    matched = [(one, other) for one, other in pair.clips if lengths[0][one] == lengths[1][other]]
+    ends = np.concatenate([[0], np.cumsum([lengths[0][one] for one, _ in matched], dtype=np.int64)])
+    for start, stop in runs(ends):
+        partner = {other: one for one, other in matched[start:stop]}
+        clips_a = {clip: (joints, mask) for clip, joints, mask in read_clips(a, list(partner.values()))}
+        for clip, joints, mask in read_clips(b, list(partner)):
+            distances, masks_differ = pair.distances(clips_a[partner[clip]], (joints, mask))
+            gap = ClipGap(a.names[partner[clip]], *_largest_and_mean(distances), masks_differ)
+            largest, total, numbers = (
+                max(largest, gap.largest),
+                total + float(distances.sum()),
+                numbers + distances.size,
+            )
+            gaps += [gap] if gap.largest or gap.mask else []
+        yield Step(stop, len(matched))
+    return Difference(
+        a=a.path,
+        b=b.path,
+        digests=(a.digest, b.digest),
+        facts=(*_facts(a.info, b.info), *_embeddings(a, b)),
+        only_a=tuple(sorted(set(a.names) - set(b.names))),
+        only_b=tuple(sorted(set(b.names) - set(a.names))),
+        both=len(pair.clips),
+        order=pair.same_order,
+        columns=tuple(column for column in pair.columns() if column.clips),
+        overlap=pair.overlap,
+        compared=len(matched),
+        same_joints=len(matched) - len(gaps),
+        largest=largest,
+        mean=total / max(numbers, 1),
+        gaps=tuple(sorted(gaps, key=lambda gap: (-gap.largest, gap.name))),
+    )
 
-    done: int
-    total: int
+
+def _largest_and_mean(distances: NDArray[np.float64]) -> tuple[float, float]:
+    return float(distances.max(initial=0)), float(distances.sum()) / max(distances.size, 1)
 
 
-class Comparison:
-    """Two stores side by side: run it to the end, then ask for the difference."""
+class _Pair:
+    """Two stores and their matches by name: `clips` (row in A, row in B) and `joints` (index in A, index in B)."""
 
     def __init__(self, a: Store, b: Store) -> None:
         self.a, self.b = a, b
-        index = {name: clip for clip, name in enumerate(b.names)}
-        self.pairs = [(clip, index[name]) for clip, name in enumerate(a.names) if name in index]
-        theirs = {joint: place for place, joint in enumerate(b.info.layout.joints)}
-        self.joints = [(v, theirs[name]) for v, name in enumerate(a.info.layout.joints) if name in theirs]
+        rows = {name: clip for clip, name in enumerate(b.names)}
+        self.clips = [(clip, rows[name]) for clip, name in enumerate(a.names) if name in rows]
+        indices = {joint: index for index, joint in enumerate(b.info.layout.joints)}
+        self.joints = [(v, indices[name]) for v, name in enumerate(a.info.layout.joints) if name in indices]
         self.bodies, self.channels = min(a.shape[0], b.shape[0]), min(a.shape[2], b.shape[2])
-        self.gaps: list[ClipGap] = []
-        self.compared, self.largest, self.sum, self.numbers = 0, 0.0, 0.0, 0
-
-    def run(self) -> Iterator[Compared]:
-        """Read every clip that both have, in bounded memory. Raises StoreError where a block is damaged."""
-        lengths = np.diff(self.a.offsets), np.diff(self.b.offsets)
-        alike = [(one, other) for one, other in self.pairs if lengths[0][one] == lengths[1][other]]
-        ends = np.concatenate([[0], np.cumsum([lengths[0][one] for one, _ in alike], dtype=np.int64)])
-        for start, stop in runs(ends):
-            partner = {other: one for one, other in alike[start:stop]}
-            ours = {clip: rows for clip, *rows in read_clips(self.a, [one for one, _ in alike[start:stop]])}
-            for clip, joints, mask in read_clips(self.b, list(partner)):
-                one = partner[clip]
-                self._clip(self.a.names[one], ours[one], (joints, mask))
-            yield Compared(stop, len(alike))
-
-    def _clip(self, name: str, ours: Sequence[NDArray[Any]], theirs: Sequence[NDArray[Any]]) -> None:
-        (joints, mask), (other, other_mask) = ours, theirs
-        places = np.array(self.joints, np.intp).reshape(-1, 2).T
-        joints = joints[:, : self.bodies, places[0], : self.channels]
-        gap = np.abs(joints - other[:, : self.bodies, places[1], : self.channels]).astype(np.float64)
-        bodies = not np.array_equal(mask[:, : self.bodies], other_mask[:, : self.bodies])
-        largest, total = float(gap.max(initial=0)), float(gap.sum())
-        self.compared += 1
-        self.largest, self.sum, self.numbers = max(self.largest, largest), self.sum + total, self.numbers + gap.size
-        if largest or bodies:
-            self.gaps.append(ClipGap(name, largest, total / max(gap.size, 1), bodies))
-
-    def difference(self) -> Difference:
-        """What was found in the clips read so far."""
-        a, b = self.a, self.b
-        held = set(a.names), set(b.names)
-        order = [other for _, other in self.pairs]
-        return Difference(
-            a=a.path,
-            b=b.path,
-            digests=(a.digest, b.digest),
-            facts=(*_facts(a.info, b.info), *_embeddings(a, b)),
-            only_a=tuple(sorted(held[0] - held[1])),
-            only_b=tuple(sorted(held[1] - held[0])),
-            both=len(self.pairs),
-            order=order == sorted(order),
-            columns=tuple(column for column in self._columns() if column.clips),
-            overlap=self._overlap(),
-            compared=self.compared,
-            same_joints=self.compared - len(self.gaps),
-            largest=self.largest,
-            mean=self.sum / max(self.numbers, 1),
-            gaps=tuple(sorted(self.gaps, key=lambda gap: (-gap.largest, gap.name))),
-        )
-
-    def _columns(self) -> Iterator[Column]:
-        frames = np.diff(self.a.offsets), np.diff(self.b.offsets)
-        yield self._column("frames", *frames)
-        yield self._column("raw bytes (sha256)", *([row.tobytes().hex()[:12] for row in s.source] for s in self._both))
-        yield self._column("label", *([s.info.classes[label] for label in s.label] for s in self._both))
-        for name in PER_CLIP:
-            if name != "label":
-                yield self._column(name, *(getattr(s, name) for s in self._both))
 
     @property
-    def _both(self) -> tuple[Store, Store]:
-        return self.a, self.b
+    def same_order(self) -> bool:
+        """Whether the clips in both stores come in the same order."""
+        rows = [other for _, other in self.clips]
+        return rows == sorted(rows)
 
-    def _column(self, name: str, ours: Any, theirs: Any) -> Column:
-        rows = ((self.a.names[one], ours[one], theirs[other]) for one, other in self.pairs)
-        return Column(name, tuple((clip, str(x), str(y)) for clip, x, y in rows if x != y))
-
-    def _overlap(self) -> str:
+    @property
+    def overlap(self) -> str:
+        """Which coordinates both stores have, in words; "" if they have the same."""
         a, b = self.a, self.b
         if a.shape == b.shape and a.info.layout.joints == b.info.layout.joints:
             return ""
         return (
             f"of (M, V, C) = {a.shape} and {b.shape} the first {self.bodies} bodies, "
-            f"{len(self.joints)} joints of the same name, and the first {self.channels} numbers of each"
+            f"{len(self.joints)} joints of the same name, and the first {self.channels} channels"
         )
+
+    def distances(
+        self, a: tuple[NDArray[Any], NDArray[Any]], b: tuple[NDArray[Any], NDArray[Any]]
+    ) -> tuple[NDArray[np.float64], bool]:
+        """Absolute differences of the matched coordinates of a clip, and whether its body masks differ."""
+        (joints_a, mask_a), (joints_b, mask_b) = a, b
+        index = np.array(self.joints, np.intp).reshape(-1, 2).T
+        joints_a = joints_a[:, : self.bodies, index[0], : self.channels]
+        joints_b = joints_b[:, : self.bodies, index[1], : self.channels]
+        masks_differ = not np.array_equal(mask_a[:, : self.bodies], mask_b[:, : self.bodies])
+        return np.abs(joints_a - joints_b).astype(np.float64), masks_differ
+
+    def columns(self) -> Iterator[Column]:
+        """Every value stored per clip, with the clips in which it differs."""
+        stores = self.a, self.b
+        yield self._column("frames", *(np.diff(store.offsets) for store in stores))
+        yield self._column("raw bytes (sha256)", *([short(row.tobytes().hex()) for row in s.source] for s in stores))
+        yield self._column("label", *([store.info.classes[label] for label in store.label] for store in stores))
+        for name in PER_CLIP:
+            if name != "label":
+                yield self._column(name, *(getattr(store, name) for store in stores))
+
+    def _column(self, name: str, values_a: Any, values_b: Any) -> Column:
+        rows = ((self.a.names[one], values_a[one], values_b[other]) for one, other in self.clips)
+        return Column(name, tuple((clip, str(x), str(y)) for clip, x, y in rows if x != y))
 
 
 def _facts(a: StoreInfo, b: StoreInfo) -> Iterator[Fact]:
     for field in fields(StoreInfo):
-        ours, theirs = getattr(a, field.name), getattr(b, field.name)
-        if ours != theirs and field.name != "source_digest":
-            yield Fact(field.name, *_words(field.name, ours, theirs), field.name not in NOT_CONTENT)
+        value_a, value_b = getattr(a, field.name), getattr(b, field.name)
+        if value_a != value_b and field.name != "source_digest":
+            yield Fact(field.name, *_as_text(field.name, value_a, value_b), field.name not in NOT_CONTENT)
 
 
 def _embeddings(a: Store, b: Store) -> Iterator[Fact]:
-    """Embeddings that only one has, or that differ. They are made of the clips and no content of their own."""
-    ours, theirs = ({unit: entry.digest for unit, entry in store.manifest.embedded.items()} for store in (a, b))
-    for unit in sorted(ours.keys() | theirs.keys()):
-        if ours.get(unit) != theirs.get(unit):
-            one, other = (f"digest {held[unit][:12]}" if unit in held else "none" for held in (ours, theirs))
-            yield Fact(f"embedding {unit}", one, other, content=False)
+    """Embeddings that only one store has, or that differ. They are derived from the clips, so they are no content."""
+    digests_a, digests_b = ({key: entry.digest for key, entry in store.manifest.embedded.items()} for store in (a, b))
+    for key in sorted(digests_a.keys() | digests_b.keys()):
+        if digests_a.get(key) != digests_b.get(key):
+            texts = (
+                f"digest {short(digests[key])}" if key in digests else "none" for digests in (digests_a, digests_b)
+            )
+            yield Fact(f"embedding {key}", *texts, content=False)
 
 
-def _words(name: str, ours: Any, theirs: Any) -> tuple[str, str]:
-    """Two values in short: of long lists only what one has and the other lacks."""
+def _as_text(name: str, a: Any, b: Any) -> tuple[str, str]:
+    """Two values as short texts: for a layout its first field that differs, for lists the elements of only one."""
     if name == "layout":
-        known = next(field.name for field in fields(ours) if getattr(ours, field.name) != getattr(theirs, field.name))
-        ours, theirs = (f"{known} {getattr(layout, known)}" for layout in (ours, theirs))
-    elif isinstance(ours, tuple) and set(ours) != set(theirs):
-        ours, theirs = ([row for row in x if row not in y] for x, y in ((ours, theirs), (theirs, ours)))
-    return _short(ours), _short(theirs)
+        field = next(field.name for field in fields(a) if getattr(a, field.name) != getattr(b, field.name))
+        a, b = (f"{field} {getattr(layout, field)}" for layout in (a, b))
+    elif isinstance(a, tuple) and set(a) != set(b):
+        a, b = ([row for row in x if row not in y] for x, y in ((a, b), (b, a)))
+    return _truncated(a), _truncated(b)
 
 
-def _short(value: Any) -> str:
+def _truncated(value: Any) -> str:
     return text if len(text := str(value)) <= LONGEST else f"{text[:LONGEST]}..."

@@ -1,90 +1,112 @@
-"""The embeddings of several stores as those of their merged one: a vector goes with its clip.
+"""The embeddings of a merged store: every clip keeps its vector.
 
-What stands under one name must have been made in one way: the same encoder, weights, frames, crop and so on. A name
-under which it was not is left out of the merged store, and said.
+Embeddings with the same name are merged if all stores used the same settings: encoder, weights, frames, crop and so on.
+A name under which the settings differ is left out of the merged store, and reported.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from prep.errors import PrepError
-from prep.store.embedding_key import KeyMismatch, TextMetadata, VideoMetadata, check_same, check_together
+from prep.store.embedding_key import EmbeddingPart, KeyMismatch, TextMetadata, VideoMetadata, check_same, check_together
 from prep.store.embeddings import Embedding, open_embedding
 from prep.store.info import software
-from prep.store.keep_embedding import keep_texts, keep_videos
+from prep.store.keep_embedding import NewPart, keep, text_part, video_part
+from prep.store.manifest import EMBEDDINGS, array_digest, embedding_digest
 from prep.store.read import Store
+from prep.store.write import as_json
 
 Videos = Sequence[tuple[Embedding, VideoMetadata]]
 Texts = Sequence[tuple[Embedding, TextMetadata]]
 
 
-def unite(stores: Sequence[Store], merged: Store) -> Store:
-    """Write into `merged` the embeddings on which `stores` agree, and open it anew. Raises StoreError.
+def merge_embeddings(stores: Sequence[Store], merged: Store) -> Store:
+    """Write the embeddings on which `stores` agree into `merged`, and open it again. Raises StoreError.
 
-    Of a clip that several have embedded, the vector of the first is kept.
+    If several stores have a vector for a clip, that of the first store is kept.
     """
-    for name in sorted(_names(stores) - left_out(stores).keys()):
-        videos, texts = _held(stores, name)
-        if videos:
-            merged = _keep(videos, merged)
-        if texts:
-            merged = keep_texts(merged, name, texts[0][0].text, texts[0][1])
+    for name, parts in _merged_parts(stores, merged):
+        merged = keep(merged, name, *parts)
     return merged
 
 
+def are_merged(stores: Sequence[Store], merged: Store) -> bool:
+    """Whether `merged` holds the embeddings that `merge_embeddings` would write, by their digests."""
+    return all(
+        (entry := merged.manifest.embedded.get(str(EmbeddingPart(name, part.kind)))) is not None
+        and entry.digest == _digest(name, part, merged)
+        for name, parts in _merged_parts(stores, merged)
+        for part in parts
+    )
+
+
 def left_out(stores: Sequence[Store]) -> Mapping[str, str]:
-    """The names under which stores hold embeddings that do not fit together, and why not."""
-    left = {}
+    """The names under which the embeddings of `stores` do not fit together, with the reason."""
+    reasons = {}
     for name in sorted(_names(stores)):
         try:
-            _check(*_held(stores, name))
+            _check(*_embeddings(stores, name))
         except PrepError as error:
-            left[name] = str(error)
-    return left
+            reasons[name] = str(error)
+    return reasons
 
 
 def _names(stores: Sequence[Store]) -> set[str]:
     return {name for store in stores for name in store.embeddings}
 
 
-def _held(stores: Sequence[Store], name: str) -> tuple[Videos, Texts]:
-    """What each store holds under a name, of videos and of class names. Raises PrepError."""
-    found = [open_embedding(store, name) for store in stores if name in store.embeddings]
-    videos = [(held, held.video_metadata) for held in found if held.video_metadata]
-    return videos, [(held, held.text_metadata) for held in found if held.text_metadata]
+def _merged_parts(stores: Sequence[Store], merged: Store) -> Iterator[tuple[str, list[NewPart]]]:
+    for name in sorted(_names(stores) - left_out(stores).keys()):
+        videos, texts = _embeddings(stores, name)
+        parts = [_merged_videos(videos, merged)] if videos else []
+        parts += [text_part(texts[0][0].text, texts[0][1])] if texts else []
+        yield name, parts
+
+
+def _digest(name: str, part: NewPart, merged: Store) -> str:
+    arrays = {f"{EMBEDDINGS}/{name}/{array}": array_digest(values) for array, values in part.arrays.items()}
+    return embedding_digest(as_json(part.metadata), arrays, merged.digest)
+
+
+def _embeddings(stores: Sequence[Store], name: str) -> tuple[Videos, Texts]:
+    """The video and text parts of all stores under a name. Raises PrepError."""
+    embeddings = [open_embedding(store, name) for store in stores if name in store.embeddings]
+    videos = [(embedding, embedding.video_metadata) for embedding in embeddings if embedding.video_metadata]
+    return videos, [(embedding, embedding.text_metadata) for embedding in embeddings if embedding.text_metadata]
 
 
 def _check(videos: Videos, texts: Texts) -> None:
-    """Raise KeyMismatch unless all could stand in one store under one name."""
-    for held, about in videos[1:]:
-        check_same(videos[0][1].key, about.key, _beside(held, videos[0][0]))
-        if held.width != videos[0][0].width:
-            raise KeyMismatch(f"{_beside(held, videos[0][0])}: vectors of {held.width} and {videos[0][0].width}.")
-    for held, told in texts[1:]:
-        check_same(texts[0][1].key, told.key, _beside(held, texts[0][0]))
+    """Raise KeyMismatch unless all parts may stand in one store under one name."""
+    for embedding, metadata in videos[1:]:
+        first = videos[0][0]
+        check_same(videos[0][1].key, metadata.key, _both(embedding, first))
+        if embedding.width != first.width:
+            raise KeyMismatch(f"{_both(embedding, first)}: vectors of length {embedding.width} and {first.width}.")
+    for embedding, text_metadata in texts[1:]:
+        check_same(texts[0][1].key, text_metadata.key, _both(embedding, texts[0][0]))
     if videos and texts:
-        check_together(videos[0][1].key, texts[0][1].key, _beside(videos[0][0], texts[0][0]))
+        check_together(videos[0][1].key, texts[0][1].key, _both(videos[0][0], texts[0][0]))
 
 
-def _beside(held: Embedding, other: Embedding) -> str:
-    return f"`{held.name}` of {other.store.path}, there, and of {held.store.path}, here"
+def _both(here: Embedding, there: Embedding) -> str:
+    return f"`{here.name}` of {there.store.path}, there, and of {here.store.path}, here"
 
 
-def _keep(videos: Videos, merged: Store) -> Store:
-    """The vectors of all stores into the merged one."""
-    first, about = videos[0]
-    row = {clip: number for number, clip in enumerate(merged.names)}
+def _merged_videos(videos: Videos, merged: Store) -> NewPart:
+    """The vectors of all stores in the order of the merged clips."""
+    first, metadata = videos[0]
+    rows = {clip: row for row, clip in enumerate(merged.names)}
     vectors = np.zeros((len(merged), first.width), first.video.dtype)
     done, frames = np.zeros(len(merged), np.bool_), np.full(len(merged), -1, np.int32)
-    for held, _ in reversed(videos):  # the first has the last word
-        rows, counted = np.array([row[clip] for clip in held.store.names]), held.frames >= 0
-        vectors[rows[held.done]], done[rows[held.done]] = held.video[held.done], True
-        frames[rows[counted]] = held.frames[counted]
-    bad = {(clip, why) for _, each in videos for clip, why in each.bad if clip not in row or not done[row[clip]]}
-    notes = {note for _, each in videos for note in each.notes}
-    told = replace(about, software=software(), bad=tuple(sorted(bad)), notes=tuple(sorted(notes)))
-    return keep_videos(merged, first.name, vectors, done, frames, told)
+    for embedding, _ in reversed(videos):  # so that the first store overwrites the others
+        target, counted = np.array([rows[clip] for clip in embedding.store.names]), embedding.frames >= 0
+        vectors[target[embedding.done]], done[target[embedding.done]] = embedding.video[embedding.done], True
+        frames[target[counted]] = embedding.frames[counted]
+    bad = {row for _, other in videos for row in other.bad if row[0] not in rows or not done[rows[row[0]]]}
+    notes = {note for _, other in videos for note in other.notes}
+    united = replace(metadata, software=software(), bad=tuple(sorted(bad)), notes=tuple(sorted(notes)))
+    return video_part(vectors, done, frames, united)

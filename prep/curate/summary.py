@@ -1,4 +1,4 @@
-"""What a store holds, in numbers that a person asks for."""
+"""A store in numbers: clips, frames, classes and embeddings."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from prep.store.read import Store, StoreInfo
 
 @dataclass(frozen=True)
 class Vectors:
-    """One embedding: `clips` have a vector, and so have `classes` (0: none was embedded); all of length `width`.
+    """One embedding: vectors of length `width` for `clips` clips and `classes` class names (0: not embedded).
 
-    `random` where the weights are; `named` is what the user called them, `video` and `text` say how vectors were made
-    (None where there are none); `digests` are those of the parts.
+    `named` is the user's name for the weights and `weights` their digest ("" if unknown). `video` and `text` are the
+    settings of each part (None if absent), `digests` the digests of the parts.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Vectors:
 
 @dataclass(frozen=True)
 class Summary:
-    """Counts over a store. `shape` is (M, V, C); `clips_per_class` leaves out classes without clips."""
+    """Counts over a store. `shape` is (M, V, C); `clips_per_class` lists only classes with clips."""
 
     path: str
     digest: str
@@ -49,7 +49,7 @@ class Summary:
 
 
 def summarise(store: Store) -> Summary:
-    """Count. Raises StoreError, and KeyMismatch where an embedding's parts do not fit each other."""
+    """Count. Raises StoreError for a damaged store, KeyMismatch if the parts of an embedding do not fit together."""
     counts = [(name, int((store.label == label).sum())) for label, name in enumerate(store.info.classes)]
     return Summary(
         path=store.path,
@@ -68,20 +68,20 @@ def summarise(store: Store) -> Summary:
 
 def _embeddings(store: Store) -> Iterator[Vectors]:
     for name, parts in store.embeddings.items():
-        held = open_embedding(store, name)
-        about = held.video_metadata or held.text_metadata
-        if about is None:
+        embedding = open_embedding(store, name)
+        metadata = embedding.video_metadata or embedding.text_metadata
+        if metadata is None:
             continue
         yield Vectors(
             name=name,
-            encoder=about.key.encoder,
-            weights=about.key.weights,
-            named=about.named,
-            random=about.random,
-            width=held.width,
-            clips=int(held.done.sum()) if held.video_metadata else 0,
-            classes=held.classes,
-            video=held.video_metadata.key if held.video_metadata else None,
-            text=held.text_metadata.key if held.text_metadata else None,
+            encoder=metadata.key.encoder,
+            weights=metadata.key.weights,
+            named=metadata.named,
+            random=metadata.random,
+            width=embedding.width,
+            clips=int(embedding.done.sum()) if embedding.video_metadata else 0,
+            classes=embedding.classes,
+            video=embedding.video_metadata.key if embedding.video_metadata else None,
+            text=embedding.text_metadata.key if embedding.text_metadata else None,
             digests={str(part): store.manifest.embedded[str(part)].digest for part in parts},
         )

@@ -1,12 +1,12 @@
-"""Is a store still what its build wrote, and what was embedded since? Every digest recomputed, block by block."""
+"""Verify a store: recompute the digests of its clips and embeddings, block by block."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
+from prep.progress import Step, Work
 from prep.store.embedding_key import ARRAYS, EmbeddingPart
 from prep.store.embeddings import attributes_of, open_embedding, read_array, unfit
 from prep.store.manifest import (
@@ -21,46 +21,34 @@ from prep.store.manifest import (
 from prep.store.read import BLOCK, SMALL, Store
 
 
-@dataclass(frozen=True)
-class Checked:
-    """One step of `verify`: an array, or a block of one, recomputed."""
+def verify(store: Store) -> Work[None]:
+    """Recompute every digest and check that the arrays fit together; the note of a step names what was checked.
 
-    done: int
-    total: int
-    what: str
-
-
-def verify(store: Store) -> Iterator[Checked]:
-    """Recompute every digest and check that the arrays fit together. Raises StoreError at the first that does not.
-
-    Embeddings are checked like clips; raises KeyMismatch where vectors of videos and of class names do not fit.
+    Raises StoreError for the first difference, KeyMismatch if vectors of videos and of class names do not fit together.
     """
     blocks = -(-store.frames // BLOCK)
-    added = sum(len(entry.arrays) for entry in store.manifest.embedded.values())
-    clips = len(SMALL) + blocks
-    total = clips + added
+    embedding_arrays = sum(len(entry.arrays) for entry in store.manifest.embedded.values())
+    total = len(SMALL) + blocks + embedding_arrays
     for done, name in enumerate(SMALL, 1):
         _compare(store, name, array_digest(store.read(name)), store.array_digests.get(name))
-        yield Checked(done, total, name)
+        yield Step(done, total, note=name)
     _check_consistent(store)
-    seen = []
+    digests = []
     for index in range(blocks):
-        where = slice(index * BLOCK, min((index + 1) * BLOCK, store.frames))
-        joints, mask = store.read("joints", where), store.read("body_mask", where)
+        rows = slice(index * BLOCK, min((index + 1) * BLOCK, store.frames))
+        joints, mask = store.read("joints", rows), store.read("body_mask", rows)
         if not np.isfinite(joints).all():
-            raise StoreError(
-                f"{store.path}: frames {where.start}-{where.stop} hold values that are not finite. {AGAIN}"
-            )
-        seen.append(Block(index, array_digest(joints), array_digest(mask)))
-        yield Checked(len(SMALL) + index + 1, total, f"block {index + 1}/{blocks}")
-    for name, digest in long_digests(seen).items():
+            raise StoreError(f"{store.path}: frames {rows.start}-{rows.stop} hold values that are not finite. {AGAIN}")
+        digests.append(Block(index, array_digest(joints), array_digest(mask)))
+        yield Step(len(SMALL) + index + 1, total, note=f"block {index + 1}/{blocks}")
+    for name, digest in long_digests(digests).items():
         _compare(store, name, digest, store.array_digests.get(name))
-    for done, name in enumerate(_embeddings(store), clips + 1):
-        yield Checked(done, total, name)
+    for done, name in enumerate(_embeddings(store), len(SMALL) + blocks + 1):
+        yield Step(done, total, note=name)
 
 
-def _compare(store: Store, name: str, digest: str, wanted: str | None) -> None:
-    if digest != wanted:
+def _compare(store: Store, name: str, digest: str, expected: str | None) -> None:
+    if digest != expected:
         raise StoreError(f"{store.path}: array `{name}` differs from its digest. {AGAIN}")
 
 
@@ -73,14 +61,14 @@ def _check_consistent(store: Store) -> None:
 
 
 def _embeddings(store: Store) -> Iterator[str]:
-    """The name of each array of an embedding once it is checked."""
+    """The name of each array of each embedding, after it was checked."""
     for key, entry in sorted(store.manifest.embedded.items()):
         part = EmbeddingPart.parse(key)
         if not entry.arrays or set(entry.arrays) != set(part.arrays):
             raise unfit(store, part, "does not have the arrays of an embedding")
         open_embedding(store, part.name)
         if embedding_digest(attributes_of(store, part), entry.arrays, store.digest) != entry.digest:
-            raise unfit(store, part, "differs from its digest, or is of other clips")
+            raise unfit(store, part, "differs from its digest, or belongs to other clips")
         yield from _arrays(store, part, entry)
 
 
@@ -95,4 +83,4 @@ def _arrays(store: Store, part: EmbeddingPart, entry: EmbeddingEntry) -> Iterato
     if not np.isfinite(vectors[done]).all():
         raise unfit(store, part, "holds values that are not finite")
     if vectors[~done].any():
-        raise unfit(store, part, "has vectors of clips that it says have none")
+        raise unfit(store, part, "has vectors for clips that it lists as clips without one")

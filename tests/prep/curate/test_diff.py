@@ -1,4 +1,4 @@
-"""Differences between two stores: each kind alone, in any order of clips, in pieces and whole."""
+"""Differences between two stores: each kind alone, in any order of clips, in pieces and at once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pytest
 from helpers.stores import embed, info, make_store, write_clips
 
 from manifests.facts import layout
-from prep.curate.diff import Comparison, Difference
+from prep.curate.diff import Difference, difference
+from prep.progress import Step
 from prep.store import runs
 from prep.store.read import Store, StoreInfo, open_store
 
@@ -30,10 +31,15 @@ def write(path: Path, facts: StoreInfo | None = None, order: list[int] | None = 
 
 
 def diff(a: Path, b: Path) -> Difference:
-    comparison = Comparison(open_store(a), open_store(b))
-    steps = list(comparison.run())
-    assert not steps or steps[-1].done == steps[-1].total
-    return comparison.difference()
+    work, steps = difference(open_store(a), open_store(b)), []
+    while True:
+        try:
+            steps.append(next(work))
+        except StopIteration as stop:
+            compared: Difference = stop.value
+            break
+    assert not steps or steps[-1] == Step(compared.compared, compared.compared)
+    return compared
 
 
 @pytest.fixture
@@ -42,53 +48,53 @@ def a(tmp_path: Path) -> Path:
 
 
 def test_a_store_is_the_same_as_itself(a: Path) -> None:
-    found = diff(a, a)
-    assert found.same
-    assert (found.both, found.compared, found.same_joints) == (6, 6, 6)
-    assert (found.largest, found.mean, found.facts, found.columns) == (0, 0, (), ())
+    compared = diff(a, a)
+    assert compared.same
+    assert (compared.both, compared.compared, compared.same_joints) == (6, 6, 6)
+    assert (compared.largest, compared.mean, compared.facts, compared.columns) == (0, 0, (), ())
 
 
-def test_order_and_authorship_are_no_content(a: Path, tmp_path: Path) -> None:
+def test_order_and_provenance_are_no_content(a: Path, tmp_path: Path) -> None:
     facts = replace(info("nw_ucla"), software="another 9.9", made_from=("0" * 64,), source_digest="1" * 64)
-    found = diff(a, write(tmp_path / "b.zarr", facts, order=[3, 0, 5, 4, 1, 2]))
-    assert found.same
-    assert not found.order
-    assert [(fact.name, fact.content) for fact in found.facts] == [("software", False), ("made_from", False)]
+    compared = diff(a, write(tmp_path / "b.zarr", facts, order=[3, 0, 5, 4, 1, 2]))
+    assert compared.same
+    assert not compared.order
+    assert [(fact.name, fact.content) for fact in compared.facts] == [("software", False), ("made_from", False)]
 
 
-def test_joints_by_how_much(a: Path, tmp_path: Path) -> None:
+def test_distances_of_joints(a: Path, tmp_path: Path) -> None:
     moved = clips()
     moved[1][3, 0, 5, 2] += 0.5
     moved[4] = moved[4] + np.float32(0.25)
-    found = diff(a, write(tmp_path / "b.zarr", clips=moved))
-    assert not found.same
-    gaps = [(gap.name, gap.largest, gap.mean) for gap in found.gaps]
+    compared = diff(a, write(tmp_path / "b.zarr", clips=moved))
+    assert not compared.same
+    gaps = [(gap.name, gap.largest, gap.mean) for gap in compared.gaps]
     assert gaps[0][:2] == (NAMES[1], pytest.approx(0.5))
     assert gaps[0][2] == pytest.approx(0.5 / (7 * 60))
     assert gaps[1] == (NAMES[4], pytest.approx(0.25, rel=1e-5), pytest.approx(0.25, rel=1e-5))
-    assert (found.same_joints, found.compared, found.largest) == (4, 6, gaps[0][1])
-    assert found.mean == pytest.approx((0.5 + 0.25 * 9 * 60) / (26 * 60), rel=1e-5)
-    raw = next(column for column in found.columns if column.name.startswith("raw bytes"))
+    assert (compared.same_joints, compared.compared, compared.largest) == (4, 6, gaps[0][1])
+    assert compared.mean == pytest.approx((0.5 + 0.25 * 9 * 60) / (26 * 60), rel=1e-5)
+    raw = next(column for column in compared.columns if column.name.startswith("raw bytes"))
     assert [name for name, *_ in raw.clips] == [NAMES[1], NAMES[4]]
 
 
 def test_clips_labels_and_columns(a: Path, tmp_path: Path) -> None:
     names = [*NAMES[:5], "a09_s01_e00_v01"]
     labels, subject = [0, 1, 7, 3, 4, 5], [0, 0, 0, 0, 3, 0]
-    found = diff(a, write(tmp_path / "b.zarr", names=names, labels=labels, subject=subject))
-    assert (found.only_a, found.only_b, found.both) == ((NAMES[5],), ("a09_s01_e00_v01",), 5)
+    compared = diff(a, write(tmp_path / "b.zarr", names=names, labels=labels, subject=subject))
+    assert (compared.only_a, compared.only_b, compared.both) == ((NAMES[5],), ("a09_s01_e00_v01",), 5)
     classes = open_store(a).info.classes
-    assert {column.name: column.clips for column in found.columns} == {
+    assert {column.name: column.clips for column in compared.columns} == {
         "label": ((NAMES[2], classes[2], classes[7]),),
         "subject": ((NAMES[4], "0", "3"),),
     }
 
 
-def test_where_clips_are_in_their_videos_is_compared(a: Path, tmp_path: Path) -> None:
+def test_frame_ranges_and_boxes_are_compared(a: Path, tmp_path: Path) -> None:
     b = write(tmp_path / "b.zarr", start=[0, 0, 9, 0, 0, 0], left=[0, 0.25, 0, 0, 0, -1])
-    found = diff(a, b)
-    assert not found.same
-    columns = {column.name: column.clips for column in found.columns}
+    compared = diff(a, b)
+    assert not compared.same
+    columns = {column.name: column.clips for column in compared.columns}
     assert columns["start"] == ((NAMES[2], "0", "9"),)
     assert columns["left"] == ((NAMES[1], "0.0", "0.25"), (NAMES[5], "0.0", "-1.0"))
 
@@ -99,14 +105,14 @@ def test_embeddings_are_listed_and_are_no_content(a: Path, tmp_path: Path) -> No
     assert diff(a, b).facts == ()
     embed(a, name="mine")
     other = embed(b, seed=1)
-    found = diff(a, b)
-    assert found.same
+    compared = diff(a, b)
+    assert compared.same
 
     def short(store: Store, unit: str) -> str:
         return f"digest {store.manifest.embedded[unit].digest[:12]}"
 
     mine = open_store(a)
-    assert [(fact.name, fact.a, fact.b, fact.content) for fact in found.facts] == [
+    assert [(fact.name, fact.a, fact.b, fact.content) for fact in compared.facts] == [
         ("embedding mine/text", short(mine, "mine/text"), "none", False),
         ("embedding mine/video", short(mine, "mine/video"), "none", False),
         ("embedding xclip/text", short(one, "xclip/text"), short(other, "xclip/text"), False),
@@ -118,17 +124,17 @@ def test_embeddings_are_listed_and_are_no_content(a: Path, tmp_path: Path) -> No
 def test_clips_of_other_lengths_are_not_compared(a: Path, tmp_path: Path) -> None:
     cut = clips()
     cut[0] = cut[0][:3]
-    found = diff(a, write(tmp_path / "b.zarr", clips=cut))
-    assert (found.both, found.compared, found.gaps) == (6, 5, ())
-    assert found.columns[0].clips == ((NAMES[0], "4", "3"),)
-    assert not found.same
+    compared = diff(a, write(tmp_path / "b.zarr", clips=cut))
+    assert (compared.both, compared.compared, compared.gaps) == (6, 5, ())
+    assert compared.columns[0].clips == ((NAMES[0], "4", "3"),)
+    assert not compared.same
 
 
-def test_facts_in_words(a: Path, tmp_path: Path) -> None:
+def test_facts_as_text(a: Path, tmp_path: Path) -> None:
     facts = info("nw_ucla", recipe="ctrgcn")
     facts = replace(facts, recipe_version=2, classes=(*facts.classes, "dance"), options={"end": "exclusive"})
-    found = {fact.name: (fact.a, fact.b) for fact in diff(a, write(tmp_path / "b.zarr", facts)).facts}
-    assert found == {
+    compared = {fact.name: (fact.a, fact.b) for fact in diff(a, write(tmp_path / "b.zarr", facts)).facts}
+    assert compared == {
         "recipe": ("agcn", "ctrgcn"),
         "recipe_version": ("1", "2"),
         "classes": ("[]", "['dance']"),
@@ -138,13 +144,13 @@ def test_facts_in_words(a: Path, tmp_path: Path) -> None:
 
 def test_other_bodies_and_masks(a: Path, tmp_path: Path) -> None:
     doubled = [np.concatenate([clip, clip], axis=1) for clip in clips()]
-    found = diff(a, write(tmp_path / "b.zarr", clips=doubled))
-    assert found.overlap.startswith("of (M, V, C) = (1, 20, 3) and (2, 20, 3) the first 1 bodies, 20 joints")
-    assert (found.same_joints, found.largest, found.same) == (6, 0, False)
+    compared = diff(a, write(tmp_path / "b.zarr", clips=doubled))
+    assert compared.overlap.startswith("of (M, V, C) = (1, 20, 3) and (2, 20, 3) the first 1 bodies, 20 joints")
+    assert (compared.same_joints, compared.largest, compared.same) == (6, 0, False)
     absent = [clip.any(axis=(2, 3)) for clip in clips()]
     absent[4] = absent[4] & False
-    found = diff(a, write(tmp_path / "c.zarr", masks=absent))
-    assert [(gap.name, gap.largest, gap.mask) for gap in found.gaps] == [(NAMES[4], 0, True)]
+    compared = diff(a, write(tmp_path / "c.zarr", masks=absent))
+    assert [(gap.name, gap.largest, gap.mask) for gap in compared.gaps] == [(NAMES[4], 0, True)]
 
 
 def test_joints_of_other_layouts_are_matched_by_name(a: Path, tmp_path: Path) -> None:
@@ -155,10 +161,10 @@ def test_joints_of_other_layouts_are_matched_by_name(a: Path, tmp_path: Path) ->
             if name in ntu.joints:
                 clip[:, :, ntu.joints.index(name)] = mine[:, :, place]
     facts = replace(info("nw_ucla"), layout=ntu)
-    found = diff(a, write(tmp_path / "b.zarr", facts, clips=wider))
-    assert f"{len(set(ours.joints) & set(ntu.joints))} joints of the same name" in found.overlap
-    assert found.largest == 0
-    assert [fact.name for fact in found.facts] == ["layout"]
+    compared = diff(a, write(tmp_path / "b.zarr", facts, clips=wider))
+    assert f"{len(set(ours.joints) & set(ntu.joints))} joints of the same name" in compared.overlap
+    assert compared.largest == 0
+    assert [fact.name for fact in compared.facts] == ["layout"]
 
 
 def test_pieces_give_the_same_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +14,21 @@ from helpers.synthetic_formats import find, imported
 
 from prep.curate.export import export
 from prep.errors import PrepError
+from prep.progress import result
 from prep.store.read import open_store
 
 
 @pytest.fixture
 def exported(tmp_path: Path) -> Path:
     store = open_store(make_store(tmp_path / "own.zarr", clips_per_class=3, bodies=1))
-    list(export(store, "hdf5", tmp_path / "a.h5"))
+    result(export(store, "hdf5", tmp_path / "a.h5"))
     return tmp_path / "a.h5"
 
 
 @pytest.mark.parametrize("bodies", [1, 2, 4])
 def test_a_store_comes_back_whole(tmp_path: Path, bodies: int) -> None:
     own = open_store(make_store(tmp_path / "own.zarr", 1, (3, 6), name="ntu120", bodies=bodies))
-    list(export(own, "hdf5", tmp_path / "a.h5"))
+    result(export(own, "hdf5", tmp_path / "a.h5"))
     recipe = "imported_all" if bodies > 2 else "imported"
     store = imported("hdf5", tmp_path / "a.h5", "ntu120", tmp_path / "s.zarr", recipe=recipe)
     order = np.argsort(own.names)
@@ -54,7 +56,7 @@ def test_more_is_promised_than_there_is(exported: Path, tmp_path: Path) -> None:
     with pytest.raises(PrepError, match="promises more than the file holds"):
         find("hdf5", exported, "demo", tmp_path)
     replaced(exported, "joints", shape=(8192, 1, 25, 3), chunks=(1024, 1, 25, 3), compression="lzf")
-    with pytest.raises(PrepError, match="a filter of its own"):
+    with pytest.raises(PrepError, match="a custom filter"):
         find("hdf5", exported, "demo", tmp_path)
 
 
@@ -119,7 +121,13 @@ def test_other_files(tmp_path: Path) -> None:
         find("hdf5", tmp_path / "a.h5", "demo", tmp_path)
     with h5py.File(tmp_path / "b.h5", "w") as file:
         file["joints"] = np.zeros(3)
-    with pytest.raises(PrepError, match="is not of the form"):
+    with pytest.raises(PrepError, match="is not of the format"):
         find("hdf5", tmp_path / "b.h5", "demo", tmp_path)
     with pytest.raises(PrepError, match="holds a.h5, b.h5. Name the file"):
         find("hdf5", tmp_path, "demo", tmp_path)
+
+
+def test_a_named_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.h5")
+    assert find("hdf5", tmp_path, "demo", tmp_path).sources == ()
+    assert find("hdf5", tmp_path / "a.h5", "demo", tmp_path).sources == ()

@@ -62,7 +62,7 @@ def videos(store: Store, values: np.ndarray, name: str = "xclip", **about: Any) 
 
 
 def check(path: Path) -> list[str]:
-    return [step.what for step in verify(open_store(path))]
+    return [step.note for step in verify(open_store(path))]
 
 
 def test_what_is_kept_comes_back(bare: Path) -> None:

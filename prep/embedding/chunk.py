@@ -80,8 +80,10 @@ def split(job: VideoJob, folder: Path, clips: Sequence[ClipVideo]) -> Iterator[C
 def write(chunk: Chunk, rows: VideoVectors) -> None:
     """Write the file of a chunk whose clips have all been embedded or found bad."""
     bad, notes = (np.frombuffer(json.dumps(lines).encode(), np.uint8) for lines in (rows.bad, rows.notes))
-    arrays = {"vectors": rows.vectors, "done": rows.done, "frames": rows.frames, "bad": bad, "notes": notes}
-    atomic_write(chunk.path, lambda file: np.savez(file, **arrays))
+    vectors, done, frames = rows.vectors, rows.done, rows.frames
+    atomic_write(
+        chunk.path, lambda file: np.savez(file, vectors=vectors, done=done, frames=frames, bad=bad, notes=notes)
+    )
 
 
 def read(chunk: Chunk) -> VideoVectors:

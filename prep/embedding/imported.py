@@ -69,7 +69,8 @@ def import_embeddings(job: ImportJob) -> Imported:
         with TemporaryDirectory(dir=working) as scratch:
             arrays = _arrays(job, Path(scratch))
         _check_all_replaced(job, arrays)
-        weights, parts, done, unknown = file_digest(job.file), [], None, ()
+        weights, parts = file_digest(job.file), []
+        done, unknown = None, tuple[str, ...]()
         if "video" in arrays:
             vectors, done, unknown = _by_clip(job, arrays["video"], arrays["names"].tolist())
             parts.append(_video_part(job, vectors, done, weights))

@@ -1,9 +1,8 @@
-"""Tensors of a CLIP model from a file, compared with the model that they are for."""
+"""The weights of a CLIP model in a file: plain tensors by name, or a dictionary that holds them."""
 
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,14 +12,12 @@ from prep.encoders._weights import as_tensors, read_pickle, read_safetensors
 if TYPE_CHECKING:
     import torch
 
-Shapes = Mapping[str, tuple[int, ...]]
-# OpenAI's archives carry these three numbers among the tensors.
+# OpenAI's archives hold these three numbers beside the tensors.
 _NUMBERS = ("input_resolution", "context_length", "vocab_size")
-_SHOWN = 3
 
 
-def content(path: Path) -> Any:
-    """What a file of weights holds: tensors by name, or dictionaries of them. Raises EncoderError; runs no code."""
+def read_content(path: Path) -> Any:
+    """The content of a file: tensors by name, or dictionaries of them. Raises EncoderError; executes no code."""
     if not path.is_file():
         raise EncoderError(f"{path}: there is no such file of weights.")
     if path.suffix == ".safetensors":
@@ -29,36 +26,15 @@ def content(path: Path) -> Any:
     return read_pickle(path)
 
 
-def state(found: object, path: Path) -> dict[str, torch.Tensor]:
-    """Tensors by name, without the `module.` that training on several devices puts before each name.
+def clip_tensors(content: object, path: Path) -> dict[str, torch.Tensor]:
+    """Tensors by name, without the prefix `module.` that training on several devices adds.
 
-    Raises EncoderError where `found`, which was read from `path`, is anything else.
+    Raises EncoderError if `content`, which was read from `path`, is anything else.
     """
-    held = as_tensors(found, path)
-    prefix = "module." if all(name.startswith("module.") for name in held) else ""
-    named = {name.removeprefix(prefix): value for name, value in held.items()}
-    return {name: value for name, value in named.items() if name not in _NUMBERS}
-
-
-def shapes(held: Mapping[str, torch.Tensor]) -> dict[str, tuple[int, ...]]:
-    """The shape of every tensor."""
-    return {name: tuple(tensor.shape) for name, tensor in held.items()}
-
-
-def check(wanted: Shapes, held: Mapping[str, torch.Tensor], path: Path, model: str) -> None:
-    """Raise EncoderError, naming some tensors, unless `held` is exactly those that `model` wants, as real numbers."""
-    wrong = [
-        *(f"`{name}` is absent" for name in wanted if name not in held),
-        *(f"`{name}` is unknown" for name in held if name not in wanted),
-        *(
-            f"`{name}` is {each.dtype} {tuple(each.shape)} instead of {wanted[name]}"
-            for name, each in held.items()
-            if name in wanted and (tuple(each.shape) != wanted[name] or not _fits(name, each))
-        ),
-    ]
-    if wrong:
-        more = f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
-        raise EncoderError(f"{path}: is not {model}: {', '.join(wrong[:_SHOWN])}{more}. Name the model that it is of.")
+    tensors = as_tensors(content, path)
+    prefix = "module." if all(name.startswith("module.") for name in tensors) else ""
+    renamed = {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
+    return {name: tensor for name, tensor in renamed.items() if name not in _NUMBERS}
 
 
 def _refuse_script(path: Path) -> None:
@@ -66,14 +42,9 @@ def _refuse_script(path: Path) -> None:
         return
     with zipfile.ZipFile(path) as archive:
         names = [Path(name).name for name in archive.namelist()]
-    # Only TorchScript writes this entry; the files that OpenAI hands out are of that kind.
+    # Only TorchScript writes this entry; OpenAI's published files are of that kind.
     if "constants.pkl" in names:
         raise EncoderError(
             f"{path}: is a TorchScript archive, which is a program; it was not run. Have its state_dict() saved alone, "
             "best as .safetensors."
         )
-
-
-def _fits(name: str, tensor: torch.Tensor) -> bool:
-    # BatchNorm counts the batches that it has seen.
-    return tensor.is_floating_point() or name.endswith("num_batches_tracked")

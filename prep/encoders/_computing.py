@@ -1,4 +1,4 @@
-"""How a frozen network is run: no gradients, and in the precision that was asked for and no other."""
+"""Inference of a frozen network: no gradients, and exactly the chosen precision."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 @contextmanager
 def computing(device: torch.device | str, precision: Precision) -> Iterator[None]:
-    """Run what is inside without gradients, in float32 or with matrix products and convolutions in bfloat16.
+    """Compute without gradients, in float32 or with matrix products and convolutions in bfloat16.
 
-    In bfloat16 the weights, the sums of residual branches and LayerNorm's statistics stay float32. A model cast as a
-    whole also rounds the residual sum to 8 bits after every layer. float32 means it: convolutions on a GPU would take
-    TF32, with 10 bits, where nobody says no.
+    In bfloat16 the weights, the sums of residual branches and the statistics of LayerNorm stay float32; a model cast as
+    a whole would round the residual sum to 8 bits after every layer. In float32, TF32 (10 bits) is switched off, which
+    convolutions on a GPU would use by default.
     """
     import torch
 
@@ -34,5 +34,5 @@ def computing(device: torch.device | str, precision: Precision) -> Iterator[None
 
 
 def frozen(model: torch.nn.Module, device: torch.device | str) -> torch.nn.Module:
-    """The same model in evaluation, asking for no gradients, on the device."""
+    """The same model on the device, in evaluation mode and without gradients."""
     return model.eval().requires_grad_(False).to(device)

@@ -1,5 +1,5 @@
-"""Encoders: frames and sentences to vectors. One is a module of prep.encoders with facts in manifests/encoders, or a
-user's own file of the same form with its facts beside it. Both files of one that works, `my_encoder.toml`
+"""The contract of encoders, which map frames and sentences to vectors. An encoder is a module of prep.encoders with
+facts in manifests/encoders, or a user's own file with its facts beside it. Both files of one, `my_encoder.toml`
 
     title = "Mean colours"
     source = "my thesis, chapter 3"
@@ -17,32 +17,30 @@ and `my_encoder.py`
     class Colours:
         frames, size, width, weights = 0, 64, 3, "none"
 
-        def videos(self, pictures):
-            return pictures.mean(axis=(1, 2, 3), dtype=np.float32)
+        def videos(self, clips):
+            return clips.mean(axis=(1, 2, 3), dtype=np.float32)
 
         def texts(self, sentences):
-            return np.array([(len(each), each.count(" "), 1) for each in sentences], np.float32)
+            return np.array([(len(text), text.count(" "), 1) for text in sentences], np.float32)
 
     def load(request):
         return Colours()
 
-after which `--encoder my_encoder.py` takes it, and prep/encoders/tiny.py is one to copy from. `load(request: Request)`
-gives an Encoder. It is told what `--weights` and `--device` said, and raises EncoderError where weights are absent, of
-another architecture, or anything but plain tensors.
+after which `--encoder my_encoder.py` uses it; prep/encoders/tiny.py is a complete one to copy. `load(request: Request)`
+returns an Encoder. The request holds the values of `--weights` and `--device`; `load` raises EncoderError where weights
+are absent, of another architecture, or anything but plain tensors.
 
-`weights` must change when the vectors would: `weights_digest` of a torch model's state_dict, and of settings that no
-tensor shows. What `Kind.load` returns carries it, ready for the key of what is stored. For a user's own file the sha256
-of that file and its colours are mixed in there, so an edited file does not continue what an older one began; a module
-that it imports is not covered, nor is anything that it reads unless `weights` says so. Its answers are checked: a wrong
-shape, type or a number that is not finite is an EncoderError. It is code of the user's and runs as such.
+`weights` must change whenever the vectors would: it is the `weights_digest` of a torch model's state_dict and of
+settings that no tensor shows, and part of the key of stored vectors. For a user's own file, the sha256 of the file and
+its mean and std are mixed in, so an edited file does not continue the vectors of an older one. Modules that it imports
+and files that it reads are not covered unless `weights` covers them. Its output is checked: a wrong shape or type, or a
+number that is not finite, is an EncoderError. Its code is executed with the user's rights.
 """
 
 from __future__ import annotations
 
 import hashlib
 import importlib
-import sys
-import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -56,6 +54,7 @@ from numpy.typing import NDArray
 from manifests.encoder import Encoder as Facts
 from manifests.facts import custom_encoder, is_custom_encoder, names
 from manifests.facts import encoder as facts_of
+from manifests.user_code import UserCodeError, blamed, load_module
 from prep.errors import PrepError
 from prep.video.extras import GET
 
@@ -66,12 +65,12 @@ Precision = Literal["float32", "bfloat16"]
 
 
 class EncoderError(PrepError):
-    """An encoder or its weights cannot be used; the text says what to get, or what is wrong with them."""
+    """An encoder or its weights cannot be used; the text says what is wrong with them and how to get them."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What to load: the encoder's facts, its weights by path or name, for this device, computing in this precision."""
+    """What to load: an encoder's facts, the path or name of its weights, the device and the compute precision."""
 
     facts: Facts
     weights: str
@@ -88,29 +87,29 @@ class Encoder(Protocol):
 
     @property
     def size(self) -> int:
-        """Sides of the square picture in pixels."""
+        """Side of the square input frames in pixels."""
 
     @property
     def width(self) -> int:
-        """D."""
+        """D, the length of a vector."""
 
     @property
     def weights(self) -> str:
-        """What its vectors depend on, as it goes into the key: the sha256 of its weights, see `weights_digest`."""
+        """Digest of everything that the vectors depend on, see `weights_digest`."""
 
-    def videos(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Clips (B, T, size, size, 3), red first, to vectors (B, D). A row does not depend on its neighbours.
+    def videos(self, clips: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Clips (B, T, size, size, 3), RGB, to vectors (B, D). A row does not depend on other rows.
 
-        Raises EncoderError for a T that it does not take.
+        Raises EncoderError for an unsupported T.
         """
 
     def texts(self, sentences: Sequence[str]) -> NDArray[np.float32]:
-        """Sentences to vectors (n, D). Raises EncoderError for one without words, or longer than it can read."""
+        """Sentences to vectors (n, D). Raises EncoderError for a sentence without words, or one that is too long."""
 
 
 @dataclass(frozen=True)
-class Kind:
-    """An encoder by name: its facts and its code. `path` and `code` (the sha256) are those of a user's own file."""
+class EncoderModule:
+    """The code and the facts of an encoder. `path` and `code` (its sha256) are set for a user's own file."""
 
     facts: Facts
     module: ModuleType
@@ -123,12 +122,12 @@ class Kind:
         return self.facts.name
 
     def load(self, weights: str, device: str, precision: Precision) -> Encoder:
-        """Ready to use, with these weights ("": its default ones). Raises EncoderError."""
+        """Load it with these weights ("": its default ones). Raises EncoderError."""
         if not (weights or self.facts.weights):
             raise EncoderError(f"{self.name}: its weights are not public by name. {self.facts.obtain.strip()}")
         request = Request(self.facts, weights or self.facts.weights, device, precision)
         if self.path is not None:
-            return _Own.of(self, self.path, request)
+            return _CheckedEncoder.load(self, self.path, request)
         try:
             loaded: Encoder = self.module.load(request)
         except ModuleNotFoundError as error:
@@ -139,8 +138,8 @@ class Kind:
 
 
 @dataclass(frozen=True)
-class _Own:
-    """A user's own encoder, whose answers are checked and whose code belongs to its `weights`."""
+class _CheckedEncoder:
+    """A user's own encoder: its output is checked, and its code is part of `weights`."""
 
     inner: Encoder
     path: Path
@@ -150,60 +149,67 @@ class _Own:
     weights: str
 
     @classmethod
-    def of(cls, kind: Kind, path: Path, request: Request) -> _Own:
-        with _blamed(path, "load(request)"):
-            inner = kind.module.load(request)
+    def load(cls, entry: EncoderModule, path: Path, request: Request) -> _CheckedEncoder:
+        with _user_code(path, "load(request)"):
+            inner = entry.module.load(request)
             numbers = {name: getattr(inner, name) for name in ("frames", "size", "width")}
-            held = inner.weights
+            weights = inner.weights
         for name, value in numbers.items():
             if not isinstance(value, int) or value < (0 if name == "frames" else 1):
                 raise EncoderError(f"{path}: `{name}` is {value!r}; it must be a whole number of at least 1.")
-        if not isinstance(held, str) or not held:
-            raise EncoderError(f"{path}: `weights` is {held!r}; it must be a text that changes when the vectors would.")
-        identity = hashlib.sha256(repr((held, kind.code, request.facts.mean, request.facts.std)).encode()).hexdigest()
+        if not isinstance(weights, str) or not weights:
+            raise EncoderError(
+                f"{path}: `weights` is {weights!r}; it must be a text that changes when the vectors would."
+            )
+        inputs = (weights, entry.code, request.facts.mean, request.facts.std)
+        identity = hashlib.sha256(repr(inputs).encode()).hexdigest()
         return cls(inner, path, numbers["frames"], numbers["size"], numbers["width"], identity)
 
-    def videos(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-        if self.frames not in (0, pictures.shape[1]):
-            rule = f"clips of {pictures.shape[1]} frames; it takes exactly {self.frames}"
-            raise EncoderError(f"{self.path}: {rule}. Show {self.frames} frames (--frames {self.frames}).")
-        with _blamed(self.path, "videos(pictures)"):
-            vectors = self.inner.videos(pictures)
-        return self._checked(vectors, "videos(pictures)", len(pictures))
+    def videos(self, clips: NDArray[np.uint8]) -> NDArray[np.float32]:
+        if self.frames not in (0, clips.shape[1]):
+            rule = f"clips of {clips.shape[1]} frames; it takes exactly {self.frames}"
+            raise EncoderError(f"{self.path}: {rule}. Use --frames {self.frames}.")
+        with _user_code(self.path, "videos(clips)"):
+            vectors = self.inner.videos(clips)
+        return self._checked(vectors, "videos(clips)", len(clips))
 
     def texts(self, sentences: Sequence[str]) -> NDArray[np.float32]:
-        with _blamed(self.path, "texts(sentences)"):
+        with _user_code(self.path, "texts(sentences)"):
             vectors = self.inner.texts(sentences)
         return self._checked(vectors, "texts(sentences)", len(sentences))
 
     def _checked(self, vectors: NDArray[np.float32], call: str, rows: int) -> NDArray[np.float32]:
-        wanted = f"a float32 array ({rows}, {self.width})"
+        expected = f"a float32 array ({rows}, {self.width})"
         if not isinstance(vectors, np.ndarray) or vectors.dtype != np.float32 or vectors.shape != (rows, self.width):
-            found = f"{vectors.dtype} {vectors.shape}" if isinstance(vectors, np.ndarray) else type(vectors).__name__
-            raise EncoderError(f"{self.path}: {call} gives {found}; it must give {wanted}.")
+            value = f"{vectors.dtype} {vectors.shape}" if isinstance(vectors, np.ndarray) else type(vectors).__name__
+            raise EncoderError(f"{self.path}: {call} gives {value}; it must give {expected}.")
         if not np.isfinite(vectors).all():
             raise EncoderError(f"{self.path}: {call} gives numbers that are not finite.")
         return vectors
 
 
-def encoder(name: str) -> Kind:
-    """The encoder of that name, or in the user's own file `name`, a path that ends in .py; its code is run.
+def encoder(name: str) -> EncoderModule:
+    """The shipped encoder `name`, or the user's own file at the path `name` (ends in .py), whose code is executed.
 
     Raises InvalidValue, EncoderError.
     """
     if not is_custom_encoder(name):
-        return Kind(facts_of(name), importlib.import_module(f"prep.encoders.{name}"))
+        return EncoderModule(facts_of(name), importlib.import_module(f"prep.encoders.{name}"))
     path = Path(name)
     if path.stem in names("encoders"):
         raise EncoderError(f"{path}: an encoder is named after its file, and `{path.stem}` ships already. Rename it.")
-    if not path.stem.isidentifier():
-        raise EncoderError(f"{path}: `{path.stem}` is no name for an encoder; take letters, digits and `_`.")
     if not path.is_file():
         raise EncoderError(f"{path}: there is no such file. Shipped encoders: {', '.join(names('encoders'))}.")
     if not path.with_suffix(".toml").is_file():
         raise EncoderError(f"{path}: its facts are missing: {path.with_suffix('.toml')}.")
-    facts, source = custom_encoder(path), path.read_bytes()
-    return Kind(facts, _imported(path, source), path, hashlib.sha256(source).hexdigest())
+    facts = custom_encoder(path)
+    try:
+        loaded = load_module(path)
+    except UserCodeError as error:
+        raise EncoderError(str(error)) from error
+    if not callable(getattr(loaded.module, "load", None)):
+        raise EncoderError(f"{path}: has no function `load(request)`; see prep/encoders/_encoder.py.")
+    return EncoderModule(facts, loaded.module, path, loaded.digest)
 
 
 def weights_digest(tensors: Iterable[tuple[str, torch.Tensor]]) -> str:
@@ -219,28 +225,13 @@ def weights_digest(tensors: Iterable[tuple[str, torch.Tensor]]) -> str:
     return digest.hexdigest()
 
 
-def _imported(path: Path, source: bytes) -> ModuleType:
-    """The module that `source` makes: those very bytes, and not what Python may have compiled of the file before."""
-    module = ModuleType(f"own_encoder_{path.stem}")
-    module.__file__ = str(path)
-    # Dataclasses look their module up.
-    sys.modules[module.__name__] = module
-    with _blamed(path, "its import"):
-        exec(compile(source, str(path), "exec"), module.__dict__)
-    if not callable(getattr(module, "load", None)):
-        raise EncoderError(f"{path}: has no function `load(request)`; see prep/encoders/_encoder.py.")
-    return module
-
-
 @contextmanager
-def _blamed(path: Path, call: str) -> Iterator[None]:
-    """Whatever the user's own code raises as an EncoderError that names the file and the line in it."""
+def _user_code(path: Path, call: str) -> Iterator[None]:
+    """Turn whatever the user's code raises into an EncoderError that names the file and the line."""
     try:
-        yield
-    except EncoderError:
-        raise
-    except Exception as error:
-        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
-        where = lines[-1] if lines else getattr(error, "lineno", None)
-        line = f" line {where}," if where else ""
-        raise EncoderError(f"{path}:{line} {call} raises {type(error).__name__}: {error}") from error
+        with blamed(path, call):
+            yield
+    except UserCodeError as error:
+        if isinstance(error.__cause__, EncoderError):
+            raise error.__cause__ from None
+        raise EncoderError(str(error)) from error

@@ -1,4 +1,4 @@
-"""Weights by name: a folder on disk, or a model of the hub, which is fetched on first use and kept."""
+"""Weights by name: a folder on disk, or a model of the Hugging Face hub, downloaded on first use and cached."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from pathlib import Path
 from prep.encoders._encoder import EncoderError, Request
 
 CONFIG = "config.json"
-# The first is tried first; it cannot hold code.
+# In order of preference: the first kind cannot hold code.
 FILES = ("model.safetensors", "pytorch_model.bin")
-_HUB = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
-_ENDINGS = (".bin", ".pt", ".pth", ".safetensors", ".json")
+_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_SUFFIXES = (".bin", ".pt", ".pth", ".safetensors", ".json")
 
 
 def config_and_weights(request: Request) -> tuple[Path, Path]:
-    """The files of `request.weights`: its config.json and its tensors. Raises EncoderError, saying how to get them.
+    """The files of `request.weights`: its config.json and its tensors. Raises EncoderError, which says how to get them.
 
-    A connection is tried only for a name that can be none of a folder here.
+    The network is used only for a name that cannot be a folder on this machine.
     """
     folder = Path(request.weights).expanduser()
     if folder.is_dir():
@@ -30,53 +30,53 @@ def config_and_weights(request: Request) -> tuple[Path, Path]:
 
 
 def looks_like_a_path(name: str) -> bool:
-    """Whether a name that is no folder was meant as one; the hub's names are OWNER/MODEL.
+    """Whether a name that is not a folder was meant as one; names on the hub are OWNER/MODEL.
 
     >>> looks_like_a_path("microsoft/xclip-base-patch16"), looks_like_a_path("./xclip"), looks_like_a_path("a/b/c")
     (False, True, True)
     """
     owner = name.partition("/")[0]
-    return not _HUB.fullmatch(name) or name.endswith(_ENDINGS) or Path(owner).exists()
+    return not _HUB_NAME.fullmatch(name) or name.endswith(_SUFFIXES) or Path(owner).exists()
 
 
 def _in_folder(folder: Path, request: Request) -> tuple[Path, Path]:
     weights = [folder / name for name in FILES if (folder / name).is_file()]
     if not (folder / CONFIG).is_file() or not weights:
         sharded = any(folder.glob("*.index.json"))
-        what = "is split over several files" if sharded else f"lacks {CONFIG} or {' or '.join(FILES)}"
-        raise EncoderError(f"{folder}: {what}; both must lie there whole. {request.facts.obtain.strip()}")
+        rule = "is split over several files" if sharded else f"lacks {CONFIG} or {' or '.join(FILES)}"
+        raise EncoderError(f"{folder}: {rule}; both must be there in one piece. {request.facts.obtain.strip()}")
     return folder / CONFIG, weights[0]
 
 
 def _from_hub(request: Request) -> tuple[Path, Path]:
     from huggingface_hub.errors import EntryNotFoundError
 
-    config = _fetched(request, CONFIG)
+    config = _download(request, CONFIG)
     for name in FILES:
         try:
-            return config, _fetched(request, name)
+            return config, _download(request, name)
         except EncoderError as error:
             if not isinstance(error.__cause__, EntryNotFoundError):
                 raise
     raise EncoderError(f"{request.weights}: has none of {', '.join(FILES)}. {request.facts.obtain.strip()}")
 
 
-def _fetched(request: Request, name: str) -> Path:
+def _download(request: Request, name: str) -> Path:
     import huggingface_hub
     from huggingface_hub.utils import tqdm
 
     class Silent(tqdm):
-        """The command shows progress of its own."""
+        """No second bar beside that of the command."""
 
         def __init__(self, *values: object, **options: object) -> None:
             super().__init__(*values, **{**options, "disable": True})
 
     try:
         return Path(huggingface_hub.hf_hub_download(request.weights, name, tqdm_class=Silent))
-    # No connection, no such model, no right to it, a full disk: the hub's client has a score of unrelated kinds.
+    # No connection, no such model, no permission, a full disk: the hub's client raises many unrelated errors.
     except Exception as error:
-        known = ", ".join(each.weights for each in request.facts.checkpoints)
+        published = ", ".join(checkpoint.weights for checkpoint in request.facts.checkpoints)
         raise EncoderError(
-            f"{request.weights}: {name} is not on this machine and could not be fetched ({type(error).__name__}). "
-            f"{request.facts.obtain.strip()} Known: {known}."
+            f"{request.weights}: {name} is not on this machine and could not be downloaded ({type(error).__name__}). "
+            f"{request.facts.obtain.strip()} Published weights: {published}."
         ) from error

@@ -1,4 +1,4 @@
-"""Decoded pictures as the tensor that a network wants."""
+"""Decoded frames as the normalised tensor that a network takes."""
 
 from __future__ import annotations
 
@@ -14,41 +14,41 @@ if TYPE_CHECKING:
     import torch
 
 
-def normalised(
-    pictures: NDArray[np.uint8],
+def normalise(
+    clips: NDArray[np.uint8],
     mean: Sequence[float],
     std: Sequence[float],
     device: torch.device | str,
     dtype: torch.dtype | None = None,
 ) -> torch.Tensor:
-    """Pictures (B, T, S, S, 3) of 0 to 255, red first, as (B, T, 3, S, S): (value / 255 - mean) / std, by colour.
+    """Clips (B, T, S, S, 3) of 0 to 255, RGB, to (B, T, 3, S, S): (value / 255 - mean) / std for each channel.
 
-    They travel to the device as bytes, a quarter of what their floats weigh, and are converted there, in float32
-    whatever `dtype` (float32 where it is None) the result then has.
+    They are moved to the device as bytes, a quarter of the size of floats, and converted there. The computation is in
+    float32 or wider; the result has the type `dtype` (default: float32).
     """
     import torch
 
-    there = torch.from_numpy(np.ascontiguousarray(pictures)).to(device)
+    pixels = torch.from_numpy(np.ascontiguousarray(clips)).to(device)
     wide = torch.promote_types(dtype or torch.float32, torch.float32)
-    # One multiplication and one addition: value / 255 and the two steps after it, folded together.
-    scale = torch.tensor([1 / (255 * each) for each in std], dtype=wide, device=device)
+    # One multiplication and one addition instead of three steps.
+    scale = torch.tensor([1 / (255 * s) for s in std], dtype=wide, device=device)
     shift = torch.tensor([-m / s for m, s in zip(mean, std, strict=True)], dtype=wide, device=device)
-    colours = there.to(wide) * scale + shift
-    return colours.permute(0, 1, 4, 2, 3).contiguous().to(dtype or torch.float32)
+    normalised = pixels.to(wide) * scale + shift
+    return normalised.permute(0, 1, 4, 2, 3).contiguous().to(dtype or torch.float32)
 
 
-def checked(pictures: NDArray[np.uint8], frames: int, size: int, name: str) -> NDArray[np.uint8]:
-    """The same pictures, if they are (B, T, size, size, 3) bytes with T = `frames` (0: any number from 1).
+def check_clips(clips: NDArray[np.uint8], frames: int, size: int, name: str) -> NDArray[np.uint8]:
+    """The same clips, if they are uint8 (B, T, size, size, 3) with T = `frames` (0: any number from 1).
 
-    Raises EncoderError, saying what encoder `name` wants.
+    Raises EncoderError that begins with the name of the encoder.
     """
-    if pictures.dtype != np.uint8:
-        raise EncoderError(f"{name}: pictures are {pictures.dtype}; it takes uint8, 0 to 255, red first.")
-    if pictures.ndim != 5 or pictures.shape[2:] != (size, size, 3) or pictures.shape[1] < 1:
-        raise EncoderError(f"{name}: pictures are {pictures.shape}; it takes (clips, frames, {size}, {size}, 3).")
-    if frames and pictures.shape[1] != frames:
+    if clips.dtype != np.uint8:
+        raise EncoderError(f"{name}: clips are {clips.dtype}; it takes uint8, 0 to 255, RGB.")
+    if clips.ndim != 5 or clips.shape[2:] != (size, size, 3) or clips.shape[1] < 1:
+        raise EncoderError(f"{name}: clips are {clips.shape}; it takes (clips, frames, {size}, {size}, 3).")
+    if frames and clips.shape[1] != frames:
         raise EncoderError(
-            f"{name}: clips of {pictures.shape[1]} frames; these weights take exactly {frames}. "
-            f"Show {frames} frames (--frames {frames}) or take weights for {pictures.shape[1]}."
+            f"{name}: clips of {clips.shape[1]} frames; these weights take exactly {frames}. "
+            f"Use --frames {frames}, or weights for {clips.shape[1]} frames."
         )
-    return pictures
+    return clips

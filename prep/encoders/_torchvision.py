@@ -1,9 +1,9 @@
-"""A torchvision that was built for CUDA, made importable beside a torch that was not.
+"""Make a torchvision that was built for CUDA importable beside a CPU-only torch.
 
-Its wheel links libtorch_cuda. Beside a torch for the CPU its compiled half does not load, and `import torchvision`
-dies of `operator torchvision::nms does not exist`, because it registers a Python kernel for an operator that nobody
-has declared. open_clip and transformers' image models import it. None of ours uses those operators, so declaring them
-without a kernel is enough. On a sound install nothing is touched.
+Kept because an installation with a CPU-only torch and the registry's torchvision (a CUDA build) is common, and there
+`import open_clip` and `from transformers import XCLIPModel` both fail with `operator torchvision::nms does not exist`.
+The encoders use none of torchvision's compiled operators, so it is enough to declare them without a kernel. A matching
+pair of torch and torchvision is not touched.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ SCHEMAS = (
     "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
 )
 _SYMPTOM = "operator torchvision::nms does not exist"
-# A library's declarations are gone when the object is.
+# The declarations last as long as this object.
 _declared: list[torch.library.Library] = []
 
 
-def mend() -> None:
+def ensure_importable() -> None:
     """Make `import torchvision` work; call it before open_clip or transformers is imported.
 
-    Raises ModuleNotFoundError where torchvision is absent, and whatever else its import raises.
+    Raises ModuleNotFoundError where torchvision is absent, and any other error of its import.
     """
     try:
         importlib.import_module("torchvision")
@@ -49,6 +49,6 @@ def _declare() -> None:
 
 
 def _forget() -> None:
-    """Drop what the failed import left behind."""
+    """Remove the modules that the failed import left in sys.modules."""
     for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
         del sys.modules[name]

@@ -1,12 +1,12 @@
-"""ActionCLIP: CLIP on every frame, and a transformer over the frames' vectors (Wang et al., 2021; METHODS D2).
+"""ActionCLIP: CLIP on every frame, and a transformer over the vectors of the frames (Wang et al., 2021).
 
-Read in sallymmx/ActionCLIP (modules/Visual_Prompt.py, clip/model.py, test.py, utils/saving.py): the frames' vectors go
-into the temporal head as CLIP gives them, not normalised; the head "Transf" adds an embedding of the frame's number,
-runs 6 blocks of attention, adds its input again and takes the mean over time. Only then are the video's and the
-sentence's vectors brought to length 1, as here. Their evaluation takes the softmax over classes for each of 16 prompts
-and averages those; a vector of a class is instead the mean of its prompts' vectors, which the caller takes.
+As in the authors' code (sallymmx/ActionCLIP: modules/Visual_Prompt.py, clip/model.py, test.py, utils/saving.py), the
+vectors of frames enter the temporal head without normalisation; the head "Transf" adds an embedding of the frame index,
+applies 6 attention blocks, adds its input again and takes the mean over time. Only then are the vectors of videos and
+sentences scaled to length 1. Their evaluation averages the softmax over classes of 16 prompts; here the caller averages
+the vectors of the prompts.
 
-Their backbone computes in float16 on a GPU; here it is float32, or bfloat16 if asked for. The head is always float32.
+Their backbone computes in float16 on a GPU; here it computes in float32 or bfloat16. The head is always float32.
 """
 
 from __future__ import annotations
@@ -19,18 +19,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prep.encoders._clip_towers import Towers, built, library, plain, unit
-from prep.encoders._clip_weights import Shapes, check, content, shapes, state
+from prep.encoders._clip_towers import Towers, build_model, library, to_numpy, unit_length
+from prep.encoders._clip_weights import clip_tensors, read_content
 from prep.encoders._computing import computing, frozen
 from prep.encoders._encoder import EncoderError, Request, weights_digest
-from prep.encoders._tokens import END, PLACES
+from prep.encoders._tokens import CONTEXT, END
+from prep.encoders._weights import check_fit, check_shapes
 
 if TYPE_CHECKING:
     import torch
 
 LAYERS = 6
 HEAD_WIDTH = 64
-# The head's own LayerNorm; CLIP's has torch's default.
+# Of the head's LayerNorm; CLIP's has torch's default.
 EPSILON = 1e-12
 MODEL, FUSION = "model_state_dict", "fusion_model_state_dict"
 POSITIONS = "frame_position_embeddings.weight"
@@ -40,7 +41,7 @@ _OTHER_BACKBONES = {".net.": "temporal shift (tsm)", "visual.time_embedding": "j
 
 @dataclass(frozen=True)
 class ActionClip:
-    """A loaded model, an `Encoder`. `head` is empty where frames are only averaged ("meanP")."""
+    """A loaded model, see `prep.encoders._encoder.Encoder`. `head` is empty for "meanP", the plain mean over frames."""
 
     towers: Towers
     head: Mapping[str, torch.Tensor]
@@ -50,24 +51,24 @@ class ActionClip:
     weights: str
     frames: int = 0
 
-    def videos(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Clips (B, T, size, size, 3), red first, to vectors (B, D) of length 1.
+    def videos(self, clips: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Clips (B, T, size, size, 3), RGB, to vectors (B, D) of length 1.
 
-        The head knows as many frames as it has positions (77); weights are learnt on 8, 16 or 32 and their file does
-        not say on how many. Raises EncoderError for more than it knows.
+        The head takes up to 77 frames, its number of positions. Weights are trained on 8, 16 or 32 frames, and their
+        file does not say on how many. Raises EncoderError for more frames than positions.
         """
-        if self.head and pictures.ndim == 5 and pictures.shape[1] > len(self.head[POSITIONS]):
+        if self.head and clips.ndim == 5 and clips.shape[1] > len(self.head[POSITIONS]):
             raise EncoderError(
-                f"actionclip: clips of {pictures.shape[1]} frames; its temporal head has {len(self.head[POSITIONS])} "
-                "positions. Show fewer (--frames)."
+                f"actionclip: clips of {clips.shape[1]} frames; its temporal head has {len(self.head[POSITIONS])} "
+                "positions. Use fewer (--frames)."
             )
-        frames = self.towers.pictures(pictures)
+        frames = self.towers.frames(clips)
         with computing(self.towers.device, "float32"):
             fused = transf(frames, self.head, self.heads) if self.head else frames
-            return plain(unit(fused.mean(dim=1)))
+            return to_numpy(unit_length(fused.mean(dim=1)))
 
     def texts(self, sentences: Sequence[str]) -> NDArray[np.float32]:
-        """Sentences to vectors (n, D) of length 1. Raises EncoderError for one that does not fit."""
+        """Sentences to vectors (n, D) of length 1. Raises EncoderError for one that is too long or has no words."""
         return self.towers.sentences(sentences)
 
 
@@ -86,23 +87,23 @@ def transf(frames: torch.Tensor, head: Mapping[str, torch.Tensor], heads: int) -
 
 
 def load(request: Request) -> ActionClip:
-    """A checkpoint in the authors' layout: the path of a file of torch.save with `model_state_dict` (CLIP, by OpenAI's
-    names) and `fusion_model_state_dict` (the temporal head; empty for "meanP").
+    """A checkpoint in the authors' layout: a file of torch.save with `model_state_dict` (CLIP with OpenAI's names) and
+    `fusion_model_state_dict` (the temporal head; empty for "meanP").
 
-    The architecture is read off the shapes. Raises EncoderError where the file is absent, damaged, holds code, or is
-    of another layout, backbone or head.
+    The architecture follows from the shapes. Raises EncoderError where the file is absent, damaged, contains code, or
+    has another layout, backbone or head.
     """
     path = Path(request.weights).expanduser()
     if not path.is_file():
         raise EncoderError(f"actionclip: {path}: there is no such file. {request.facts.obtain.strip()}")
-    found = content(path)
-    if not (isinstance(found, dict) and MODEL in found and FUSION in found):
-        holds = f"holds {', '.join(sorted(map(str, found))[:4])}" if isinstance(found, dict) else "is no dictionary"
-        raise EncoderError(f"{path}: {holds}; a checkpoint of ActionCLIP has `{MODEL}` and `{FUSION}`.")
-    held = state(found[MODEL], path)
-    model = _filled(held, path)
-    width, heads = held["text_projection"].shape[1], held["ln_final.weight"].shape[0] // HEAD_WIDTH
-    head = _head(found[FUSION], width, heads, path)
+    content = read_content(path)
+    if not (isinstance(content, dict) and MODEL in content and FUSION in content):
+        rule = f"holds {', '.join(sorted(map(str, content))[:4])}" if isinstance(content, dict) else "is no dictionary"
+        raise EncoderError(f"{path}: {rule}; a checkpoint of ActionCLIP has `{MODEL}` and `{FUSION}`.")
+    tensors = clip_tensors(content[MODEL], path)
+    model = _clip(tensors, path)
+    width, heads = tensors["text_projection"].shape[1], tensors["ln_final.weight"].shape[0] // HEAD_WIDTH
+    head = _head(content[FUSION], width, heads, path)
     towers = Towers(
         name=request.facts.name,
         model=frozen(model, request.device),
@@ -113,9 +114,9 @@ def load(request: Request) -> ActionClip:
         device=request.device,
         precision=request.precision,
     )
-    parts = model.state_dict() | {f"fusion.{name}": each for name, each in head.items()}
-    there = {name: each.to(request.device) for name, each in head.items()}
-    return ActionClip(towers, there, heads, towers.size, width, weights_digest(parts.items()))
+    parts = model.state_dict() | {f"fusion.{name}": tensor for name, tensor in head.items()}
+    on_device = {name: tensor.to(request.device) for name, tensor in head.items()}
+    return ActionClip(towers, on_device, heads, towers.size, width, weights_digest(parts.items()))
 
 
 def _norm(hidden: torch.Tensor, block: Mapping[str, torch.Tensor], name: str) -> torch.Tensor:
@@ -128,11 +129,11 @@ def _norm(hidden: torch.Tensor, block: Mapping[str, torch.Tensor], name: str) ->
 def _attention(hidden: torch.Tensor, block: Mapping[str, torch.Tensor], heads: int) -> torch.Tensor:
     from torch.nn.functional import linear, scaled_dot_product_attention
 
-    mixed = linear(hidden, block["attn.in_proj_weight"], block["attn.in_proj_bias"])
+    projected = linear(hidden, block["attn.in_proj_weight"], block["attn.in_proj_bias"])
     # (B, T, 3 D) to query, key and value of (B, heads, T, D / heads).
-    query, key, value = mixed.unflatten(-1, (3, heads, -1)).permute(2, 0, 3, 1, 4)
-    seen = scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2)
-    return linear(seen, block["attn.out_proj.weight"], block["attn.out_proj.bias"])
+    query, key, value = projected.unflatten(-1, (3, heads, -1)).permute(2, 0, 3, 1, 4)
+    attended = scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2)
+    return linear(attended, block["attn.out_proj.weight"], block["attn.out_proj.bias"])
 
 
 def _perceptron(hidden: torch.Tensor, block: Mapping[str, torch.Tensor]) -> torch.Tensor:
@@ -142,80 +143,86 @@ def _perceptron(hidden: torch.Tensor, block: Mapping[str, torch.Tensor]) -> torc
     return linear(inner * (1.702 * inner).sigmoid(), block["mlp.c_proj.weight"], block["mlp.c_proj.bias"])
 
 
-def _filled(held: Mapping[str, torch.Tensor], path: Path) -> Any:
-    """CLIP with QuickGELU, of the architecture that its tensors' shapes tell, with their numbers in float32."""
+def _clip(tensors: Mapping[str, torch.Tensor], path: Path) -> Any:
+    """CLIP with QuickGELU in the architecture that follows from the shapes, filled with the tensors in float32."""
     import torch
 
     for part, kind in _OTHER_BACKBONES.items():
-        if any(part in name for name in held):
-            raise EncoderError(f"{path}: its backbone has {kind}, which is not built here. Take weights without it.")
-    settings = _settings(held, path)
-    kind = library().CLIP
-    # Without numbers first: no memory is taken for shapes that the file does not hold.
+        if any(part in name for name in tensors):
+            raise EncoderError(f"{path}: its backbone has {kind}, which is not supported. Take weights without it.")
+    settings = _settings(tensors, path)
+    cls = library().CLIP
+    # On the meta device first: no memory is allocated for shapes that the file does not have.
     with torch.device("meta"):
-        sketch = built(kind, settings)
-    check(shapes(sketch.state_dict()), held, path, "CLIP of a vision transformer")
-    model = built(kind, settings)
-    model.load_state_dict(held)
+        empty = build_model(cls, settings)
+    check_fit(empty, tensors, f"{path}: is not CLIP with a vision transformer", "Take the authors' file as it is.")
+    model = build_model(cls, settings)
+    model.load_state_dict(tensors)
     return model
 
 
-def _settings(held: Mapping[str, torch.Tensor], path: Path) -> dict[str, Any]:
-    """What open_clip.CLIP wants to know. Raises EncoderError for shapes of no vision transformer."""
-    wide, _, patch, _ = _shape(held, "visual.conv1.weight", 4, path)
-    # One position is the class token's.
-    cells = max(1, _shape(held, "visual.positional_embedding", 2, path)[0] - 1)
-    places, text = _shape(held, "positional_embedding", 2, path)
-    words = _shape(held, "token_embedding.weight", 2, path)[0]
-    if (words, places) != (END + 1, PLACES):
+def _settings(tensors: Mapping[str, torch.Tensor], path: Path) -> dict[str, Any]:
+    """The arguments of open_clip.CLIP. Raises EncoderError if the shapes are not those of a vision transformer."""
+    width, _, patch, _ = _shape(tensors, "visual.conv1.weight", 4, path)
+    # One position belongs to the class token.
+    patches = max(1, _shape(tensors, "visual.positional_embedding", 2, path)[0] - 1)
+    context, text_width = _shape(tensors, "positional_embedding", 2, path)
+    vocabulary = _shape(tensors, "token_embedding.weight", 2, path)[0]
+    if (vocabulary, context) != (END + 1, CONTEXT):
         raise EncoderError(
-            f"{path}: knows {words} words in {places} places; sentences are made of {END + 1} in {PLACES}. Take "
-            "weights with CLIP's vocabulary."
+            f"{path}: has {vocabulary} tokens and context length {context}; the tokenizer has {END + 1} and {CONTEXT}. "
+            "Take weights with CLIP's vocabulary."
         )
-    if wide % HEAD_WIDTH or text % HEAD_WIDTH:
-        raise EncoderError(f"{path}: is {wide} and {text} wide; CLIP's towers are multiples of {HEAD_WIDTH} wide.")
-    starts = ("visual.transformer.resblocks.", "transformer.resblocks.")
-    depth, text_depth = (sum(n.startswith(s) and n.endswith(".attn.in_proj_weight") for n in held) for s in starts)
-    vision = {"layers": depth, "width": wide, "patch_size": patch, "image_size": patch * round(cells**0.5)}
+    if width % HEAD_WIDTH or text_width % HEAD_WIDTH:
+        raise EncoderError(
+            f"{path}: has widths {width} and {text_width}; those of CLIP's encoders are multiples of {HEAD_WIDTH}."
+        )
+    prefixes = ("visual.transformer.resblocks.", "transformer.resblocks.")
+    layers, text_layers = (
+        sum(name.startswith(prefix) and name.endswith(".attn.in_proj_weight") for name in tensors)
+        for prefix in prefixes
+    )
+    vision = {"layers": layers, "width": width, "patch_size": patch, "image_size": patch * round(patches**0.5)}
     return {
-        "embed_dim": _shape(held, "text_projection", 2, path)[1],
+        "embed_dim": _shape(tensors, "text_projection", 2, path)[1],
         "vision_cfg": vision | {"head_width": HEAD_WIDTH},
         "text_cfg": {
-            "context_length": places,
-            "vocab_size": words,
-            "width": text,
-            "heads": text // HEAD_WIDTH,
-            "layers": text_depth,
+            "context_length": context,
+            "vocab_size": vocabulary,
+            "width": text_width,
+            "heads": text_width // HEAD_WIDTH,
+            "layers": text_layers,
         },
         "quick_gelu": True,
     }
 
 
-def _shape(held: Mapping[str, torch.Tensor], name: str, axes: int, path: Path) -> tuple[int, ...]:
-    shape = tuple(held[name].shape) if name in held else ()
+def _shape(tensors: Mapping[str, torch.Tensor], name: str, axes: int, path: Path) -> tuple[int, ...]:
+    shape = tuple(tensors[name].shape) if name in tensors else ()
     if len(shape) != axes or 0 in shape:
         raise EncoderError(
-            f"{path}: `{name}` is {shape or 'absent'}; CLIP of a vision transformer has {axes} axes there. "
+            f"{path}: `{name}` is {shape or 'absent'}; CLIP with a vision transformer has {axes} axes there. "
             "Take the authors' file as it is."
         )
     return shape
 
 
-def _head(found: object, width: int, heads: int, path: Path) -> dict[str, torch.Tensor]:
+def _head(content: object, width: int, heads: int, path: Path) -> dict[str, torch.Tensor]:
     """The tensors of the head "Transf" in float32, or none for "meanP". Raises EncoderError for every other head."""
-    if isinstance(found, Mapping) and not found:
+    if isinstance(content, Mapping) and not content:
         return {}
-    held = state(found, path)
-    for start, kind in _OTHER_HEADS.items():
-        if any(name.startswith(start) for name in held):
-            raise EncoderError(f"{path}: its temporal head is {kind}; only Transf and meanP are built here.")
+    tensors = clip_tensors(content, path)
+    for prefix, kind in _OTHER_HEADS.items():
+        if any(name.startswith(prefix) for name in tensors):
+            raise EncoderError(f"{path}: its temporal head is {kind}; only Transf and meanP are supported.")
     if width % heads:
-        raise EncoderError(f"{path}: its vectors of {width} numbers cannot be shared among {heads} heads.")
-    check(_head_shapes(width), held, path, f"the temporal head Transf of width {width}")
-    return {name: each.float() for name, each in held.items()}
+        raise EncoderError(f"{path}: its vectors of {width} numbers cannot be divided among {heads} heads.")
+    rule = f"{path}: is not the temporal head Transf of width {width}"
+    check_shapes(_head_shapes(width), tensors, rule, "Take the authors' file as it is.")
+    return {name: tensor.float() for name, tensor in tensors.items()}
 
 
-def _head_shapes(width: int) -> Shapes:
+def _head_shapes(width: int) -> dict[str, tuple[int, ...]]:
     block = {
         "attn.in_proj_weight": (3 * width, width),
         "attn.in_proj_bias": (3 * width,),
@@ -230,5 +237,5 @@ def _head_shapes(width: int) -> Shapes:
         "ln_2.weight": (width,),
         "ln_2.bias": (width,),
     }
-    blocks = {f"transformer.resblocks.{n}.{name}": each for n in range(LAYERS) for name, each in block.items()}
-    return {POSITIONS: (PLACES, width), **blocks}
+    blocks = {f"transformer.resblocks.{n}.{name}": shape for n in range(LAYERS) for name, shape in block.items()}
+    return {POSITIONS: (CONTEXT, width), **blocks}

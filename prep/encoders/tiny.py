@@ -1,7 +1,7 @@
-"""An encoder with RANDOM weights, for tests and the demo: quick, the same everywhere, and meaning nothing.
+"""A randomly initialised encoder for tests and the demo: fast, the same on every machine, without meaning.
 
-A video's vector is the mean over its frames plus a term of what changes from frame to frame, so that other videos have
-other vectors, neighbouring frames similar ones, and a film run backwards another one. A sentence is a bag of words.
+The vector of a video is the mean over its frames plus a term for the changes between frames. So different videos have
+different vectors, neighbouring frames similar ones, and a reversed video another one. A sentence is a bag of words.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from prep.encoders._computing import computing
 from prep.encoders._encoder import EncoderError, Request, weights_digest
-from prep.encoders._normalise import checked, normalised
+from prep.encoders._normalise import check_clips, normalise
 
 if TYPE_CHECKING:
     import torch
@@ -32,24 +32,24 @@ _PATCHES = 3 * (SIZE // PATCH) ** 2
 class Tiny:
     """The tiny encoder; see prep.encoders._encoder.Encoder."""
 
-    held: Mapping[str, torch.Tensor]
+    tensors: Mapping[str, torch.Tensor]
     weights: str
     request: Request
     frames: int = 0
     size: int = SIZE
     width: int = WIDTH
 
-    def videos(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def videos(self, clips: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Clips (B, T, 32, 32, 3) to vectors (B, 64)."""
         request = self.request
-        checked(pictures, self.frames, self.size, "tiny")
-        pixels = normalised(pictures, request.facts.mean, request.facts.std, request.device)
+        check_clips(clips, self.frames, self.size, "tiny")
+        pixels = normalise(clips, request.facts.mean, request.facts.std, request.device)
         with computing(request.device, request.precision):
             patches = pixels.unflatten(4, (-1, PATCH)).unflatten(3, (-1, PATCH)).mean(dim=(4, 6)).flatten(2)
-            seen = (patches @ self.held["patches"] + self.held["bias"]).tanh() @ self.held["frames"]
-            before, after = seen[:, :-1], seen[:, 1:]
-            moved = (after - before).tanh().sum(dim=1) / max(1, seen.shape[1] - 1)
-            vectors = seen.float().mean(dim=1) + moved @ self.held["motion"]
+            hidden = (patches @ self.tensors["patches"] + self.tensors["bias"]).tanh()
+            frames = hidden @ self.tensors["frames"]
+            changes = (frames[:, 1:] - frames[:, :-1]).tanh().sum(dim=1) / max(1, frames.shape[1] - 1)
+            vectors = frames.float().mean(dim=1) + changes @ self.tensors["motion"]
         return vectors.float().cpu().numpy()
 
     def texts(self, sentences: Sequence[str]) -> NDArray[np.float32]:
@@ -58,12 +58,14 @@ class Tiny:
 
         bags = torch.from_numpy(np.array([bag(sentence) for sentence in sentences], np.float32).reshape(-1, WORDS))
         with computing(self.request.device, self.request.precision):
-            vectors = bags.to(self.request.device) @ self.held["words"]
+            vectors = bags.to(self.request.device) @ self.tensors["words"]
         return vectors.float().cpu().numpy()
 
 
 def bag(sentence: str) -> NDArray[np.float32]:
-    """The words of a sentence as shares of 4096 places; a word's place is a part of its sha256. Raises EncoderError.
+    """The relative frequencies of a sentence's words in 4096 bins; the bin is the word's sha256 modulo 4096.
+
+    Raises EncoderError for a sentence without words.
 
     >>> float(bag("Drink water").sum()), int((bag("drink water") > 0).sum())
     (1.0, 2)
@@ -78,16 +80,16 @@ def bag(sentence: str) -> NDArray[np.float32]:
 
 
 def load(request: Request) -> Tiny:
-    """The tiny encoder, drawn anew. Raises EncoderError for weights of any name but `random`."""
+    """The tiny encoder, initialised. Raises EncoderError for weights of any name but `random`."""
     if request.weights != NAME:
         raise EncoderError(f"`{request.weights}`: the tiny encoder has no weights but `{NAME}`. Leave --weights out.")
-    held = _drawn()
-    there = {name: each.to(request.device) for name, each in held.items()}
-    return Tiny(there, weights_digest(held.items()), request)
+    tensors = _random_tensors()
+    on_device = {name: tensor.to(request.device) for name, tensor in tensors.items()}
+    return Tiny(on_device, weights_digest(tensors.items()), request)
 
 
-def _drawn() -> dict[str, torch.Tensor]:
-    """Normal numbers, each matrix scaled so that its products have about the size of what it is given."""
+def _random_tensors() -> dict[str, torch.Tensor]:
+    """Normally distributed numbers, each matrix scaled so that its output has about the size of its input."""
     import torch
 
     rng = np.random.default_rng(SEED)

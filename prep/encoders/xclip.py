@@ -1,8 +1,12 @@
-"""X-CLIP: CLIP whose blocks exchange a message between frames, and a transformer over the frames (Ni et al., 2022).
+"""X-CLIP: CLIP whose blocks exchange messages between frames, and a transformer over the frames (Ni et al., 2022).
 
-Vectors are as the model gives them: of a video after the transformer over frames, of a sentence after its projection,
-without the prompt generator that mixes a video into a sentence, not normalised. Its positions along time are learnt, so
-a checkpoint takes its own number of frames and no other.
+Vectors are the model's output and not normalised: for a video after the transformer over frames, for a sentence after
+its projection, without the prompt generator that mixes a video into a sentence. Positions in time are learnt, so a
+checkpoint takes its own number of frames only.
+
+`XCLIPModel.from_pretrained` allocates whatever config.json claims before it reports tensors that do not fit (10 GB for
+a config of 3 kB), and follows its other settings. So the model is first built without memory, compared with the tensors
+of the file, and then filled with them.
 """
 
 from __future__ import annotations
@@ -19,18 +23,18 @@ from numpy.typing import NDArray
 from prep.encoders._computing import computing, frozen
 from prep.encoders._encoder import EncoderError, Precision, Request, weights_digest
 from prep.encoders._hub import config_and_weights
-from prep.encoders._normalise import checked, normalised
-from prep.encoders._tokens import END, PLACES, tokens
-from prep.encoders._torchvision import mend
-from prep.encoders._weights import read_tensors
+from prep.encoders._normalise import check_clips, normalise
+from prep.encoders._tokens import CONTEXT, END, tokens
+from prep.encoders._torchvision import ensure_importable
+from prep.encoders._weights import check_fit, read_tensors
 
 if TYPE_CHECKING:
     import torch
 
-AT_ONCE = 256
-"""Sentences of one pass."""
-LONGEST_CONFIG = 1 << 20
-# transformers' mark of a config from before it knew the end token; it then takes the highest id, which is the same.
+BATCH = 256
+"""Sentences per batch."""
+LARGEST_CONFIG = 1 << 20
+# The end token in configs older than transformers' knowledge of it; the highest id is then used, which is the same.
 _UNKNOWN_END = 2
 
 
@@ -48,24 +52,24 @@ class XClip:
     device: str
     precision: Precision
 
-    def videos(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def videos(self, clips: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Clips (B, T, size, size, 3) to vectors (B, D). Raises EncoderError for another T."""
-        checked(pictures, self.frames, self.size, "xclip")
-        there = normalised(pictures, self.mean, self.std, self.device)
-        return self.of_pixels(there).float().cpu().numpy()
+        check_clips(clips, self.frames, self.size, "xclip")
+        return self.of_pixels(normalise(clips, self.mean, self.std, self.device)).float().cpu().numpy()
 
     def texts(self, sentences: Sequence[str]) -> NDArray[np.float32]:
-        """Sentences to vectors (n, D). Raises EncoderError for one that does not fit."""
+        """Sentences to vectors (n, D). Raises EncoderError for one that is too long or has no words."""
         text = self.model.config.text_config
-        if text.vocab_size != END + 1 or text.max_position_embeddings != PLACES:
+        if text.vocab_size != END + 1 or text.max_position_embeddings != CONTEXT:
             raise EncoderError(
-                f"xclip: these weights know {text.vocab_size} words in {text.max_position_embeddings} places; "
-                f"sentences are made of {END + 1} in {PLACES}. Take weights with CLIP's vocabulary."
+                f"xclip: these weights have {text.vocab_size} tokens and context length "
+                f"{text.max_position_embeddings}; the tokenizer has {END + 1} and {CONTEXT}. "
+                "Take weights with CLIP's vocabulary."
             )
         vectors = np.zeros((len(sentences), self.width), np.float32)
-        for start in range(0, len(sentences), AT_ONCE):
-            part = slice(start, start + AT_ONCE)
-            vectors[part] = self.of_tokens(tokens(sentences[part])).float().cpu().numpy()
+        for start in range(0, len(sentences), BATCH):
+            batch = slice(start, start + BATCH)
+            vectors[batch] = self.of_tokens(tokens(sentences[batch])).float().cpu().numpy()
         return vectors
 
     def of_pixels(self, pixels: torch.Tensor) -> torch.Tensor:
@@ -74,19 +78,20 @@ class XClip:
             return _vector(self.model.get_video_features(pixels.to(self.device)))
 
     def of_tokens(self, ids: torch.Tensor) -> torch.Tensor:
-        """Tokens (n, places) to vectors (n, D). The end token is the highest id."""
+        """Tokens (n, context length) to vectors (n, D). The end token is the highest id."""
         with computing(self.device, self.precision):
             return _vector(self.model.get_text_features(ids.to(self.device)))
 
 
 def load(request: Request) -> XClip:
-    """X-CLIP with the weights of a folder (config.json and model.safetensors or pytorch_model.bin) or of the hub.
+    """X-CLIP with weights from a folder (config.json and model.safetensors or pytorch_model.bin) or from the hub.
 
     Raises EncoderError where they are absent, damaged, anything but plain tensors, or of another architecture.
     """
     config, file = config_and_weights(request)
-    held = read_tensors(file)
-    model = _filled(_empty(_config(config), held, config), held, file)
+    tensors = read_tensors(file)
+    model = _empty(_read_config(config), len(tensors), config)
+    _fill(model, tensors, file)
     vision = model.config.vision_config
     return XClip(
         model=frozen(model, request.device),
@@ -102,28 +107,28 @@ def load(request: Request) -> XClip:
 
 
 def _digest(model: Any, request: Request) -> str:
-    """sha256 of the tensors, of the colours, and of those settings that change vectors and no tensor's shape."""
+    """sha256 of the tensors, of mean and std, and of settings that change vectors but no tensor's shape."""
     import torch
 
     parts = (model.config.text_config, model.config.vision_config)
     names = ("num_attention_heads", "mit_num_attention_heads", "hidden_act", "layer_norm_eps")
-    shown = [[getattr(part, name, None) for name in names] for part in parts]
-    text = json.dumps([*shown, request.facts.mean, request.facts.std])
+    values = [[getattr(part, name, None) for name in names] for part in parts]
+    text = json.dumps([*values, request.facts.mean, request.facts.std])
     settings = torch.tensor(list(text.encode()), dtype=torch.uint8)
     return weights_digest((model.state_dict() | {"(settings)": settings}).items())
 
 
-def _vector(out: Any) -> torch.Tensor:
-    """transformers 4 gave the vector itself, transformers 5 gives an object that holds it."""
+def _vector(output: Any) -> torch.Tensor:
+    """transformers 4 returns the vector itself, transformers 5 an object that holds it."""
     import torch
 
-    vector: torch.Tensor = out if torch.is_tensor(out) else out.pooler_output
+    vector: torch.Tensor = output if torch.is_tensor(output) else output.pooler_output
     return vector
 
 
-def _config(path: Path) -> Mapping[str, Any]:
+def _read_config(path: Path) -> Mapping[str, Any]:
     """A config.json of X-CLIP. Raises EncoderError."""
-    if path.stat().st_size > LONGEST_CONFIG:
+    if path.stat().st_size > LARGEST_CONFIG:
         raise EncoderError(f"{path}: is {path.stat().st_size} bytes; a config has a few thousand. Get it again.")
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
@@ -132,86 +137,68 @@ def _config(path: Path) -> Mapping[str, Any]:
     kind = value.get("model_type") if isinstance(value, dict) else None
     if kind != "xclip":
         raise EncoderError(f"{path}: is the config of `{kind}`, not of `xclip`. Name weights of X-CLIP.")
-    return {str(key): each for key, each in value.items()}
+    return {str(key): entry for key, entry in value.items()}
 
 
-def _empty(config: Mapping[str, Any], held: Mapping[str, object], path: Path) -> Any:
-    """The model that a config describes, without numbers. Raises EncoderError for a config that describes none."""
+def _empty(value: Mapping[str, Any], tensors: int, path: Path) -> Any:
+    """The model that a config describes, on the meta device. Raises EncoderError for a config that describes none."""
     import torch
 
-    mend()
+    ensure_importable()
     from transformers import XCLIPConfig, XCLIPModel, XCLIPTextConfig, XCLIPVisionConfig
 
+    text, vision = (
+        value.get(f"{part}_config_dict") or value.get(f"{part}_config") or {} for part in ("text", "vision")
+    )
     try:
-        parts = {
-            "text_config": _known(XCLIPTextConfig, config.get("text_config_dict") or config.get("text_config") or {}),
-            "vision_config": _known(
-                XCLIPVisionConfig, config.get("vision_config_dict") or config.get("vision_config") or {}
-            ),
-        }
-        shape = XCLIPConfig(**(_known(XCLIPConfig, config) | parts | {"attn_implementation": "sdpa"}))
-        _check_counts(shape, len(held), path)
+        parts = {"text_config": _only(XCLIPTextConfig, text), "vision_config": _only(XCLIPVisionConfig, vision)}
+        config = XCLIPConfig(**(_only(XCLIPConfig, value) | parts | {"attn_implementation": "sdpa"}))
+        _check_config(config, tensors, path)
         with torch.device("meta"):
-            return XCLIPModel(shape)
+            return XCLIPModel(config)
     except EncoderError:
         raise
-    # Sizes that do not divide, activations that do not exist, numbers that are words: each has an error of its own.
+    # Sizes that do not divide, unknown activations, text for numbers: each raises another error.
     except Exception as error:
         raise EncoderError(f"{path}: describes no X-CLIP ({type(error).__name__}: {error}). Get it again.") from error
 
 
-def _known(kind: type, value: Mapping[str, Any]) -> dict[str, Any]:
-    """The entries that describe this network. transformers would obey others too: code to fetch, quantisation."""
-    return {key: each for key, each in value.items() if key in kind.__annotations__}
+def _only(cls: type, value: Mapping[str, Any]) -> dict[str, Any]:
+    """The entries that describe the network. transformers would also follow others: code to fetch, quantisation."""
+    return {key: entry for key, entry in value.items() if key in cls.__annotations__}
 
 
-def _check_counts(config: Any, tensors: int, path: Path) -> None:
-    """Hold the numbers that no tensor's shape proves against reason. Raises EncoderError."""
+def _check_config(config: Any, tensors: int, path: Path) -> None:
+    """Check the numbers that no tensor's shape proves. Raises EncoderError."""
     vision, text = config.vision_config, config.text_config
-    layers = (text.num_hidden_layers, vision.num_hidden_layers, vision.mit_num_hidden_layers, config.prompt_layers)
-    if max(layers) > tensors:
-        raise EncoderError(f"{path}: has {max(layers)} layers, and its weights are {tensors} tensors. Get both again.")
+    layers = max(text.num_hidden_layers, vision.num_hidden_layers, vision.mit_num_hidden_layers, config.prompt_layers)
+    if layers > tensors:
+        raise EncoderError(f"{path}: has {layers} layers, and its weights are {tensors} tensors. Get both again.")
     if not isinstance(vision.image_size, int) or vision.num_channels != 3:
         raise EncoderError(
-            f"{path}: pictures are {vision.image_size} with {vision.num_channels} colours; only square RGB fits."
+            f"{path}: frames are {vision.image_size} with {vision.num_channels} channels; only square RGB fits."
         )
-    if not isinstance(vision.patch_size, int) or not 1 <= vision.patch_size <= vision.image_size:
-        raise EncoderError(f"{path}: patches are {vision.patch_size} in pictures of {vision.image_size}. Get it again.")
     for width, heads in (
         (text.hidden_size, text.num_attention_heads),
         (vision.hidden_size, vision.num_attention_heads),
         (vision.mit_hidden_size, vision.mit_num_attention_heads),
     ):
-        if heads < 1 or width < 1 or width % heads:
-            raise EncoderError(f"{path}: a width of {width} cannot be shared by {heads} heads. Get it again.")
+        if heads < 1 or width % heads:
+            raise EncoderError(f"{path}: a width of {width} cannot be divided among {heads} heads. Get it again.")
     if text.eos_token_id not in (_UNKNOWN_END, text.vocab_size - 1):
         raise EncoderError(
-            f"{path}: sentences end by token {text.eos_token_id}; CLIP's end by the highest, {text.vocab_size - 1}."
+            f"{path}: its end token is {text.eos_token_id}; CLIP's is the highest id, {text.vocab_size - 1}."
         )
 
 
-def _filled(model: Any, held: Mapping[str, torch.Tensor], file: Path) -> Any:
-    """The model with the numbers of a file, float32. Raises EncoderError unless they fit it one to one."""
+def _fill(model: Any, tensors: Mapping[str, torch.Tensor], file: Path) -> None:
+    """Put the tensors of a file into the empty model, in float32. Raises EncoderError unless they fit one to one."""
     import torch
 
-    wanted = model.state_dict()
-    # Old files hold these, which count from 0 and are not learnt.
-    given = {name: each for name, each in held.items() if name in wanted or not name.endswith(".position_ids")}
-    wrong = [
-        *(f"`{name}` is absent" for name in wanted if name not in given),
-        *(f"`{name}` is unknown" for name in given if name not in wanted),
-        *(
-            f"`{name}` is {given[name].dtype} {tuple(given[name].shape)} instead of {tuple(each.shape)}"
-            for name, each in wanted.items()
-            if name in given and (given[name].shape != each.shape or not given[name].is_floating_point())
-        ),
-    ]
-    if wrong:
-        more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
-        raise EncoderError(f"{file}: does not fit its config: {', '.join(wrong[:3])}{more}. Get both from one place.")
-    model.load_state_dict({name: each.float().contiguous() for name, each in given.items()}, strict=True, assign=True)
-    for part in model.modules():
-        for name, each in part.named_buffers(recurse=False):
-            if each.is_meta and name == "position_ids":
-                part.register_buffer(name, torch.arange(each.shape[-1])[None], persistent=False)
-    return model
+    # Old files hold positions, which count from 0 and are not learnt.
+    learnt = {name: tensor for name, tensor in tensors.items() if not name.endswith(".position_ids")}
+    check_fit(model, learnt, f"{file}: does not fit its config", "Get both from one source.")
+    model.load_state_dict({name: tensor.float().contiguous() for name, tensor in learnt.items()}, assign=True)
+    for embeddings in (model.text_model.embeddings, model.vision_model.embeddings):
+        positions = torch.arange(embeddings.position_ids.shape[-1])[None]
+        embeddings.register_buffer("position_ids", positions, persistent=False)

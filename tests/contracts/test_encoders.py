@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from helpers import synthetic_weights as invented_weights
+from helpers import synthetic_weights
 
 import prep.encoders
 from manifests.facts import encoder as facts_of
@@ -32,8 +32,8 @@ def somewhere(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 def maker(name: str) -> Callable[..., str]:
     """The function that writes a small checkpoint of an encoder."""
-    found = getattr(invented_weights, f"checkpoint_{name}", None)
-    assert found is not None, f"tests/invented_weights.py has no checkpoint_{name}(folder, seed)"
+    found = getattr(synthetic_weights, f"checkpoint_{name}", None)
+    assert found is not None, f"tests/synthetic_weights.py has no checkpoint_{name}(folder, seed)"
     return found  # type: ignore[no-any-return]
 
 
@@ -49,11 +49,11 @@ def loaded(name: str, precision: Precision = "float32", seed: int = 0) -> Encode
 
 def films(name: str, count: int, seed: int = 0) -> np.ndarray:
     """Clips (count, T, size, size, 3): coloured noise in blocks, which moves."""
-    held = loaded(name)
-    frames, side = held.frames or facts_of(name).frames, -(-held.size // 8)
+    model = loaded(name)
+    frames, side = model.frames or facts_of(name).frames, -(-model.size // 8)
     rng = np.random.default_rng(seed)
     blocks = rng.integers(0, 256, (count, frames, side, side, 3), dtype=np.uint8)
-    return np.repeat(np.repeat(blocks, 8, axis=2), 8, axis=3)[:, :, : held.size, : held.size]
+    return np.repeat(np.repeat(blocks, 8, axis=2), 8, axis=3)[:, :, : model.size, : model.size]
 
 
 def gap(ours: np.ndarray, theirs: np.ndarray) -> float:
@@ -88,32 +88,32 @@ def test_an_encoder_is_facts_code_test_and_a_checkpoint() -> None:
 
 @pytest.mark.parametrize("name", ENCODERS)
 def test_vectors_have_their_shape_and_are_finite(name: str) -> None:
-    held = loaded(name)
-    assert held.size >= 1
-    assert held.frames >= 0
-    videos, texts = held.videos(films(name, 3)), held.texts(SENTENCES)
-    assert (videos.shape, texts.shape) == ((3, held.width), (4, held.width))
+    model = loaded(name)
+    assert model.size >= 1
+    assert model.frames >= 0
+    videos, texts = model.videos(films(name, 3)), model.texts(SENTENCES)
+    assert (videos.shape, texts.shape) == ((3, model.width), (4, model.width))
     assert (videos.dtype, texts.dtype) == (np.float32, np.float32)
     assert np.isfinite(videos).all()
     assert np.isfinite(texts).all()
-    assert held.texts([]).shape == (0, held.width)
+    assert model.texts([]).shape == (0, model.width)
 
 
 @pytest.mark.parametrize("name", ENCODERS)
 def test_a_batch_of_one_equals_a_batch_of_sixteen(name: str) -> None:
-    held, shown = loaded(name), films(name, 16)
-    whole = held.videos(shown)
-    assert gap(np.concatenate([held.videos(shown[n : n + 1]) for n in range(16)]), whole) < 1e-5
-    single = np.concatenate([held.texts([each]) for each in SENTENCES])
-    assert gap(single, held.texts(SENTENCES)) < 1e-5
+    model, clips = loaded(name), films(name, 16)
+    whole = model.videos(clips)
+    assert gap(np.concatenate([model.videos(clips[n : n + 1]) for n in range(16)]), whole) < 1e-5
+    single = np.concatenate([model.texts([each]) for each in SENTENCES])
+    assert gap(single, model.texts(SENTENCES)) < 1e-5
 
 
 @pytest.mark.parametrize("name", ENCODERS)
 def test_a_row_does_not_depend_on_its_neighbours(name: str) -> None:
-    held, shown, others = loaded(name), films(name, 4), films(name, 4, seed=1)
-    others[2] = shown[2]
-    assert held.videos(shown)[2].tobytes() == held.videos(others)[2].tobytes()
-    assert held.texts(SENTENCES)[2].tobytes() == held.texts(["a", "b c d e f", SENTENCES[2], "g"])[2].tobytes()
+    model, clips, others = loaded(name), films(name, 4), films(name, 4, seed=1)
+    others[2] = clips[2]
+    assert model.videos(clips)[2].tobytes() == model.videos(others)[2].tobytes()
+    assert model.texts(SENTENCES)[2].tobytes() == model.texts(["a", "b c d e f", SENTENCES[2], "g"])[2].tobytes()
 
 
 @pytest.mark.parametrize("name", ENCODERS)
@@ -127,19 +127,19 @@ def test_the_same_again_is_the_same_to_the_bit(name: str) -> None:
 
 @pytest.mark.parametrize("name", ENCODERS)
 def test_other_videos_and_sentences_have_other_vectors(name: str) -> None:
-    held, shown = loaded(name), films(name, 2)
-    videos, texts = held.videos(shown), held.texts(SENTENCES)
+    model, clips = loaded(name), films(name, 2)
+    videos, texts = model.videos(clips), model.texts(SENTENCES)
     assert gap(videos[:1], videos[1:]) > 0.01
     assert all(gap(texts[:1], texts[n : n + 1]) > 0.01 for n in range(1, 4))
-    swapped = held.videos(shown[..., ::-1])
+    swapped = model.videos(clips[..., ::-1])
     assert gap(swapped, videos) > 0.001, "the order of colours makes no difference"
 
 
 @pytest.mark.parametrize("name", ENCODERS)
 def test_it_is_frozen(name: str) -> None:
-    held = tensors_in(loaded(name))
-    assert held, "no tensor found; hold them in a dataclass, a dict or a torch module"
-    assert not [each for each in held if each.requires_grad]
+    model = tensors_in(loaded(name))
+    assert model, "no tensor found; hold them in a dataclass, a dict or a torch module"
+    assert not [each for each in model if each.requires_grad]
 
 
 @pytest.mark.parametrize("name", ENCODERS)
@@ -156,25 +156,25 @@ def test_bfloat16_is_near_float32_and_not_the_same(name: str) -> None:
 
 @pytest.mark.parametrize("name", ENCODERS)
 def test_the_digest_is_that_of_the_weights(name: str) -> None:
-    held = loaded(name).weights
-    assert len(held) == 64
-    assert int(held, 16) >= 0
-    assert encoder(name).load(weights(name), "cpu", "float32").weights == held
+    model = loaded(name).weights
+    assert len(model) == 64
+    assert int(model, 16) >= 0
+    assert encoder(name).load(weights(name), "cpu", "float32").weights == model
     if not facts_of(name).random:
-        assert loaded(name, seed=1).weights != held
+        assert loaded(name, seed=1).weights != model
 
 
 @pytest.mark.parametrize("name", ENCODERS)
 def test_pictures_of_another_form_are_refused(name: str) -> None:
-    held, shown = loaded(name), films(name, 1)
-    if held.frames:
-        with pytest.raises(EncoderError, match=f"takes? exactly {held.frames}"):
-            held.videos(np.concatenate([shown, shown], axis=1))
+    model, clips = loaded(name), films(name, 1)
+    if model.frames:
+        with pytest.raises(EncoderError, match=f"takes? exactly {model.frames}"):
+            model.videos(np.concatenate([clips, clips], axis=1))
     else:
-        assert held.videos(shown[:, :1]).shape == (1, held.width)
-    for wrong in (shown[:, :, 1:], shown.astype(np.float32), shown[0], shown[:, :0]):
+        assert model.videos(clips[:, :1]).shape == (1, model.width)
+    for wrong in (clips[:, :, 1:], clips.astype(np.float32), clips[0], clips[:, :0]):
         with pytest.raises(EncoderError):
-            held.videos(wrong)
+            model.videos(wrong)
 
 
 @pytest.mark.parametrize("name", ENCODERS)
@@ -188,8 +188,8 @@ class Leaky:
 
     frames, size, width, weights = 0, 8, 2, "x"
 
-    def videos(self, pictures: np.ndarray) -> np.ndarray:
-        return np.full((len(pictures), 2), pictures.mean(), np.float32)
+    def videos(self, clips: np.ndarray) -> np.ndarray:
+        return np.full((len(clips), 2), clips.mean(), np.float32)
 
     def texts(self, sentences: list[str]) -> np.ndarray:
         return np.array([[len(each), len(sentences)] for each in sentences], np.float32)

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from prep.encoders._torchvision import mend
+from prep.encoders._torchvision import ensure_importable
 
 XCLIP_FRAMES, XCLIP_SIZE, XCLIP_WIDTH = 4, 32, 24
 """A width of its own for everything, so that a mix-up shows."""
@@ -64,7 +64,7 @@ def xclip_config(**changes: Any) -> dict[str, Any]:
 
 def xclip_model(config: dict[str, Any], seed: int = 0) -> Any:
     """transformers' XCLIPModel of that config, every number drawn anew so that none is 0 or 1 by default."""
-    mend()
+    ensure_importable()
     from transformers import XCLIPConfig, XCLIPModel
 
     rng = torch.Generator().manual_seed(seed)
@@ -116,14 +116,14 @@ def checkpoint_clip(folder: Path, seed: int = 0) -> str:
         "vision_cfg": {"image_size": 32, "layers": 2, "width": 64, "head_width": 32, "patch_size": 16},
         "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 2},
     }
-    file = folder / "invented-clip.json"
+    file = folder / "synthetic-clip.json"
     file.write_text(json.dumps(settings))
     open_clip.add_model_config(file)
     path = folder / f"clip_{seed}.safetensors"
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         save_file(open_clip.CLIP(**settings).state_dict(), path)
-    return f"invented-clip={path}"
+    return f"synthetic-clip={path}"
 
 
 def checkpoint_actionclip(folder: Path, seed: int = 0) -> str:
@@ -140,7 +140,7 @@ def checkpoint_actionclip(folder: Path, seed: int = 0) -> str:
             text_cfg={"context_length": 77, "vocab_size": 49408, "width": 128, "heads": 2, "layers": 2},
             quick_gelu=True,
         )
-        head = {f"module.{name}": value for name, value in invented_head(64).items()}
+        head = {f"module.{name}": value for name, value in synthetic_head(64).items()}
     open_clip.convert_weights_to_fp16(clip)
     path = folder / f"actionclip_{seed}.pt"
     parts = {"model_state_dict": clip.state_dict(), "fusion_model_state_dict": head}
@@ -148,7 +148,7 @@ def checkpoint_actionclip(folder: Path, seed: int = 0) -> str:
     return str(path)
 
 
-def invented_head(width: int) -> dict[str, torch.Tensor]:
+def synthetic_head(width: int) -> dict[str, torch.Tensor]:
     """Tensors of the temporal head Transf by the authors' names, large enough for each of them to matter."""
     shapes = {
         "attn.in_proj_weight": (3 * width, width),
@@ -174,7 +174,7 @@ def invented_head(width: int) -> dict[str, torch.Tensor]:
 
 def open_clip_here() -> Any:
     """open_clip, imported."""
-    mend()
+    ensure_importable()
     import open_clip
 
     return open_clip

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from helpers.synthetic_weights import checkpoint_actionclip, invented_head, open_clip_here
+from helpers.synthetic_weights import checkpoint_actionclip, open_clip_here, synthetic_head
 
 from manifests.facts import encoder as facts_of
 from prep.encoders._encoder import EncoderError, Request, encoder
@@ -44,7 +44,7 @@ def bare_head(weights: str) -> dict[str, torch.Tensor]:
     return {name.removeprefix("module."): value for name, value in held(weights)[FUSION].items()}
 
 
-def pictures(clips: int, frames: int = 8, size: int = 32) -> np.ndarray:
+def noise(clips: int, frames: int = 8, size: int = 32) -> np.ndarray:
     return np.random.default_rng(1).integers(0, 256, (clips, frames, size, size, 3), dtype=np.uint8)
 
 
@@ -110,7 +110,7 @@ def test_what_it_says_of_itself(small: ActionClip) -> None:
 def test_the_head_is_the_plain_one(scale: float) -> None:
     """Small numbers show its LayerNorm's epsilon, 1e-12 where torch has 1e-5."""
     torch.manual_seed(0)
-    head = {name: value.double() for name, value in invented_head(64).items()}
+    head = {name: value.double() for name, value in synthetic_head(64).items()}
     head[POSITIONS] *= scale
     frames = torch.randn(3, 7, 64).double() * scale
     expected = head_by_hand(frames, head, 4)
@@ -119,7 +119,7 @@ def test_the_head_is_the_plain_one(scale: float) -> None:
 
 
 def test_videos(weights: str, small: ActionClip) -> None:
-    shown = pictures(3)
+    shown = noise(3)
     _, frames = frames_by_hand(weights, shown)
     fused = head_by_hand(frames, bare_head(weights), 2).mean(dim=1)
     expected = fused / fused.norm(dim=-1, keepdim=True)
@@ -129,7 +129,7 @@ def test_videos(weights: str, small: ActionClip) -> None:
 
 
 def test_texts(weights: str, small: ActionClip) -> None:
-    model, _ = frames_by_hand(weights, pictures(1))
+    model, _ = frames_by_hand(weights, noise(1))
     with torch.no_grad():
         raw = model.encode_text(open_clip_here().get_tokenizer("ViT-B-16")(SENTENCES))
     given = small.texts(SENTENCES)
@@ -143,13 +143,13 @@ def test_half_precision_is_computed_in_float32(weights: str, small: ActionClip) 
 
 
 def test_a_row_does_not_depend_on_its_neighbours(small: ActionClip) -> None:
-    shown = pictures(16, frames=4)
+    shown = noise(16, frames=4)
     alone = np.concatenate([small.videos(shown[row : row + 1]) for row in range(16)])
     np.testing.assert_allclose(small.videos(shown), alone, atol=1e-5)
 
 
 def test_the_order_of_frames_matters(weights: str, small: ActionClip, tmp_path: Path) -> None:
-    shown = pictures(1)
+    shown = noise(1)
     back = np.ascontiguousarray(shown[:, ::-1])
     assert np.abs(small.videos(shown) - small.videos(back)).max() > 1e-3
     parts = held(weights)
@@ -159,7 +159,7 @@ def test_the_order_of_frames_matters(weights: str, small: ActionClip, tmp_path: 
 
 
 def test_bfloat16_stays_near(weights: str, small: ActionClip) -> None:
-    low, shown = loaded(weights, "bfloat16"), pictures(2)
+    low, shown = loaded(weights, "bfloat16"), noise(2)
     for one, two in ((small.videos(shown), low.videos(shown)), (small.texts(SENTENCES), low.texts(SENTENCES))):
         assert two.dtype == np.float32
         assert 0 < np.abs(one - two).max() < 0.03
@@ -167,11 +167,11 @@ def test_bfloat16_stays_near(weights: str, small: ActionClip) -> None:
 
 
 def test_frames_have_77_positions(small: ActionClip) -> None:
-    assert small.videos(pictures(1, frames=77)).shape == (1, 64)
-    with pytest.raises(EncoderError, match="clips of 78 frames; its temporal head has 77 positions. Show fewer"):
-        small.videos(pictures(1, frames=78))
-    with pytest.raises(EncoderError, match=r"actionclip: pictures are \(1, 8, 16, 16, 3\)"):
-        small.videos(pictures(1, size=16))
+    assert small.videos(noise(1, frames=77)).shape == (1, 64)
+    with pytest.raises(EncoderError, match="clips of 78 frames; its temporal head has 77 positions. Use fewer"):
+        small.videos(noise(1, frames=78))
+    with pytest.raises(EncoderError, match=r"actionclip: clips are \(1, 8, 16, 16, 3\)"):
+        small.videos(noise(1, size=16))
 
 
 # --- layouts ---
@@ -189,7 +189,7 @@ def test_with_and_without_the_prefix_of_several_devices(weights: str, small: Act
 
 def test_without_a_head_frames_are_averaged(weights: str, tmp_path: Path) -> None:
     mean = loaded(saved(tmp_path / "w.pt", held(weights) | {FUSION: {}}))
-    shown = pictures(2, frames=100)
+    shown = noise(2, frames=100)
     middle = frames_by_hand(weights, shown)[1].mean(dim=1)
     np.testing.assert_allclose(mean.videos(shown), (middle / middle.norm(dim=-1, keepdim=True)).numpy(), atol=1e-5)
 
@@ -231,24 +231,28 @@ def test_other_layouts(weights: str, tmp_path: Path, change: Change, words: str)
 )
 def test_other_heads_are_refused_by_name(weights: str, tmp_path: Path, key: str, kind: str) -> None:
     head = {f"module.{POSITIONS}": torch.zeros(77, 64), f"module.{key}": torch.zeros(64, 64)}
-    with pytest.raises(EncoderError, match=f"its temporal head is {kind}; only Transf and meanP are built here"):
+    with pytest.raises(EncoderError, match=f"its temporal head is {kind}; only Transf and meanP are supported"):
         loaded(saved(tmp_path / "w.pt", held(weights) | {FUSION: head}))
 
 
 @pytest.mark.parametrize(
     ("key", "shape", "words"),
     [
-        ("visual.transformer.resblocks.0.net.ln_1.weight", (64,), "temporal shift (tsm), which is not built here"),
-        ("visual.time_embedding", (8, 64), "joint space-time attention (joint), which is not built here"),
-        ("visual.proj", None, "is not CLIP of a vision transformer: `visual.proj` is absent"),
-        ("visual.conv1.weight", None, "`visual.conv1.weight` is absent; CLIP of a vision transformer has 4 axes"),
-        ("visual.conv1.weight", (64, 3), "`visual.conv1.weight` is (64, 3); CLIP of a vision transformer has 4 axes"),
+        ("visual.transformer.resblocks.0.net.ln_1.weight", (64,), "temporal shift (tsm), which is not supported"),
+        ("visual.time_embedding", (8, 64), "joint space-time attention (joint), which is not supported"),
+        ("visual.proj", None, "is not CLIP with a vision transformer: `visual.proj` is absent"),
+        ("visual.conv1.weight", None, "`visual.conv1.weight` is absent; CLIP with a vision transformer has 4 axes"),
+        ("visual.conv1.weight", (64, 3), "`visual.conv1.weight` is (64, 3); CLIP with a vision transformer has 4 axes"),
         ("visual.conv1.weight", (64, 3, 0, 0), "`visual.conv1.weight` is (64, 3, 0, 0); CLIP"),
-        ("visual.conv1.weight", (96, 3, 16, 16), "is 96 and 128 wide; CLIP's towers are multiples of 64 wide"),
+        ("visual.conv1.weight", (96, 3, 16, 16), "has widths 96 and 128; those of CLIP's encoders are multiples of 64"),
         ("visual.positional_embedding", (1, 64), "`visual.positional_embedding` is torch.float32 (1, 64) instead of"),
         ("visual.positional_embedding", (7, 64), "`visual.positional_embedding` is torch.float32 (7, 64) instead of"),
-        ("token_embedding.weight", (1000, 128), "knows 1000 words in 77 places"),
-        ("text_projection", (128, 32), "is not CLIP of a vision transformer: `visual.proj` is torch.float16 (64, 64)"),
+        ("token_embedding.weight", (1000, 128), "has 1000 tokens and context length 77"),
+        (
+            "text_projection",
+            (128, 32),
+            "is not CLIP with a vision transformer: `visual.proj` is torch.float16 (64, 64)",
+        ),
     ],
 )
 def test_other_backbones(weights: str, tmp_path: Path, key: str, shape: tuple[int, ...] | None, words: str) -> None:
@@ -288,7 +292,7 @@ def test_shapes_that_the_file_does_not_hold_take_no_memory(weights: str, tmp_pat
     """A width of a million in a small file would be a model of terabytes."""
     parts = held(weights)
     parts[MODEL]["visual.conv1.weight"] = torch.zeros(64 * 20000, 3, 1, 1)
-    with pytest.raises(EncoderError, match="is not CLIP of a vision transformer"):
+    with pytest.raises(EncoderError, match="is not CLIP with a vision transformer"):
         loaded(saved(tmp_path / "w.pt", parts))
     parts[MODEL]["visual.conv1.weight"] = torch.zeros(1).expand(64 * 10**9, 3, 16, 16)
     with pytest.raises(EncoderError, match=r"claims \d+ bytes of numbers, and the file has"):

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from manifests.facts import encoder as facts_of
 from prep.encoders._encoder import EncoderError, Request, encoder
-from prep.encoders.clip import Pooled
+from prep.encoders.clip import PooledClip
 
 SENTENCES = ["drink water", "a photo of a person who eats", "x"]
 
@@ -24,11 +24,11 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="module")
-def small(weights: str) -> Pooled:
+def small(weights: str) -> PooledClip:
     return loaded(weights)
 
 
-def loaded(weights: str, precision: Any = "float32") -> Pooled:
+def loaded(weights: str, precision: Any = "float32") -> PooledClip:
     kind = encoder("clip")
     return kind.module.load(Request(kind.facts, weights, precision=precision))  # type: ignore[no-any-return]
 
@@ -41,11 +41,11 @@ def tensors_of(weights: str) -> dict[str, torch.Tensor]:
     return load_file(path_of(weights))
 
 
-def pictures(clips: int, frames: int = 5, size: int = 32) -> np.ndarray:
+def noise(clips: int, frames: int = 5, size: int = 32) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (clips, frames, size, size, 3), dtype=np.uint8)
 
 
-def by_hand(weights: str, quick: bool = False, config: str = "invented-clip") -> Any:
+def by_hand(weights: str, quick: bool = False, config: str = "synthetic-clip") -> Any:
     """The same model as open_clip itself makes and fills it."""
     open_clip = open_clip_here()
     return open_clip.create_model(config, pretrained=str(path_of(weights)), force_quick_gelu=quick).eval()
@@ -66,33 +66,33 @@ def frames_by_hand(model: Any, shown: np.ndarray, mean: Any, std: Any) -> np.nda
     return np.array(rows)
 
 
-def test_what_it_says_of_itself(small: Pooled) -> None:
+def test_what_it_says_of_itself(small: PooledClip) -> None:
     assert (small.frames, small.size, small.width) == (0, 32, 32)
     assert len(small.weights) == 64
 
 
-def test_videos_are_pooled_frames_of_open_clip(weights: str, small: Pooled) -> None:
+def test_videos_are_pooled_frames_of_open_clip(weights: str, small: PooledClip) -> None:
     open_clip = open_clip_here()
     constants = open_clip.constants
-    shown = pictures(3)
+    shown = noise(3)
     expected = frames_by_hand(by_hand(weights), shown, constants.OPENAI_DATASET_MEAN, constants.OPENAI_DATASET_STD)
     given = small.videos(shown)
     assert given.dtype == np.float32
     np.testing.assert_allclose(given, expected, atol=1e-5)
 
 
-def test_frames_count_alike_whatever_their_length(small: Pooled) -> None:
+def test_frames_count_alike_whatever_their_length(small: PooledClip) -> None:
     """A mean of vectors that were not brought to length 1 first would be another one."""
-    shown = pictures(1, frames=2)
+    shown = noise(1, frames=2)
     one, two = small.videos(shown[:, :1]), small.videos(shown[:, 1:])
     assert np.linalg.norm(one - two) > 0.1
     both = one + two
     np.testing.assert_allclose(small.videos(shown), both / np.linalg.norm(both), atol=1e-5)
-    raw = small.towers.pictures(shown)[0].norm(dim=-1)
+    raw = small.towers.frames(shown)[0].norm(dim=-1)
     assert abs(float(raw[0] - raw[1])) > 1e-3
 
 
-def test_texts_are_those_of_open_clip(weights: str, small: Pooled) -> None:
+def test_texts_are_those_of_open_clip(weights: str, small: PooledClip) -> None:
     open_clip = open_clip_here()
     with torch.no_grad():
         raw = by_hand(weights).encode_text(open_clip.get_tokenizer("ViT-B-16")(SENTENCES))
@@ -102,35 +102,35 @@ def test_texts_are_those_of_open_clip(weights: str, small: Pooled) -> None:
     assert small.texts([]).shape == (0, 32)
 
 
-def test_many_sentences_go_in_parts(small: Pooled, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_sentences_go_in_parts(small: PooledClip, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = small.texts(SENTENCES)
-    monkeypatch.setattr("prep.encoders._clip_towers.AT_ONCE", 2)
+    monkeypatch.setattr("prep.encoders._clip_towers.BATCH", 2)
     np.testing.assert_allclose(small.texts(SENTENCES), whole, atol=1e-6)
 
 
-def test_a_row_does_not_depend_on_its_neighbours(small: Pooled) -> None:
-    shown = pictures(16, frames=3)
+def test_a_row_does_not_depend_on_its_neighbours(small: PooledClip) -> None:
+    shown = noise(16, frames=3)
     alone = np.concatenate([small.videos(shown[row : row + 1]) for row in range(16)])
     np.testing.assert_allclose(small.videos(shown), alone, atol=1e-6)
 
 
 @pytest.mark.parametrize("frames", [1, 8, 100])
-def test_any_number_of_frames(small: Pooled, frames: int) -> None:
-    np.testing.assert_allclose(np.linalg.norm(small.videos(pictures(1, frames)), axis=1), 1, atol=1e-6)
+def test_any_number_of_frames(small: PooledClip, frames: int) -> None:
+    np.testing.assert_allclose(np.linalg.norm(small.videos(noise(1, frames)), axis=1), 1, atol=1e-6)
 
 
-def test_bfloat16_stays_near(weights: str, small: Pooled) -> None:
+def test_bfloat16_stays_near(weights: str, small: PooledClip) -> None:
     low = loaded(weights, "bfloat16")
-    shown = pictures(2)
+    shown = noise(2)
     for one, two in ((small.videos(shown), low.videos(shown)), (small.texts(SENTENCES), low.texts(SENTENCES))):
         assert two.dtype == np.float32
         assert 0 < np.abs(one - two).max() < 0.02
     assert low.weights == small.weights
 
 
-def test_pictures_of_another_size_are_refused(small: Pooled) -> None:
-    with pytest.raises(EncoderError, match=r"clip: pictures are \(1, 5, 16, 16, 3\); it takes .*32, 32, 3"):
-        small.videos(pictures(1, size=16))
+def test_pictures_of_another_size_are_refused(small: PooledClip) -> None:
+    with pytest.raises(EncoderError, match=r"clip: clips are \(1, 5, 16, 16, 3\); it takes .*32, 32, 3"):
+        small.videos(noise(1, size=16))
 
 
 def test_the_facts_colours_are_openais() -> None:
@@ -164,25 +164,25 @@ def test_who_decides_on_quick_gelu(weights: str, quick: bool, monkeypatch: pytes
         raise RuntimeError("seen")
 
     monkeypatch.setattr(open_clip_here(), "CLIP", spy)
-    with pytest.raises(EncoderError, match="cannot be made: seen"):
+    with pytest.raises(EncoderError, match="cannot be built: seen"):
         loaded(weights)
     assert asked == [quick]
 
 
 def publish(monkeypatch: pytest.MonkeyPatch, **tag: Any) -> None:
-    """A tag `mine` of the model invented-clip, as open_clip publishes others."""
+    """A tag `mine` of the model synthetic-clip, as open_clip publishes others."""
     from open_clip.pretrained import _PRETRAINED
 
-    monkeypatch.setitem(_PRETRAINED, "invented-clip", {"mine": tag})
+    monkeypatch.setitem(_PRETRAINED, "synthetic-clip", {"mine": tag})
 
 
 def test_a_tag_brings_its_own_activation_and_colours(
-    weights: str, small: Pooled, monkeypatch: pytest.MonkeyPatch
+    weights: str, small: PooledClip, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mean, std = (0.5, 0.4, 0.3), (0.6, 0.5, 0.4)
     publish(monkeypatch, file=str(path_of(weights)), quick_gelu=True, mean=mean, std=std)
-    tagged = loaded("invented-clip/mine")
-    shown = pictures(2)
+    tagged = loaded("synthetic-clip/mine")
+    shown = noise(2)
     expected = frames_by_hand(by_hand(weights, quick=True), shown, mean, std)
     np.testing.assert_allclose(tagged.videos(shown), expected, atol=1e-5)
     assert np.abs(frames_by_hand(by_hand(weights), shown, mean, std) - expected).max() > 1e-4
@@ -190,7 +190,7 @@ def test_a_tag_brings_its_own_activation_and_colours(
 
 
 def test_a_file_is_shown_the_colours_of_its_models_tags(
-    weights: str, small: Pooled, monkeypatch: pytest.MonkeyPatch
+    weights: str, small: PooledClip, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     half = (0.5, 0.5, 0.5)
     publish(monkeypatch, file="", mean=half, std=half)
@@ -227,9 +227,9 @@ def test_offline_it_says_how_to_get_weights(weights: str, monkeypatch: pytest.Mo
     publish(monkeypatch, hf_hub="nobody/nothing/", mean=(0.5,) * 3, std=(0.5,) * 3)
     monkeypatch.setattr(open_clip_here(), "download_pretrained", offline)
     with pytest.raises(
-        EncoderError, match="clip: invented-clip/mine: cannot be fetched: Failed to download file"
+        EncoderError, match="clip: synthetic-clip/mine: cannot be downloaded: Failed to download file"
     ) as raised:
-        loaded("invented-clip/mine")
+        loaded("synthetic-clip/mine")
     assert facts_of("clip").obtain.strip() in str(raised.value)
 
 
@@ -237,14 +237,14 @@ def test_a_fetched_file_that_is_damaged(tmp_path: Path, monkeypatch: pytest.Monk
     bad = tmp_path / "open_clip_model.safetensors"
     bad.write_bytes(b"not weights")
     publish(monkeypatch, file=str(bad), mean=(0.5,) * 3, std=(0.5,) * 3)
-    with pytest.raises(EncoderError, match="invented-clip/mine: .*open_clip_model.safetensors: cannot be read"):
-        loaded("invented-clip/mine")
+    with pytest.raises(EncoderError, match="synthetic-clip/mine: .*open_clip_model.safetensors: cannot be read"):
+        loaded("synthetic-clip/mine")
 
 
 # --- files ---
 
 
-def test_one_digest_whatever_the_file(weights: str, small: Pooled, tmp_path: Path) -> None:
+def test_one_digest_whatever_the_file(weights: str, small: PooledClip, tmp_path: Path) -> None:
     held = tensors_of(weights)
     torch.save(held, tmp_path / "plain.pt")
     trained = {"epoch": 3, "state_dict": {f"module.{name}": value for name, value in held.items()}}
@@ -253,15 +253,15 @@ def test_one_digest_whatever_the_file(weights: str, small: Pooled, tmp_path: Pat
         held | {"input_resolution": torch.tensor(32), "vocab_size": torch.tensor(49408)}, tmp_path / "openai.bin"
     )
     for name in ("plain.pt", "trained.pt", "openai.bin"):
-        assert loaded(f"invented-clip={tmp_path / name}").weights == small.weights
+        assert loaded(f"synthetic-clip={tmp_path / name}").weights == small.weights
     held["visual.proj"][0, 0] += 1
     torch.save(held, tmp_path / "other.pt")
-    assert loaded(f"invented-clip={tmp_path / 'other.pt'}").weights != small.weights
+    assert loaded(f"synthetic-clip={tmp_path / 'other.pt'}").weights != small.weights
 
 
 def test_half_precision_is_computed_in_float32(weights: str, tmp_path: Path) -> None:
     save_file({name: value.half() for name, value in tensors_of(weights).items()}, tmp_path / "half.safetensors")
-    model = loaded(f"invented-clip={tmp_path / 'half.safetensors'}").towers.model
+    model = loaded(f"synthetic-clip={tmp_path / 'half.safetensors'}").towers.model
     assert {each.dtype for each in model.parameters()} == {torch.float32}
 
 
@@ -301,8 +301,8 @@ def test_another_architecture(weights: str, tmp_path: Path, change: Callable[...
     change(held)
     save_file(held, tmp_path / "w.safetensors")
     with pytest.raises(EncoderError) as raised:
-        loaded(f"invented-clip={tmp_path / 'w.safetensors'}")
-    assert str(raised.value).startswith(f"{tmp_path / 'w.safetensors'}: is not invented-clip: ")
+        loaded(f"synthetic-clip={tmp_path / 'w.safetensors'}")
+    assert str(raised.value).startswith(f"{tmp_path / 'w.safetensors'}: is not synthetic-clip: ")
     assert words in str(raised.value)
 
 
@@ -314,12 +314,12 @@ def test_loading_takes_no_numbers_from_the_global_generator(weights: str) -> Non
 
 def test_files_that_are_absent_or_cut_off(weights: str, tmp_path: Path) -> None:
     with pytest.raises(EncoderError, match=r"gone.pt: there is no such file of weights"):
-        loaded(f"invented-clip={tmp_path / 'gone.pt'}")
+        loaded(f"synthetic-clip={tmp_path / 'gone.pt'}")
     torch.save(tensors_of(weights), tmp_path / "whole.pt")
     for source, name in ((path_of(weights), "cut.safetensors"), (tmp_path / "whole.pt", "cut.pt")):
         (tmp_path / name).write_bytes(source.read_bytes()[:-1000])
         with pytest.raises(EncoderError, match=f"{name}: is damaged"):
-            loaded(f"invented-clip={tmp_path / name}")
+            loaded(f"synthetic-clip={tmp_path / name}")
 
 
 class Evil:
@@ -333,7 +333,7 @@ class Evil:
 def test_code_in_a_pickle_is_refused_and_not_run(tmp_path: Path) -> None:
     torch.save({"visual.proj": Evil(tmp_path / "ran")}, tmp_path / "evil.pt")
     with pytest.raises(EncoderError, match=r"evil.pt: .*other than plain tensors.*Nothing in it was run"):
-        loaded(f"invented-clip={tmp_path / 'evil.pt'}")
+        loaded(f"synthetic-clip={tmp_path / 'evil.pt'}")
     assert not (tmp_path / "ran").exists()
 
 
@@ -342,7 +342,7 @@ def test_torchscript_is_refused(tmp_path: Path) -> None:
     torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), tmp_path / "script.pt")
     assert any("code/" in name for name in zipfile.ZipFile(tmp_path / "script.pt").namelist())
     with pytest.raises(EncoderError, match=r"script.pt: is a TorchScript archive, which is a program; it was not run"):
-        loaded(f"invented-clip={tmp_path / 'script.pt'}")
+        loaded(f"synthetic-clip={tmp_path / 'script.pt'}")
 
 
 # --- models unlike CLIP ---
@@ -361,25 +361,25 @@ def register(folder: Path, name: str, **text: Any) -> dict[str, Any]:
 
 def test_a_text_tower_with_fewer_places_refuses_what_it_would_cut(tmp_path: Path) -> None:
     open_clip = open_clip_here()
-    settings = register(tmp_path, "invented-short", context_length=6)
+    settings = register(tmp_path, "synthetic-short", context_length=6)
     model = open_clip.CLIP(**settings).eval()
     save_file(model.state_dict(), tmp_path / "short.safetensors")
-    short = loaded(f"invented-short={tmp_path / 'short.safetensors'}")
+    short = loaded(f"synthetic-short={tmp_path / 'short.safetensors'}")
     fits = ["a b c d", "a"]
     with torch.no_grad():
-        raw = model.encode_text(open_clip.get_tokenizer("invented-short")(fits))
+        raw = model.encode_text(open_clip.get_tokenizer("synthetic-short")(fits))
     np.testing.assert_allclose(short.texts(fits), (raw / raw.norm(dim=-1, keepdim=True)).numpy(), atol=1e-5)
     for long in ("a b c d e", "a b c d e f g h"):
-        with pytest.raises(EncoderError, match=f"`{long}` does not fit into the 6 tokens of invented-short"):
+        with pytest.raises(EncoderError, match=f"`{long}` does not fit into the 6 tokens of synthetic-short"):
             short.texts(["a", long])
 
 
 def test_pictures_must_be_square(tmp_path: Path) -> None:
-    settings = register(tmp_path, "invented-wide")
+    settings = register(tmp_path, "synthetic-wide")
     settings["vision_cfg"]["image_size"] = [32, 64]
-    (tmp_path / "invented-wide.json").write_text(json.dumps(settings))
+    (tmp_path / "synthetic-wide.json").write_text(json.dumps(settings))
     open_clip = open_clip_here()
-    open_clip.add_model_config(tmp_path / "invented-wide.json")
+    open_clip.add_model_config(tmp_path / "synthetic-wide.json")
     save_file(open_clip.CLIP(**settings).state_dict(), tmp_path / "w.safetensors")
-    with pytest.raises(EncoderError, match="invented-wide: takes pictures of 64 x 32; only square"):
-        loaded(f"invented-wide={tmp_path / 'w.safetensors'}")
+    with pytest.raises(EncoderError, match="synthetic-wide: takes frames of 64 x 32; only square"):
+        loaded(f"synthetic-wide={tmp_path / 'w.safetensors'}")

@@ -126,11 +126,11 @@ def test_what_an_own_encoder_says_of_itself_is_checked(tmp_path: Path, before: s
 @pytest.mark.parametrize(
     ("before", "after", "words"),
     [
-        ("(1, 2, 3)", "(1, 2)", "videos(pictures) gives float32 (2, 64, 3); it must give a float32 array (2, 3)."),
-        (", dtype=np.float32)", ")", "videos(pictures) gives float64 (2, 3); it must give"),
-        ("np.float32)\n", "np.float32) / np.float32(0)\n", "videos(pictures) gives numbers that are not finite."),
-        ("pictures.mean", "list(pictures) or pictures.mean", "videos(pictures) gives list; it must give"),
-        ("pictures.mean", "pictures.maen", "videos(pictures) raises AttributeError: "),
+        ("(1, 2, 3)", "(1, 2)", "videos(clips) gives float32 (2, 64, 3); it must give a float32 array (2, 3)."),
+        (", dtype=np.float32)", ")", "videos(clips) gives float64 (2, 3); it must give"),
+        ("np.float32)\n", "np.float32) / np.float32(0)\n", "videos(clips) gives numbers that are not finite."),
+        ("clips.mean", "list(clips) or clips.mean", "videos(clips) gives list; it must give"),
+        ("clips.mean", "clips.maen", "videos(clips) raises AttributeError: "),
     ],
 )
 def test_the_answers_of_an_own_encoder_are_checked(tmp_path: Path, before: str, after: str, words: str) -> None:
@@ -152,7 +152,7 @@ def test_its_sentences_and_its_number_of_frames_are_checked_too(tmp_path: Path) 
 
 def test_names_that_cannot_be(tmp_path: Path) -> None:
     assert "an encoder is named after its file, and `tiny` ships already" in refused(written(tmp_path, name="tiny"))
-    assert "`my-encoder` is no name for an encoder" in refused(written(tmp_path, name="my-encoder"))
+    assert "`my-encoder` is not a valid name" in refused(written(tmp_path, name="my-encoder"))
     assert "there is no such file. Shipped encoders: actionclip, clip, tiny, xclip." in refused("nowhere/mine.py")
     path = Path(written(tmp_path))
     path.with_suffix(".toml").unlink()

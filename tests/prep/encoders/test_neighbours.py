@@ -15,8 +15,8 @@ import torch
 from prep.encoders import _torchvision
 from prep.encoders._computing import computing
 from prep.encoders._encoder import EncoderError
-from prep.encoders._normalise import checked, normalised
-from prep.encoders._tokens import END, PLACES, START, tokens
+from prep.encoders._normalise import check_clips, normalise
+from prep.encoders._tokens import CONTEXT, END, START, tokens
 from prep.encoders._weights import read_tensors
 
 SYMPTOM = "operator torchvision::nms does not exist"
@@ -39,7 +39,7 @@ def fail(times: int, text: str) -> Any:
 
 @pytest.fixture
 def declared(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What mend() declares, without declaring it; torchvision's real modules are put back afterwards."""
+    """What ensure_importable() declares, without declaring it; torchvision's real modules are put back afterwards."""
     for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
         monkeypatch.delitem(sys.modules, name)
     made: list[str] = []
@@ -50,7 +50,7 @@ def declared(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_a_sound_torchvision_is_left_alone(declared: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_torchvision.importlib, "import_module", fail(0, ""))
-    _torchvision.mend()
+    _torchvision.ensure_importable()
     assert declared == []
 
 
@@ -59,7 +59,7 @@ def test_the_one_symptom_is_mended_and_the_rests_are_dropped(
 ) -> None:
     broken = fail(1, f"RuntimeError: {SYMPTOM}")
     monkeypatch.setattr(_torchvision.importlib, "import_module", broken)
-    _torchvision.mend()
+    _torchvision.ensure_importable()
     assert (declared, broken.asked) == (["nms"], ["torchvision", "torchvision"])
     assert "torchvision.half" not in sys.modules
 
@@ -70,68 +70,69 @@ def test_any_other_failure_is_passed_on(
 ) -> None:
     monkeypatch.setattr(_torchvision.importlib, "import_module", fail(times, text))
     with pytest.raises(RuntimeError, match=text):
-        _torchvision.mend()
+        _torchvision.ensure_importable()
     sys.modules.pop("torchvision.half", None)
 
 
 def test_torchvision_can_be_imported_here() -> None:
-    _torchvision.mend()
+    _torchvision.ensure_importable()
     import torchvision
 
-    _torchvision.mend()
+    _torchvision.ensure_importable()
     assert sys.modules["torchvision"] is torchvision
 
 
 def test_pictures_are_normalised_by_colour() -> None:
-    shown = np.random.default_rng(0).integers(0, 256, (2, 3, 4, 4, 3), dtype=np.uint8)
+    clips = np.random.default_rng(0).integers(0, 256, (2, 3, 4, 4, 3), dtype=np.uint8)
     mean, std = (0.1, 0.2, 0.3), (0.5, 0.6, 0.7)
-    wanted = ((shown / 255 - mean) / std).transpose(0, 1, 4, 2, 3)
-    ours = normalised(shown, mean, std, "cpu")
+    wanted = ((clips / 255 - mean) / std).transpose(0, 1, 4, 2, 3)
+    ours = normalise(clips, mean, std, "cpu")
     assert ours.dtype == torch.float32
     assert ours.is_contiguous()
     np.testing.assert_allclose(ours, wanted, atol=1e-6)
-    np.testing.assert_allclose(normalised(shown, mean, std, "cpu", torch.float64), wanted, atol=1e-14)
-    half = normalised(shown, mean, std, "cpu", torch.bfloat16)
+    np.testing.assert_allclose(normalise(clips, mean, std, "cpu", torch.float64), wanted, atol=1e-14)
+    half = normalise(clips, mean, std, "cpu", torch.bfloat16)
     assert torch.equal(half, ours.bfloat16())
-    turned = shown[:, ::-1, :, ::-1]
-    np.testing.assert_allclose(normalised(turned, mean, std, "cpu"), wanted[:, ::-1, ..., ::-1], atol=1e-6)
+    turned = clips[:, ::-1, :, ::-1]
+    np.testing.assert_allclose(normalise(turned, mean, std, "cpu"), wanted[:, ::-1, ..., ::-1], atol=1e-6)
 
 
 @pytest.mark.parametrize(
     ("shape", "kind", "words"),
     [
-        ((1, 4, 8, 8, 3), np.float32, "x: pictures are float32; it takes uint8"),
-        ((1, 4, 8, 9, 3), np.uint8, r"x: pictures are \(1, 4, 8, 9, 3\); it takes \(clips, frames, 8, 8, 3\)"),
+        ((1, 4, 8, 8, 3), np.float32, "x: clips are float32; it takes uint8"),
+        ((1, 4, 8, 9, 3), np.uint8, r"x: clips are \(1, 4, 8, 9, 3\); it takes \(clips, frames, 8, 8, 3\)"),
         ((4, 8, 8, 3), np.uint8, "it takes"),
         ((1, 0, 8, 8, 3), np.uint8, "it takes"),
-        ((1, 5, 8, 8, 3), np.uint8, "clips of 5 frames; these weights take exactly 4. Show 4 frames"),
+        ((1, 5, 8, 8, 3), np.uint8, "clips of 5 frames; these weights take exactly 4. Use --frames 4"),
     ],
 )
 def test_pictures_of_another_form_are_refused(shape: tuple[int, ...], kind: type, words: str) -> None:
     with pytest.raises(EncoderError, match=words):
-        checked(np.zeros(shape, kind), 4, 8, "x")
+        check_clips(np.zeros(shape, kind), 4, 8, "x")
     right = np.zeros((2, 4, 8, 8, 3), np.uint8)
-    assert checked(right, 4, 8, "x") is right
-    assert checked(right, 0, 8, "x") is right
+    assert check_clips(right, 4, 8, "x") is right
+    assert check_clips(right, 0, 8, "x") is right
 
 
 def test_tokens_are_clips() -> None:
     rows = tokens(["drink water", "Drink  Water", "eat meal/snack"])
-    assert (rows.dtype, tuple(rows.shape)) == (torch.int64, (3, PLACES))
+    assert (rows.dtype, tuple(rows.shape)) == (torch.int64, (3, CONTEXT))
     assert rows[0, :5].tolist() == [START, 3979, 1573, END, 0]
     assert torch.equal(rows[0], rows[1])
     assert rows.argmax(dim=1).tolist() == [3, 3, 5]
-    assert tuple(tokens([]).shape) == (0, PLACES)
+    assert tuple(tokens([]).shape) == (0, CONTEXT)
 
 
 def test_a_sentence_that_fills_every_place_fits_and_one_word_more_does_not() -> None:
-    assert tokens(["water " * 75])[0].argmax() == PLACES - 1
-    with pytest.raises(EncoderError, match=r"water` is 76 tokens; CLIP's text tower has room for 75"):
+    assert tokens(["water " * 75])[0].argmax() == CONTEXT - 1
+    with pytest.raises(EncoderError, match=r"water` is 76 tokens; CLIP's text encoder takes at most 75"):
         tokens(["drink", ("water " * 76).strip()])
 
 
 @pytest.mark.parametrize(
-    ("sentence", "words"), [("", "`` holds no words"), ("a <end_of_text> b", "spells a mark of the tokenizer")]
+    ("sentence", "words"),
+    [("", "`` holds no words"), ("a <end_of_text> b", "contains a control token of the tokenizer")],
 )
 def test_a_sentence_without_words_or_with_marks_is_refused(sentence: str, words: str) -> None:
     with pytest.raises(EncoderError, match=words):

@@ -31,11 +31,11 @@ def film(seed: int, frames: int = 8) -> np.ndarray:
     """A bright square on grey, which goes its way: (1, frames, 32, 32, 3)."""
     rng = np.random.default_rng(seed)
     start, step, colour = rng.integers(0, 20, 2), rng.integers(-2, 3, 2), rng.integers(0, 256, 3)
-    shown = np.full((1, frames, 32, 32, 3), 128, np.uint8)
+    clips = np.full((1, frames, 32, 32, 3), 128, np.uint8)
     for t in range(frames):
         top, left = np.clip(start + t * step, 0, 24)
-        shown[0, t, top : top + 8, left : left + 8] = colour
-    return shown
+        clips[0, t, top : top + 8, left : left + 8] = colour
+    return clips
 
 
 def cosine(ours: np.ndarray, theirs: np.ndarray) -> float:
@@ -69,10 +69,10 @@ def test_it_is_the_same_in_another_process_whatever_its_hash_seed(tiny: Tiny) ->
 
 
 def test_it_is_what_its_docstring_says(tiny: Tiny) -> None:
-    shown = film(1)
-    held = {name: each.numpy().astype(np.float64) for name, each in tiny.held.items()}
+    clips = film(1)
+    held = {name: each.numpy().astype(np.float64) for name, each in tiny.tensors.items()}
     patches = np.zeros((8, 3, 8, 8))
-    colours = (shown[0] / 255 - 0.5) / 0.5
+    colours = (clips[0] / 255 - 0.5) / 0.5
     for row in range(8):
         for column in range(8):
             part = colours[:, row * PATCH : (row + 1) * PATCH, column * PATCH : (column + 1) * PATCH]
@@ -81,7 +81,7 @@ def test_it_is_what_its_docstring_says(tiny: Tiny) -> None:
     assert hidden.shape == (8, HIDDEN)
     seen = hidden @ held["frames"]
     moved = np.tanh(np.diff(seen, axis=0)).mean(axis=0) @ held["motion"]
-    np.testing.assert_allclose(tiny.videos(shown)[0], seen.mean(axis=0) + moved, atol=1e-5)
+    np.testing.assert_allclose(tiny.videos(clips)[0], seen.mean(axis=0) + moved, atol=1e-5)
 
 
 def test_neighbouring_frames_are_similar_and_other_videos_are_not(tiny: Tiny) -> None:
@@ -93,10 +93,10 @@ def test_neighbouring_frames_are_similar_and_other_videos_are_not(tiny: Tiny) ->
 
 
 def test_time_has_a_direction_and_one_frame_none(tiny: Tiny) -> None:
-    shown = film(3)
-    assert np.abs(tiny.videos(shown) - tiny.videos(shown[:, ::-1])).max() > 0.01
-    still = np.repeat(shown[:, :1], 8, axis=1)
-    np.testing.assert_allclose(tiny.videos(still), tiny.videos(shown[:, :1]), atol=1e-6)
+    clips = film(3)
+    assert np.abs(tiny.videos(clips) - tiny.videos(clips[:, ::-1])).max() > 0.01
+    still = np.repeat(clips[:, :1], 8, axis=1)
+    np.testing.assert_allclose(tiny.videos(still), tiny.videos(clips[:, :1]), atol=1e-6)
 
 
 def test_sentences_are_bags_of_words(tiny: Tiny) -> None:

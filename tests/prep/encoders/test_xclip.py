@@ -17,7 +17,7 @@ from manifests.facts import encoder as facts_of
 from prep.encoders._computing import computing
 from prep.encoders._encoder import EncoderError, Precision, Request
 from prep.encoders._tokens import END, tokens
-from prep.encoders.xclip import AT_ONCE, XClip, load
+from prep.encoders.xclip import BATCH, XClip, load
 
 FACTS = facts_of("xclip")
 SENTENCES = ["drink water", "eat meal/snack", "put on a hat/cap"]
@@ -43,7 +43,7 @@ def ours(folder: str) -> XClip:
     return load(request(folder))
 
 
-def pictures(count: int, frames: int = XCLIP_FRAMES) -> np.ndarray:
+def noise(count: int, frames: int = XCLIP_FRAMES) -> np.ndarray:
     return np.random.default_rng(7).integers(0, 256, (count, frames, XCLIP_SIZE, XCLIP_SIZE, 3), dtype=np.uint8)
 
 
@@ -65,36 +65,36 @@ def test_vectors_are_those_of_transformers_called_directly(folder: str, ours: XC
     logging.disable_progress_bar()
     model = XCLIPModel.from_pretrained(folder, dtype=torch.float32, local_files_only=True).eval()
     logging.enable_progress_bar()
-    shown = pictures(3)
-    colours = (shown / 255 - np.array(FACTS.mean)) / np.array(FACTS.std)
+    clips = noise(3)
+    colours = (clips / 255 - np.array(FACTS.mean)) / np.array(FACTS.std)
     pixels = torch.from_numpy(colours.transpose(0, 1, 4, 2, 3).astype(np.float32))
     with torch.inference_mode():
         videos = model.get_video_features(pixels).pooler_output.numpy()
         texts = model.get_text_features(tokens(SENTENCES)).pooler_output.numpy()
-    np.testing.assert_allclose(ours.videos(shown), videos, rtol=0, atol=2e-6 * np.abs(videos).max())
+    np.testing.assert_allclose(ours.videos(clips), videos, rtol=0, atol=2e-6 * np.abs(videos).max())
     np.testing.assert_array_equal(ours.texts(SENTENCES), texts)
 
 
 def test_vectors_are_not_normalised_and_the_order_of_frames_matters(ours: XClip) -> None:
-    shown = pictures(2)
-    assert np.abs(np.linalg.norm(ours.videos(shown), axis=1) - 1).min() > 0.1
-    assert np.abs(ours.videos(shown) - ours.videos(shown[:, ::-1])).max() > 0.01
+    clips = noise(2)
+    assert np.abs(np.linalg.norm(ours.videos(clips), axis=1) - 1).min() > 0.1
+    assert np.abs(ours.videos(clips) - ours.videos(clips[:, ::-1])).max() > 0.01
 
 
 def test_many_sentences_go_through_in_pieces(ours: XClip, monkeypatch: pytest.MonkeyPatch) -> None:
-    many = [f"class {n}" for n in range(AT_ONCE + 3)]
+    many = [f"class {n}" for n in range(BATCH + 3)]
     sizes: list[int] = []
     whole = XClip.of_tokens
     monkeypatch.setattr(XClip, "of_tokens", lambda self, ids: (sizes.append(len(ids)), whole(self, ids))[1])
     vectors = ours.texts(many)
-    assert sizes == [AT_ONCE, 3]
+    assert sizes == [BATCH, 3]
     np.testing.assert_allclose(vectors[-1], ours.texts(many[-1:])[0], rtol=1e-4, atol=1e-5)
 
 
 def test_a_pickle_of_plain_tensors_is_the_same_model(folder: str, ours: XClip, tmp_path: Path) -> None:
     pickled = load(request(saved(tmp_path / "bin", pickled=True)))
     assert pickled.weights == ours.weights
-    assert pickled.videos(pictures(1)).tobytes() == ours.videos(pictures(1)).tobytes()
+    assert pickled.videos(noise(1)).tobytes() == ours.videos(noise(1)).tobytes()
 
 
 def test_half_precision_files_are_computed_in_float32(tmp_path: Path) -> None:
@@ -111,25 +111,25 @@ def test_settings_that_no_tensor_shows_belong_to_the_digest(ours: XClip, tmp_pat
 
 def test_bfloat16_keeps_the_sums_in_float32(folder: str, ours: XClip) -> None:
     quick = load(request(folder, "bfloat16"))
-    exact, shown = ours.videos(pictures(8)), torch.from_numpy(pictures(8))
+    exact, clips = ours.videos(noise(8)), torch.from_numpy(noise(8))
     assert {each.dtype for each in quick.model.parameters()} == {torch.float32}
-    pixels = (shown / 255 - torch.tensor(FACTS.mean)) / torch.tensor(FACTS.std)
+    pixels = (clips / 255 - torch.tensor(FACTS.mean)) / torch.tensor(FACTS.std)
     cast = load(request(folder)).model.bfloat16()
     with computing("cpu", "float32"):
         rounded = cast.get_video_features(pixels.permute(0, 1, 4, 2, 3).bfloat16()).pooler_output.float().numpy()
-    near = np.linalg.norm(quick.videos(pictures(8)) - exact) / np.linalg.norm(exact)
+    near = np.linalg.norm(quick.videos(noise(8)) - exact) / np.linalg.norm(exact)
     assert near < 0.01
     assert near < np.linalg.norm(rounded - exact) / np.linalg.norm(exact)
 
 
 def test_another_number_of_frames_is_refused(ours: XClip) -> None:
     with pytest.raises(EncoderError, match=r"xclip: clips of 8 frames; these weights take exactly 4\..*--frames 4"):
-        ours.videos(pictures(1, frames=8))
+        ours.videos(noise(1, frames=8))
 
 
 def test_sentences_need_clips_vocabulary(tmp_path: Path) -> None:
     small = load(request(saved(tmp_path / "small", **{"text_config.vocab_size": 64})))
-    with pytest.raises(EncoderError, match="know 64 words in 77 places; sentences are made of 49408 in 77"):
+    with pytest.raises(EncoderError, match="have 64 tokens and context length 77; the tokenizer has 49408 and 77"):
         small.texts(["drink"])
 
 
@@ -166,7 +166,7 @@ def test_without_a_connection_it_says_how_to_get_weights(monkeypatch: pytest.Mon
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     text = refused("microsoft/xclip-base-patch16")
     assert text.startswith(
-        "microsoft/xclip-base-patch16: config.json is not on this machine and could not be fetched ("
+        "microsoft/xclip-base-patch16: config.json is not on this machine and could not be downloaded ("
     )
     assert "--weights FOLDER" in text
     assert "microsoft/xclip-large-patch14" in text
@@ -266,20 +266,20 @@ def altered(where: Path, change: Callable[[dict[str, torch.Tensor]], object]) ->
     ("change", "words"),
     [
         (
-            lambda held: held.pop("mit.position_embedding"),
+            lambda tensors: tensors.pop("mit.position_embedding"),
             "does not fit its config: `mit.position_embedding` is absent",
         ),
         (lambda held: held.update(more=torch.ones(2)), "`more` is unknown"),
         (
-            lambda held: held.update({"text_projection.weight": torch.ones(3, 32)}),
+            lambda tensors: tensors.update({"text_projection.weight": torch.ones(3, 32)}),
             "`text_projection.weight` is torch.float32 (3, 32) instead of (24, 32)",
         ),
         (
-            lambda held: held.update({"logit_scale": torch.tensor(1)}),
+            lambda tensors: tensors.update({"logit_scale": torch.tensor(1)}),
             "`logit_scale` is torch.int64 () instead of ()",
         ),
         (
-            lambda held: held.update({"logit_scale": torch.tensor(float("nan"))}),
+            lambda tensors: tensors.update({"logit_scale": torch.tensor(float("nan"))}),
             "`logit_scale` holds numbers that are not finite",
         ),
     ],
@@ -295,8 +295,8 @@ def test_tensors_must_fit_one_to_one(
 
 def test_many_misfits_are_counted(tmp_path: Path) -> None:
     where = Path(saved(tmp_path / "other"))
-    text = altered(where, lambda held: [held.pop(name) for name in sorted(held)[:10]])
-    assert "is absent and 7 more. Get both from one place." in text
+    text = altered(where, lambda tensors: [tensors.pop(name) for name in sorted(tensors)[:10]])
+    assert "is absent and 7 more. Get both from one source." in text
 
 
 @pytest.mark.parametrize(
@@ -307,11 +307,12 @@ def test_many_misfits_are_counted(tmp_path: Path) -> None:
         ({"vision_config.num_frames": 10**12}, "instead of (1, 1000000000000, 24)"),
         ({"vision_config.hidden_size": 10**9}, "does not fit its config"),
         ({"vision_config.hidden_size": "wide"}, "describes no X-CLIP ("),
-        ({"vision_config.patch_size": 0}, "patches are 0 in pictures of 32"),
-        ({"text_config.num_attention_heads": 3}, "a width of 32 cannot be shared by 3 heads"),
+        ({"vision_config.patch_size": 0}, "describes no X-CLIP ("),
+        ({"text_config.num_attention_heads": 3}, "a width of 32 cannot be divided among 3 heads"),
+        ({"vision_config.num_frames": 10**8}, "does not fit its config"),
         ({"text_config.hidden_act": "wave"}, "describes no X-CLIP ("),
         ({"vision_config.image_size": [32, 16]}, "only square RGB fits"),
-        ({"text_config.eos_token_id": 7}, "sentences end by token 7; CLIP's end by the highest, 49407"),
+        ({"text_config.eos_token_id": 7}, "its end token is 7; CLIP's is the highest id, 49407"),
         ({"text_config": 5}, "describes no X-CLIP ("),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -59,7 +60,7 @@ def test_a_pickle_with_code_is_refused_and_nothing_of_it_run(tmp_path: Path, mon
 
 
 @pytest.mark.parametrize(
-    ("held", "words"),
+    ("value", "words"),
     [
         ((["a"], [0]), "1 names for train_data_joint.npy"),
         ((["a", "b"], [0]), "not one label for each of the 2 clips"),
@@ -67,11 +68,15 @@ def test_a_pickle_with_code_is_refused_and_nothing_of_it_run(tmp_path: Path, mon
         ((["a", 7], [0, 1]), "is not the name of a clip"),
         ((["a", "b\n"], [0, 1]), "is not the name of a clip"),
         ({"a": 0}, "is not .names, labels."),
+        ((1, 2), "is not .names, labels."),
+        ((np.array("a"), [0, 1]), "is not .names, labels."),
+        ((["a", "b"], None), "is not .names, labels."),
+        ((["a", "b\x9b"], [0, 1]), "is not the name of a clip"),
     ],
 )
-def test_names_and_labels_that_do_not_fit(tmp_path: Path, held: object, words: str) -> None:
+def test_names_and_labels_that_do_not_fit(tmp_path: Path, value: object, words: str) -> None:
     npy_pkl(tmp_path / "x", {"train": clips(2)}, "_data_joint")
-    (tmp_path / "x" / "train_label.pkl").write_bytes(pickle.dumps(held))
+    (tmp_path / "x" / "train_label.pkl").write_bytes(pickle.dumps(value))
     with pytest.raises(PrepError, match=words):
         find("agcn_npy", tmp_path / "x", "ntu120", tmp_path)
 
@@ -84,13 +89,34 @@ def test_a_label_that_does_not_exist_is_bad(tmp_path: Path) -> None:
     assert [name for name, _ in found.bad] == ["b", "c"]
 
 
-def test_another_layout_is_told(tmp_path: Path) -> None:
+def test_a_label_of_any_size_is_bad(tmp_path: Path) -> None:
+    npy_pkl(tmp_path / "x", {"train": clips(4)}, "_data_joint")
+    laughs: list = []
+    for _ in range(40):
+        laughs = [laughs, laughs]
+    (tmp_path / "x" / "train_label.pkl").write_bytes(pickle.dumps((["a", "b", "c", "d"], [0, laughs, 10**5000, None])))
+    start = time.perf_counter()
+    result = find("agcn_npy", tmp_path / "x", "ntu120", tmp_path)
+    assert time.perf_counter() - start < 5
+    assert [reason.split(" does")[0] for _, reason in result.bad] == ["label a list", "label a large int", "label None"]
+
+
+def test_a_named_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    npy_pkl(tmp_path / "x", {"train": clips(2)}, "_data_joint")
+    for name in ("train_label.pkl", "val_data_joint.npy"):
+        (tmp_path / "x" / name).unlink(missing_ok=True)
+        os.mkfifo(tmp_path / "x" / name)
+    with pytest.raises(PrepError, match="train_label.pkl: is a named pipe"):
+        find("agcn_npy", tmp_path / "x", "ntu120", tmp_path)
+
+
+def test_another_layout_is_refused(tmp_path: Path) -> None:
     npy_pkl(tmp_path / "x", {"train": clips(2, joints=18)}, "_data_joint")
     with pytest.raises(PrepError, match="of 18 joints with 3 numbers; ntu120 has 25 joints"):
         imported("agcn_npy", tmp_path / "x", "ntu120", tmp_path / "s.zarr")
 
 
-def test_a_file_cut_off_is_told(tmp_path: Path) -> None:
+def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
     npy_pkl(tmp_path / "x", {"train": clips(2)}, "_data_joint")
     path = tmp_path / "x" / "train_data_joint.npy"
     path.write_bytes(path.read_bytes()[:-1])

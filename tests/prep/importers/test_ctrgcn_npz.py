@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import zipfile
 from pathlib import Path
 
@@ -98,6 +99,14 @@ def test_the_real_files_give_the_store_of_our_own_recipe(tmp_path: Path) -> None
         np.testing.assert_array_equal(store.read(name), own.read(name))
     assert len(store) == 7
     assert store.bodies.max() == 2
+
+
+def test_a_named_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    ctrgcn(tmp_path / "a.npz", clips(1), clips(1))
+    os.mkfifo(tmp_path / "b.npz")
+    assert len(find("ctrgcn_npz", tmp_path, "ntu120", tmp_path / "scratch").sources) == 2
+    with pytest.raises(PrepError, match="b.npz: is a named pipe"):
+        find("ctrgcn_npz", tmp_path / "a.npz", "ntu120", tmp_path, names=str(tmp_path / "b.npz"), split="xsub")
 
 
 def test_compressed_files_are_unpacked_once(tmp_path: Path) -> None:

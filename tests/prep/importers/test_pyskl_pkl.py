@@ -1,9 +1,10 @@
-"""pyskl's and mmaction2's pickles, 3D and 2D; unpacked once; what is unusable is named."""
+"""The pickles of pyskl and mmaction2, 3D and 2D: unpacked once; unusable annotations are listed."""
 
 from __future__ import annotations
 
 import os
 import pickle
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,7 @@ def test_2d_in_parts_of_the_image_with_scores(tmp_path: Path) -> None:
     assert_holds(store, several)
     assert store.info.layout.name == "coco17"
     with pytest.raises(
-        PrepError, match="none of the 3 clips can be used.*Another data set, or a 2D file for its 3D one"
+        PrepError, match="none of the 3 clips can be used.*Another dataset, or a 2D file for its 3D one"
     ):
         imported("pyskl_pkl", path, "ntu60", tmp_path / "t.zarr")
 
@@ -79,6 +80,85 @@ def test_it_is_unpacked_once_and_again_when_it_changes(tmp_path: Path, monkeypat
         assert find("pyskl_pkl", path, "ntu120", scratch) == first
     write(path, [annotation(made) for made in clips(4)])
     assert len(find("pyskl_pkl", path, "ntu120", scratch).sources) == 4
+
+
+def laughs(depth: int) -> list[Any]:
+    """A list whose text doubles with each of its levels, though it takes few bytes in a pickle."""
+    value: list[Any] = []
+    for _ in range(depth):
+        value = [value, value]
+    return value
+
+
+def pickled_list(items: list[bytes]) -> bytes:
+    """A pickled list of items that are opcodes already: Python's own pickler is recursive."""
+    return b"\x80\x04](" + b"".join(items) + b"e."
+
+
+DEEP = b"]" * 100_001 + b"a" * 100_000
+LONG = b"\x8b" + (50_000).to_bytes(4, "little") + b"\x01" * 50_000  # 120,000 digits
+
+
+@pytest.mark.parametrize("field", ["frame_dir", "label", "total_frames", "keypoint", "img_shape", "keypoint_score"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        laughs(40),
+        np.arange(3),
+        np.zeros(0),
+        {"a": 1},
+        "x" * 10**6,
+        b"a/b",
+        1e308,
+        None,
+        [2**2000, 1],
+        -1,
+        np.float64(0),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_one_odd_value_makes_one_bad_annotation(tmp_path: Path, field: str, value: Any) -> None:
+    good, odd = (annotation(clip) for clip in clips(2))
+    if field in ("img_shape", "keypoint_score"):
+        odd |= {"keypoint": odd["keypoint"][..., :2], "img_shape": (9, 16), "keypoint_score": odd["keypoint"][..., 0]}
+    start = time.perf_counter()
+    result = find("pyskl_pkl", write(tmp_path / "a.pkl", [good, {**odd, field: value}]), "ntu120", tmp_path / "scratch")
+    assert time.perf_counter() - start < 5
+    assert [source.name for source in result.sources] == [good["frame_dir"]]
+    ((_, reason),) = result.bad
+    assert 10 < len(reason) < 300
+    assert reason.isprintable()
+
+
+@pytest.mark.parametrize("field", ["frame_dir", "label", "total_frames", "keypoint"])
+@pytest.mark.parametrize("value", [DEEP, LONG], ids=["nested 100,000 deep", "120,000 digits"])
+def test_deep_and_long_values_are_listed(tmp_path: Path, field: str, value: bytes) -> None:
+    good, odd = (annotation(clip) for clip in clips(2))
+    del odd[field]
+    # Without PROTO, FRAME and STOP; the deep value is added to the dictionary under its key.
+    first, second = (pickle.dumps(entry, 2)[2:-1] for entry in (good, odd))
+    item = second + b"X" + len(field).to_bytes(4, "little") + field.encode() + value + b"s"
+    (tmp_path / "a.pkl").write_bytes(pickled_list([first, item]))
+    result = find("pyskl_pkl", tmp_path / "a.pkl", "ntu120", tmp_path / "scratch")
+    assert [source.name for source in result.sources] == [good["frame_dir"]]
+    ((_, reason),) = result.bad
+    assert 10 < len(reason) < 300
+
+
+@pytest.mark.parametrize("name", ["a\x9bb", "a\u202eb", "a\x1b[2Jb", "a\nb", "../a", ""])
+def test_names_that_could_act_on_a_terminal_or_a_folder_are_bad(tmp_path: Path, name: str) -> None:
+    good, odd = (annotation(clip) for clip in clips(2))
+    path = write(tmp_path / "a.pkl", [good, {**odd, "frame_dir": name}])
+    ((shown, reason),) = find("pyskl_pkl", path, "ntu120", tmp_path / "scratch").bad
+    assert "is not the name of a clip" in reason
+    assert shown.isprintable()
+    assert reason.isprintable()
+
+
+def test_a_named_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.pkl")
+    assert find("pyskl_pkl", tmp_path, "ntu120", tmp_path / "scratch").sources == ()
+    assert find("pyskl_pkl", tmp_path / "a.pkl", "ntu120", tmp_path / "scratch").sources == ()
 
 
 class Exploit:

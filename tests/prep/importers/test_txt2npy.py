@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,9 @@ from prep.build.build import BadFiles
 
 def write(folder: Path, made: Made, **more: Any) -> None:
     folder.mkdir(exist_ok=True)
-    held = {"file_name": made.name, "nbodys": made.joints.any(axis=(2, 3)).sum(1).tolist(), "njoints": 25}
-    held |= {f"skel_body{slot}": made.joints[:, slot].astype(float) for slot in range(made.joints.shape[1])}
-    np.save(folder / f"{made.name}.skeleton.npy", {**held, **more}, allow_pickle=True)
+    content = {"file_name": made.name, "nbodys": made.joints.any(axis=(2, 3)).sum(1).tolist(), "njoints": 25}
+    content |= {f"skel_body{slot}": made.joints[:, slot].astype(float) for slot in range(made.joints.shape[1])}
+    np.save(folder / f"{made.name}.skeleton.npy", {**content, **more}, allow_pickle=True)
 
 
 def test_every_body_and_frame(tmp_path: Path) -> None:
@@ -25,6 +26,29 @@ def test_every_body_and_frame(tmp_path: Path) -> None:
     for made in several:
         write(tmp_path / "npy", made)
     assert_holds(imported("txt2npy", tmp_path / "npy", "ntu120", tmp_path / "s.zarr"), several)
+
+
+def test_a_recording_of_nobody(tmp_path: Path) -> None:
+    empty = clips(1)[0]
+    (tmp_path / "npy").mkdir()
+    content = {"file_name": empty.name, "nbodys": [0, 0, 0], "njoints": 25}
+    np.save(tmp_path / "npy" / f"{empty.name}.skeleton.npy", content, allow_pickle=True)  # type: ignore[arg-type]
+    store = imported("txt2npy", tmp_path / "npy", "ntu120", tmp_path / "s.zarr")
+    assert store.offsets.tolist() == [0, 3]
+    assert not store.joints().any()
+
+
+def test_announced_frames_take_no_memory(tmp_path: Path) -> None:
+    """A million frames in `nbodys` and a body of one frame: 600 MB, were they believed."""
+    one = clips(1)[0]
+    write(tmp_path / "npy", one, nbodys=[1] * 10**6)
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadFiles):
+            imported("txt2npy", tmp_path / "npy", "ntu120", tmp_path / "s.zarr")
+        assert tracemalloc.get_traced_memory()[1] < 200 * 2**20
+    finally:
+        tracemalloc.stop()
 
 
 class Exploit:

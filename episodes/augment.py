@@ -16,10 +16,10 @@ from episodes.streams import pick
 
 @dataclass(frozen=True)
 class Augment:
-    """What may happen to a clip in training; the default changes nothing.
+    """Random augmentation of a clip in training; the default changes nothing.
 
-    `rotation`: the largest angle in degrees about x, y and z, each drawn evenly from plus to minus that.
-    `scale`: smallest and largest factor. `mirror`: how often left and right change places, 0..1.
+    `rotation`: the largest angle in degrees about x, y and z, each drawn uniformly from minus to plus that.
+    `scale`: smallest and largest factor. `mirror`: the probability that left and right are swapped, 0..1.
     CTR-GCN's feeders: NTU rotation (17.19, 17.19, 17.19) (0.3 rad); NW-UCLA rotation (60, 60, 0), scale (0.5, 1.5).
     Raises EpisodeError for a value outside its range.
     """
@@ -49,7 +49,7 @@ def augment(
     coordinates: int,
     swap: Int[Tensor, "V"],
 ) -> Float[Tensor, "*batch M T V C"]:
-    """Mirror, turn and scale each clip as its `key` says.
+    """Mirror, rotate and scale each clip at random, as a function of its `key`.
 
     Only the first `coordinates` channels are positions (a detector's score is not); `swap` is the joint that each joint
     becomes in a mirror. Everything is linear: absent bodies stay zeros.
@@ -63,7 +63,7 @@ def augment(
 
 
 def mirror(joints: Float[Tensor, "*batch M T V C"], swap: Int[Tensor, "V"]) -> Float[Tensor, "*batch M T V C"]:
-    """The clip seen in a mirror at x = 0: left and right joints change places, x its sign.
+    """The clip mirrored at x = 0: left and right joints are swapped, x changes its sign.
 
     >>> joints = torch.tensor([[[[1.0, 5.0], [2.0, 6.0]]]])
     >>> mirror(joints, swap=torch.tensor([1, 0])).tolist()
@@ -101,7 +101,7 @@ def rotation(angle: Float[Tensor, "*batch C"]) -> Float[Tensor, "*batch C C"]:
 
 
 def swaps(pairs: tuple[tuple[int, int], ...], joints: int) -> list[int]:
-    """What each of `joints` joints becomes in a mirror, from (left, right) pairs; others stay.
+    """The joint that each of `joints` joints becomes in a mirror, from (left, right) pairs; others stay.
 
     >>> swaps(((0, 2),), joints=3)
     [2, 1, 0]

@@ -1,4 +1,4 @@
-"""Which clips: a pure function of (seed, episode), the same on every device and in every batch size."""
+"""Drawing episodes: which clips, as a pure function of (seed, episode) on every device and in every batch size."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ class Task:
 class Classes:
     """The clips of each class that episodes may use, on the pool's device.
 
-    Row i of `clips` holds the places in the pool of class `class_id[i]`, count[i] of them, then filling; `counts` and
-    `titles` ("label 7 (clapping)") say the same to the host, for errors.
+    Row i of `clips` are the positions in the pool of class `class_id[i]`, count[i] of them, then padding; `counts` and
+    `titles` ("label 7 (clapping)") are the same for the host, for errors.
     """
 
     class_id: Int[Tensor, "N"]
@@ -55,7 +55,7 @@ class Classes:
     def of(cls, pool: Pool, class_ids: Sequence[int]) -> Classes:
         """The classes `class_ids` (labels of the store, for example a part of a Split), sorted, with all their clips.
 
-        Raises EpisodeError for a label that the data set does not have.
+        Raises EpisodeError for a label that the dataset does not have.
         """
         ids = sorted(set(class_ids))
         strange = [i for i in ids if not 0 <= i < len(pool.classes)]
@@ -65,8 +65,8 @@ class Classes:
         members = [np.flatnonzero(label == i) for i in ids]
         counts = tuple(len(m) for m in members)
         table = np.zeros((len(ids), max(counts, default=0)), dtype=np.int64)
-        for row, places in zip(table, members, strict=True):
-            row[: len(places)] = places
+        for row, clips in zip(table, members, strict=True):
+            row[: len(clips)] = clips
         return cls(
             class_id=torch.tensor(ids, dtype=torch.int64, device=pool.device),
             count=torch.tensor(counts, dtype=torch.int64, device=pool.device),
@@ -78,7 +78,7 @@ class Classes:
 
 @dataclass(frozen=True)
 class Draw:
-    """Which clips B episodes are made of, as places in the pool; `episode` is the number of each.
+    """The clips of B episodes, as positions in the pool; `episode` is the number of each.
 
     `query` is class by class: all queries of row 0, then of row 1, and so on. `answer` is 0..N-1.
     """
@@ -123,15 +123,15 @@ def draw_episodes(classes: Classes, task: Task, seed: int, episode: Int[Tensor, 
     Every class is equally likely, then every clip of it, without repetition inside an episode: each candidate gets a
     random rank and the highest are taken. Each episode depends on (seed, its number) alone.
     """
-    classes_there, most = classes.clips.shape
-    take, rows, places = (torch.arange(n, device=episode.device) for n in (task.way, classes_there, most))
+    class_count, most = classes.clips.shape
+    take, rows, columns = (torch.arange(n, device=episode.device) for n in (task.way, class_count, most))
     class_rank = split(split(fold_in(seed, Stream.CLASSES), episode)[:, None], rows)
     row = class_rank.topk(task.way).indices
     row_key = split(split(fold_in(seed, Stream.CLIPS), episode)[:, None], take)
-    absent = places >= classes.count[row][..., None]
-    clip_rank = split(row_key[..., None], places).masked_fill_(absent, -1)
-    place = clip_rank.topk(task.shot + task.queries_per_class).indices
-    clip = classes.clips[row[..., None], place]
+    absent = columns >= classes.count[row][..., None]
+    clip_rank = split(row_key[..., None], columns).masked_fill_(absent, -1)
+    column = clip_rank.topk(task.shot + task.queries_per_class).indices
+    clip = classes.clips[row[..., None], column]
     return Draw(
         episode=episode,
         support=clip[..., : task.shot],

@@ -1,4 +1,4 @@
-"""Pool: the clips of a store made resident on a device, ragged and end to end."""
+"""Pool: the clips of a store, resident on a device, ragged and end to end."""
 
 from __future__ import annotations
 
@@ -49,10 +49,10 @@ class PoolTooLarge(EpisodeError):
 
 @dataclass(frozen=True)
 class Pool:
-    """Clips on one device; a clip is named by its place here, 0..X-1.
+    """Clips on one device; a clip is identified by its position in the pool, 0..X-1.
 
-    `joints` holds the frames of all clips end to end and one frame of zeros after them, which stands for padding.
-    Clip x is frames start[x] .. start[x] + length[x] - 1, and length[x] is at least 1. `clip_id` is the clip's place in
+    `joints` are the frames of all clips end to end, and one frame of zeros after them for padding.
+    Clip x is frames start[x] .. start[x] + length[x] - 1, and length[x] is at least 1. `clip_id` is the clip's index in
     the store and `names` its name there; `classes` are the names of the labels. `left_out` clips had no frames.
     """
 
@@ -67,22 +67,22 @@ class Pool:
 
     @classmethod
     def load(cls, store: StoreLike, keep: Sequence[int] | None = None, device: torch.device | str = "cpu") -> Pool:
-        """Read the clips `keep` (places in the store; None = all) in the store's order; see `load_several`."""
+        """Read the clips `keep` (indices in the store; None = all) in the store's order; see `load_several`."""
         return cls.load_several(store, [keep], device)[0]
 
     @classmethod
     def load_several(
         cls, store: StoreLike, keeps: Sequence[Sequence[int] | None], device: torch.device | str = "cpu"
     ) -> tuple[Pool, ...]:
-        """A pool for each choice of clips, in one pass over the store, which may lie behind a network.
+        """A pool for each choice of clips, in one pass over the store, which may be remote.
 
         The store is read slice by slice, so the peak is the pools and one slice. Clips without frames are left out.
         Raises EpisodeError for a clip that the store does not have, PoolTooLarge when a GPU's memory does not suffice.
         """
         lengths = np.diff(store.offsets)
         wanted = [_wanted(keep, len(lengths)) for keep in keeps]
-        joints = _joints(store, [np.repeat(each, lengths) for each in wanted], torch.device(device))
-        return tuple(cls._of(store, each, joints[place], device) for place, each in enumerate(wanted))
+        joints = _joints(store, [np.repeat(mask, lengths) for mask in wanted], torch.device(device))
+        return tuple(cls._of(store, mask, part, device) for mask, part in zip(wanted, joints, strict=True))
 
     @classmethod
     def _of(
@@ -104,14 +104,14 @@ class Pool:
 
     @property
     def device(self) -> torch.device:
-        """Where every tensor of the pool lies."""
+        """The device of all tensors of the pool."""
         return self.joints.device
 
     def rows(self, clip: Int[Tensor, "X"], frame: Int[Tensor, "X T"]) -> Int[Tensor, "X M T"]:
-        """Where frames `frame` (0..length-1 within the clip, -1 = zeros) of the bodies of clips `clip` lie."""
+        """Rows of `joints` for frames `frame` (0..length-1 within the clip, -1 = zeros) of the bodies of clips `clip`."""
         L, M = self.joints.shape[:2]
-        place = torch.where(frame < 0, L - 1, frame + self.start[clip][:, None]).int()
-        return place[:, None] * M + torch.arange(M, device=self.device, dtype=torch.int32)[:, None]
+        index = torch.where(frame < 0, L - 1, frame + self.start[clip][:, None]).int()
+        return index[:, None] * M + torch.arange(M, device=self.device, dtype=torch.int32)[:, None]
 
     def gather(self, row: Int[Tensor, "X M T"]) -> Float[Tensor, "X M T V C"]:
         """The joints in these rows: one copy, already in the order in which networks read them."""
@@ -126,31 +126,31 @@ class Pool:
 def _wanted(keep: Sequence[int] | None, clips: int) -> NDArray[np.bool_]:
     if keep is None:
         return np.ones(clips, dtype=bool)
-    places = np.asarray(keep, dtype=np.int64)
-    strange = places[(places < 0) | (places >= clips)]
+    indices = np.asarray(keep, dtype=np.int64)
+    strange = indices[(indices < 0) | (indices >= clips)]
     if len(strange):
         raise EpisodeError(f"keep: clip {strange[0]} is not in the store, which has {clips} clips: use 0..{clips - 1}.")
     wanted = np.zeros(clips, dtype=bool)
-    wanted[places] = True
+    wanted[indices] = True
     return wanted
 
 
 def _joints(store: StoreLike, wanted: Sequence[NDArray[np.bool_]], device: torch.device) -> list[Tensor]:
     """For each choice of frames those `wanted`, and one of zeros, on the device: (L, M, V, C)."""
     frame = store.joints(0, 0).shape[1:]
-    shapes = [(int(each.sum()) + 1, *frame) for each in wanted]
+    shapes = [(int(mask.sum()) + 1, *frame) for mask in wanted]
     _check_room(sum(int(np.prod(shape)) for shape in shapes), device)
     pools = [torch.empty(shape, device=device) for shape in shapes]
     ends = [0] * len(pools)
     for start in range(0, len(wanted[0]), SLICE):
-        here = [each[start : start + SLICE] for each in wanted]
-        if not any(each.any() for each in here):
+        here = [mask[start : start + SLICE] for mask in wanted]
+        if not any(mask.any() for mask in here):
             continue
         part = store.joints(start, start + len(here[0]))
-        for place, (pool, each) in enumerate(zip(pools, here, strict=True)):
-            end = ends[place] + int(each.sum())
-            pool[ends[place] : end] = torch.from_numpy(part[each])
-            ends[place] = end
+        for number, (pool, mask) in enumerate(zip(pools, here, strict=True)):
+            end = ends[number] + int(mask.sum())
+            pool[ends[number] : end] = torch.from_numpy(part[mask])
+            ends[number] = end
     for pool in pools:
         pool[-1] = 0
     return pools

@@ -1,8 +1,8 @@
-"""DASTM's spatial activation: joints of two skeletons look at one another before their frames are compared.
+"""DASTM's spatial activation: cross-attention between the joints of two skeletons (Ma et al., 2022, eq. 4-6).
 
-`A = softmax(own @ other.T / sqrt(D))` says how every joint of one skeleton sees the joints of the other; it multiplies
-the skeleton's OWN values, as the paper's eq. 4-5 and its code have it. No activated map outlives its chunk of queries:
-chunks are computed again for the gradient.
+`A = softmax(own @ other.T / sqrt(D))` is the attention of one skeleton's joints to the other's; as in the paper's
+equations and code it multiplies the skeleton's OWN values. Activated maps are recomputed chunk by chunk in the backward
+pass (gradient checkpointing), so that none is kept.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from torch.utils.checkpoint import checkpoint
 
 from zoo.parts.frame_distance import Distance, at_least_float32, from_products, products
 
-# Frame pairs whose V x V tables are held at once. 2048 tables of 25 joints are 5 MB, well inside a cache;
+# Frame pairs whose V x V tables are in memory at once. 2048 tables of 25 joints are 5 MB, well inside a cache;
 # a GPU wants fewer, larger products.
 PAIRS_AT_ONCE = {"cpu": 2048, "cuda": 65536}
 
 
 class Side(nn.Module):
-    """The parameters with which one of the two, query or support, is activated.
+    """The projections that activate one side, the query or the support.
 
     Plain: the paper's three matrices. With `residual`, the repository's block: biases, dropout on the attention and on
-    the output, a further linear map, and a layer norm over the sum with the input. `other` (its "key") goes without a
-    bias, which the softmax would cancel.
+    the output, a further linear map, and a layer norm over the sum with the input. `other` (the "key") has no bias,
+    since the softmax would cancel it.
     """
 
     def __init__(self, width: int, residual: bool = False, dropout: float = 0.0) -> None:
@@ -41,7 +41,7 @@ class Side(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def values(self, maps: Float[Tensor, "B Q T V D"]) -> Float[Tensor, "B Q T V D"]:
-        """What the attention sums. `dense` is linear, so it acts here, once a frame, and not after, once a pair."""
+        """The values of the attention. `dense` is linear, so it is applied here, once per frame rather than per pair."""
         if self.dense is None:
             return self.value(maps)
         return F.linear(maps, self.dense.weight @ self.value.weight, self.dense.weight @ self.value.bias)
@@ -49,7 +49,7 @@ class Side(nn.Module):
     def finish(
         self, summed: Float[Tensor, "B Q T N V D"], maps: Float[Tensor, "B Q T V D"]
     ) -> Float[Tensor, "B Q T N V D"]:
-        """What comes after the attention: nothing, or bias, dropout, the frame's own map and a layer norm."""
+        """The output of the block: the attention's sum, or bias, dropout, residual and layer norm on top of it."""
         if self.dense is None or self.norm is None:
             return summed
         if self.training and self.dropout.p > 0:
@@ -59,7 +59,7 @@ class Side(nn.Module):
 
 
 class PairwiseActivation(nn.Module):
-    """The paper's form, Algorithm 2: every frame of the query is activated by every frame of the class.
+    """The paper's Algorithm 2: every frame of the query attends to every frame of the class.
 
     With values U and W and attentions A and B, the squared norm of the difference of A U and B W is
     <A U U^T, A> + <B W W^T, B> - 2 <A U W^T, B>: after the projections, all is V x V.
@@ -82,7 +82,7 @@ class PairwiseActivation(nn.Module):
 
 
 class AlignedActivation(nn.Module):
-    """The repository's form: frame t of a query is activated by frame t of the class only; then all are compared."""
+    """The repository's variant: frame t of a query attends to frame t of the class only; then all pairs are compared."""
 
     def __init__(self, width: int, residual: bool, dropout: float) -> None:
         super().__init__()
@@ -119,7 +119,7 @@ def _activate(
     value: Float[Tensor, "B Q T V D"],
     dropout: nn.Module,
 ) -> Float[Tensor, "B Q T N V D"]:
-    """Same-index frames: how the joints of each of the Q see those of each of the N, summing the former's values."""
+    """Attention between frames of the same index, of each of the Q to each of the N, summing the values of the Q."""
     by_frame = (own * own.shape[-1] ** -0.5).transpose(1, 2), other.transpose(1, 2)
     scores = _between(by_frame[0].flatten(0, 1), by_frame[1].flatten(0, 1)).unflatten(0, by_frame[0].shape[:2])
     attention = dropout(scores.permute(0, 2, 1, 4, 3, 5).softmax(-1))
@@ -133,12 +133,12 @@ def pairwise_distance(
     own_q, other_q, value_q = (value.flatten(1, 2) for value in of_query)
     own_s, other_s, value_s = (value.flatten(1, 2) for value in of_support)
     scale = own_q.shape[-1] ** -0.5
-    seen_q = _between(own_q * scale, other_s).softmax(-1)
-    seen_s = _between(own_s * scale, other_q).softmax(-1)
-    squared_q = _quadratic(seen_q, value_q)
-    squared_s = _quadratic(seen_s, value_s).mT
-    crossed = seen_q.transpose(2, 3) @ _between(value_q, value_s).transpose(2, 3)
-    dot = (crossed * seen_s.permute(0, 3, 1, 2, 4)).sum((-2, -1))
+    attention_q = _between(own_q * scale, other_s).softmax(-1)
+    attention_s = _between(own_s * scale, other_q).softmax(-1)
+    squared_q = _quadratic(attention_q, value_q)
+    squared_s = _quadratic(attention_s, value_s).mT
+    crossed = attention_q.transpose(2, 3) @ _between(value_q, value_s).transpose(2, 3)
+    dot = (crossed * attention_s.permute(0, 3, 1, 2, 4)).sum((-2, -1))
     distance = from_products(dot, squared_q, squared_s, kind)
     shape = (of_query[0].shape[1], of_query[0].shape[2]), (of_support[0].shape[1], of_support[0].shape[2])
     return distance.unflatten(2, shape[1]).unflatten(1, shape[0]).transpose(2, 3)
@@ -150,10 +150,10 @@ def _between(first: Float[Tensor, "B X V D"], second: Float[Tensor, "B L V D"]) 
     return product.unflatten(1, first.shape[1:3]).unflatten(3, second.shape[1:3])
 
 
-def _quadratic(seen: Float[Tensor, "B X V L V"], value: Float[Tensor, "B X V D"]) -> Float[Tensor, "B X L"]:
+def _quadratic(attention: Float[Tensor, "B X V L V"], value: Float[Tensor, "B X V D"]) -> Float[Tensor, "B X L"]:
     """The squared norm of attention times values, <A G, A> with G the products of the values' joints."""
     gram = value @ value.mT
-    return ((seen.flatten(2, 3) @ gram).view_as(seen) * seen).sum((2, 4))
+    return ((attention.flatten(2, 3) @ gram).view_as(attention) * attention).sum((2, 4))
 
 
 def in_chunks(
@@ -163,9 +163,9 @@ def in_chunks(
     pairs_of_query: int,
     random: bool = False,
 ) -> Float[Tensor, "B Q N T T"]:
-    """`distance` of a few queries at a time, in float32 or better; for the gradient it is computed again.
+    """`distance` for a few queries at a time, in float32 or better; recomputed in the backward pass.
 
-    `random` says that it draws from the global generator (dropout), whose state is then kept and put back.
+    `random`: it draws from the global generator (dropout), whose state is then saved and restored.
     """
     of_query = tuple(at_least_float32(value) for value in of_query)
     of_support = tuple(at_least_float32(value) for value in of_support)

@@ -1,4 +1,4 @@
-"""How far every frame of one sequence is from every frame of another."""
+"""Distances between all frames of one sequence and all frames of another."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def frame_distance(
     """
     first, second = at_least_float32(first), at_least_float32(second)
     if kind != "cosine":
-        # What all frames share cancels in a difference; taken away first, it costs no digits.
+        # A common offset cancels in a difference; subtracting it first avoids a loss of digits.
         shared = second.mean(-2, keepdim=True).detach()
         first, second = first - shared, second - shared
     return from_products(*products(first, second), kind)
@@ -40,7 +40,7 @@ def frame_distance(
 def between_all(
     query: Float[Tensor, "B Q T D"], support: Float[Tensor, "B N L D"], kind: Distance
 ) -> Float[Tensor, "B Q N T L"]:
-    """`frame_distance` of every query from every class, as one matrix product per episode."""
+    """`frame_distance` between every query and every class, as one matrix product per episode."""
     distance = frame_distance(query.flatten(1, 2), support.flatten(1, 2), kind)
     return distance.unflatten(1, query.shape[1:3]).unflatten(3, support.shape[1:3]).transpose(2, 3)
 
@@ -73,7 +73,7 @@ def products(
 
 
 class _Products(torch.autograd.Function):
-    """By hand because autograd takes six passes over the frames, some against the grain of memory, where two do."""
+    """A gradient by hand: autograd makes six passes over the frames, some strided, where two are enough."""
 
     @staticmethod
     def forward(ctx: Any, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""How independent the joints of a frame are: the nuclear norm of its map, and DASTM's cheap stand-in for it."""
+"""Rank measures of a joints x channels map: the nuclear norm (DASTM, eq. 2) and the surrogate in DASTM's code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from zoo.parts.frame_distance import at_least_float32, safe_root
 def nuclear_norm(maps: Float[Tensor, "*batch V D"]) -> Float[Tensor, "*batch"]:
     """Sum of the singular values of every joints x channels matrix (DASTM, eq. 2).
 
-    They are the roots of the eigenvalues of the V x V Gram matrix, found in float64; the gradient is the polar factor.
+    Computed as the roots of the eigenvalues of the V x V Gram matrix, in float64; the gradient is the polar factor.
     Singular values that the input's precision cannot tell from zero count as zero and have no gradient.
     Half precision is returned in float32. On a GPU the eigenvalue solver makes the host wait.
 

@@ -108,7 +108,7 @@ class Pool:
         return self.joints.device
 
     def rows(self, clip: Int[Tensor, "X"], frame: Int[Tensor, "X T"]) -> Int[Tensor, "X M T"]:
-        """Rows of `joints` for frames `frame` (0..length-1 within the clip, -1 = zeros) of the bodies of clips `clip`."""
+        """Rows of `joints` for frames `frame` (0..length-1 in the clip, -1 = zeros) of the bodies of clips `clip`."""
         L, M = self.joints.shape[:2]
         index = torch.where(frame < 0, L - 1, frame + self.start[clip][:, None]).int()
         return index[:, None] * M + torch.arange(M, device=self.device, dtype=torch.int32)[:, None]

@@ -41,7 +41,7 @@ class Side(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def values(self, maps: Float[Tensor, "B Q T V D"]) -> Float[Tensor, "B Q T V D"]:
-        """The values of the attention. `dense` is linear, so it is applied here, once per frame rather than per pair."""
+        """The values of the attention. `dense` is linear, so it is applied here, per frame rather than per pair."""
         if self.dense is None:
             return self.value(maps)
         return F.linear(maps, self.dense.weight @ self.value.weight, self.dense.weight @ self.value.bias)
@@ -82,7 +82,7 @@ class PairwiseActivation(nn.Module):
 
 
 class AlignedActivation(nn.Module):
-    """The repository's variant: frame t of a query attends to frame t of the class only; then all pairs are compared."""
+    """The repository's variant: frame t of a query attends to frame t of the class only; all pairs are compared."""
 
     def __init__(self, width: int, residual: bool, dropout: float) -> None:
         super().__init__()

@@ -52,18 +52,18 @@ def test_videos_and_names_to_their_sum(shell, mine: Path) -> None:
     texts = shell("fsprep embed-text --encoder tiny --prompts person")
     assert texts.exit_code == 0, texts.output
     assert '24 class names as "a video of a person {}"' in texts.stdout
-    held = open_embedding(open_store(mine / STORE), "tiny")
-    both, there = vision_language(held)
+    embedding = open_embedding(open_store(mine / STORE), "tiny")
+    both, there = vision_language(embedding)
     assert there.all()
-    np.testing.assert_array_equal(both, held.video + held.text[held.store.label])
+    np.testing.assert_array_equal(both, embedding.video + embedding.text[embedding.store.label])
     readme = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
     code = readme.split("```python\nfrom prep.store.embeddings")[1].split("```")[0].replace("demo-home", str(mine))
     names: dict[str, np.ndarray] = {}
     exec(compile("from prep.store.embeddings" + code, "README.md", "exec"), names)
     np.testing.assert_array_equal(names["vectors"], both)
-    told = shell(f"fsprep info {mine / STORE}").stdout
-    assert "tiny" in told
-    assert "RANDOM weights" in told
+    output = shell(f"fsprep info {mine / STORE}").stdout
+    assert "tiny" in output
+    assert "RANDOM weights" in output
     assert shell(f"fsprep verify {mine / STORE}").exit_code == 0
     again = shell("fsprep embed-videos --encoder tiny --workers 1 --json")
     assert json.loads(again.stdout)["fresh"] == 0
@@ -101,7 +101,7 @@ def test_what_is_bad_or_missing_is_named_and_the_exit_status_says_so(shell, mine
         ("import-embeddings nowhere.npz --name x", "nowhere.npz"),
     ],
 )
-def test_what_is_wrong_is_said_without_a_traceback(
+def test_errors_are_reported_without_a_traceback(
     shell, filmed: Path, monkeypatch: pytest.MonkeyPatch, line: str, words: str
 ) -> None:
     monkeypatch.setenv("FSPREP_HOME", str(filmed))

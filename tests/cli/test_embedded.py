@@ -1,4 +1,4 @@
-"""What the commands that were there before say of a store with embeddings."""
+"""The other commands on a store with embeddings."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.shell import Shell
-from helpers.stores import text_metadata, video_metadata, embed, make_store
+from helpers.stores import embed, make_store, text_metadata, video_metadata
 
 from prep.store.keep_embedding import keep_texts, keep_videos
 from prep.store.read import open_store
@@ -26,7 +26,7 @@ def test_info_lists_them(shell: Shell, store: Path) -> None:
     embed(store, missing=(1,))
     keep_texts(open_store(store), "words", np.ones((24, 4), np.float32), text_metadata(random=True))
     values, done, frames = np.ones((48, 4), np.float32), np.ones(48, bool), np.ones(48, np.int32)
-    held = keep_videos(open_store(store), "mine", values, done, frames, video_metadata(weights="", encoder="mine"))
+    kept = keep_videos(open_store(store), "mine", values, done, frames, video_metadata(weights="", encoder="mine"))
     lines = shell(f"fsprep info {store}").stdout.splitlines()
     assert [line for line in lines if "embedding" in line] == [
         "  embedding `mine`: mine, D = 4, 48 of 48 clips, weights not known",
@@ -38,7 +38,7 @@ def test_info_lists_them(shell: Shell, store: Path) -> None:
     assert (words["clips"], words["classes"], words["video"], words["random"]) == (0, 24, None, True)
     assert (xclip["clips"], xclip["width"], xclip["weights"], xclip["named"]) == (47, 16, "a" * 64, "microsoft/xclip")
     assert (xclip["video"]["frames"], xclip["video"]["crop"], xclip["text"]["prompts"]) == (8, "joints", ["{name}"])
-    assert xclip["digests"]["xclip/video"] == held.manifest.embedded["xclip/video"].digest
+    assert xclip["digests"]["xclip/video"] == kept.manifest.embedded["xclip/video"].digest
 
 
 def test_verify_checks_them(shell: Shell, store: Path) -> None:

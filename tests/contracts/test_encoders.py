@@ -117,7 +117,7 @@ def test_a_row_does_not_depend_on_its_neighbours(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ENCODERS)
-def test_the_same_again_is_the_same_to_the_bit(name: str) -> None:
+def test_a_second_load_is_bit_identical(name: str) -> None:
     fresh = encoder(name).load(weights(name), "cpu", "float32")
     state = torch.random.get_rng_state()
     assert fresh.videos(films(name, 2)).tobytes() == loaded(name).videos(films(name, 2)).tobytes()
@@ -165,7 +165,7 @@ def test_the_digest_is_that_of_the_weights(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ENCODERS)
-def test_pictures_of_another_form_are_refused(name: str) -> None:
+def test_clips_of_another_shape_are_refused(name: str) -> None:
     model, clips = loaded(name), films(name, 1)
     if model.frames:
         with pytest.raises(EncoderError, match=f"takes? exactly {model.frames}"):

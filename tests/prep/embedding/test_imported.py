@@ -39,14 +39,17 @@ def test_vectors_find_their_clips_by_name_in_any_order(store: Store, tmp_path: P
     assert result.unknown == ("a stranger",)
     left = sorted(set(range(len(store))) - set(order.tolist()))
     assert result.missing == tuple(store.names[clip] for clip in left)
-    held = open_embedding(open_store(store.path), "x_florence")
-    np.testing.assert_array_equal(held.done, ~np.isin(np.arange(len(store)), left))
-    np.testing.assert_array_equal(held.video[held.done], video[held.done])
-    assert not held.video[left].any()
-    np.testing.assert_array_equal(held.text, text)
-    assert held.video_metadata is not None
-    assert (held.video_metadata.named, held.video_metadata.key.encoder) == ("X-Florence, by hand", "x_florence")
-    both, done = vision_language(held)
+    embedding = open_embedding(open_store(store.path), "x_florence")
+    np.testing.assert_array_equal(embedding.done, ~np.isin(np.arange(len(store)), left))
+    np.testing.assert_array_equal(embedding.video[embedding.done], video[embedding.done])
+    assert not embedding.video[left].any()
+    np.testing.assert_array_equal(embedding.text, text)
+    assert embedding.video_metadata is not None
+    assert (embedding.video_metadata.named, embedding.video_metadata.key.encoder) == (
+        "X-Florence, by hand",
+        "x_florence",
+    )
+    both, done = vision_language(embedding)
     np.testing.assert_array_equal(both[done], (video + text[store.label])[done])
     assert open_store(store.path).digest == store.digest
 
@@ -56,9 +59,9 @@ def test_an_npy_comes_with_a_file_of_names(store: Store, tmp_path: Path) -> None
     (tmp_path / "names.txt").write_text("\n".join(store.names[:3]) + "\n")
     job = ImportJob(store, tmp_path / "f.npy", "mine", "", tmp_path / "names.txt")
     assert import_embeddings(job).clips == 3
-    held = open_embedding(open_store(store.path), "mine")
-    assert held.video.dtype == np.float16
-    np.testing.assert_array_equal(held.video[:3], vectors(3).astype(np.float16))
+    embedding = open_embedding(open_store(store.path), "mine")
+    assert embedding.video.dtype == np.float16
+    np.testing.assert_array_equal(embedding.video[:3], vectors(3).astype(np.float16))
 
 
 def test_compressed_files_are_read_too_and_nothing_is_left_beside(store: Store, tmp_path: Path) -> None:

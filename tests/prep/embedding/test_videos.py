@@ -1,4 +1,4 @@
-"""Videos to vectors in a store: whole, resumed, mended, refused."""
+"""Videos to vectors in a store: whole, resumed, repaired, refused."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from prep.video.worker import answer
 
 
 def rows(job: Any) -> tuple[np.ndarray, np.ndarray]:
-    held = open_embedding(open_store(job.store.path), job.name)
-    return held.video, held.done
+    embedding = open_embedding(open_store(job.store.path), job.name)
+    return embedding.video, embedding.done
 
 
 def test_every_clip_gets_the_vector_of_its_own_video(job: Make) -> None:
@@ -53,14 +53,14 @@ def test_every_clip_gets_the_vector_of_its_own_video(job: Make) -> None:
 
 def test_a_second_run_finds_nothing_to_do_and_writes_nothing(job: Make) -> None:
     first = run(job())
-    mark = Path(job().store.path, "manifest.json")
-    before = mark.stat().st_mtime_ns
+    manifest = Path(job().store.path, "manifest.json")
+    before = manifest.stat().st_mtime_ns
     second = run(job())
     assert (second.fresh, second.digest, second.embedded) == (0, first.digest, CLIPS)
-    assert mark.stat().st_mtime_ns == before
+    assert manifest.stat().st_mtime_ns == before
 
 
-@pytest.mark.parametrize("stop_after", [1, 5, 9])
+@pytest.manifest.parametrize("stop_after", [1, 5, 9])
 def test_a_stopped_run_is_continued_to_the_same_bits(job: Make, stop_after: int) -> None:
     whole = run(job("whole"))
     stop(job("cut"), stop_after)
@@ -104,9 +104,9 @@ def test_a_broken_video_is_named_and_costs_nobody_else_a_bit(job: Make) -> None:
     np.testing.assert_array_equal(vectors[done], rows(job("whole"))[0][done])
     video(made, 5).write_bytes(good)
     video(made, 6).write_bytes(video(job("third", own_videos=True), 6).read_bytes())
-    mended = run(job("broken", own_videos=True))
-    assert (mended.fresh, mended.bad, mended.missing) == (2, (), ())
-    assert mended.digest == whole.digest
+    repaired = run(job("broken", own_videos=True))
+    assert (repaired.fresh, repaired.bad, repaired.missing) == (2, (), ())
+    assert repaired.digest == whole.digest
 
 
 def test_vectors_made_otherwise_are_refused_by_what_differs(job: Make) -> None:
@@ -140,11 +140,13 @@ def test_class_names_are_mean_over_prompts_over_their_sentences(job: Make) -> No
     first = embed_texts(TextJob(made.store, made.loaded, prompts, "tiny"))
     again = embed_texts(TextJob(open_store(made.store.path), made.loaded, prompts, "tiny"))
     assert (first.fresh, again.fresh, first.digest) == (True, False, again.digest)
-    held = open_embedding(open_store(made.store.path), "tiny")
+    embedding = open_embedding(open_store(made.store.path), "tiny")
     name = made.store.info.classes[3]
     by_hand = made.loaded.encoder.texts([name]) + made.loaded.encoder.texts([f"a video of a person {name}"])
-    np.testing.assert_allclose(held.text[3], by_hand[0] / 2, rtol=1e-5, atol=1e-6)
-    np.testing.assert_array_equal(held.text, mean_over_prompts(made.loaded.encoder, made.store.info.classes, prompts))
+    np.testing.assert_allclose(embedding.text[3], by_hand[0] / 2, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(
+        embedding.text, mean_over_prompts(made.loaded.encoder, made.store.info.classes, prompts)
+    )
     with pytest.raises(KeyMismatch, match="prompts is"):
         embed_texts(TextJob(open_store(made.store.path), made.loaded, ("{}",), "tiny"))
 
@@ -172,7 +174,7 @@ def test_a_decoder_that_crashes_costs_its_own_clip(job: Make) -> None:
     assert result.embedded == CLIPS - 1
 
 
-def test_a_full_disk_is_said_and_the_same_command_continues(job: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported_and_the_same_command_continues(job: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = run(job("whole"))
 
     def full(*_: Any) -> None:

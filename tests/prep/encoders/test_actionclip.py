@@ -36,12 +36,12 @@ def saved(path: Path, value: Any) -> Path:
     return path
 
 
-def held(weights: str) -> dict[str, Any]:
+def content(weights: str) -> dict[str, Any]:
     return torch.load(weights, weights_only=True)  # type: ignore[no-any-return]
 
 
 def bare_head(weights: str) -> dict[str, torch.Tensor]:
-    return {name.removeprefix("module."): value for name, value in held(weights)[FUSION].items()}
+    return {name.removeprefix("module."): value for name, value in content(weights)[FUSION].items()}
 
 
 def noise(clips: int, frames: int = 8, size: int = 32) -> np.ndarray:
@@ -92,7 +92,7 @@ def frames_by_hand(weights: str, shown: np.ndarray) -> tuple[Any, torch.Tensor]:
     """CLIP made by open_clip from OpenAI's names, and its vectors (B, T, D) of the frames."""
     facts = facts_of("actionclip")
     open_clip = open_clip_here()
-    model = open_clip.model.build_model_from_openai_state_dict(held(weights)[MODEL], cast_dtype=None).float()
+    model = open_clip.model.build_model_from_openai_state_dict(content(weights)[MODEL], cast_dtype=None).float()
     colours = (shown / 255 - np.array(facts.mean)) / np.array(facts.std)
     tensor = torch.tensor(colours.transpose(0, 1, 4, 2, 3), dtype=torch.float32)
     with torch.no_grad():
@@ -138,8 +138,8 @@ def test_texts(weights: str, small: ActionClip) -> None:
 
 
 def test_half_precision_is_computed_in_float32(weights: str, small: ActionClip) -> None:
-    assert torch.float16 in {value.dtype for value in held(weights)[MODEL].values()}
-    assert {each.dtype for each in small.towers.model.parameters()} == {torch.float32}
+    assert torch.float16 in {value.dtype for value in content(weights)[MODEL].values()}
+    assert {tensor.dtype for tensor in small.towers.model.parameters()} == {torch.float32}
 
 
 def test_a_row_does_not_depend_on_its_neighbours(small: ActionClip) -> None:
@@ -152,7 +152,7 @@ def test_the_order_of_frames_matters(weights: str, small: ActionClip, tmp_path: 
     shown = noise(1)
     back = np.ascontiguousarray(shown[:, ::-1])
     assert np.abs(small.videos(shown) - small.videos(back)).max() > 1e-3
-    parts = held(weights)
+    parts = content(weights)
     parts[FUSION][f"module.{POSITIONS}"].zero_()
     unplaced = loaded(saved(tmp_path / "w.pt", parts))
     np.testing.assert_allclose(unplaced.videos(shown), unplaced.videos(back), atol=1e-5)
@@ -178,7 +178,7 @@ def test_frames_have_77_positions(small: ActionClip) -> None:
 
 
 def test_with_and_without_the_prefix_of_several_devices(weights: str, small: ActionClip, tmp_path: Path) -> None:
-    parts = held(weights)
+    parts = content(weights)
     parts[FUSION] = bare_head(weights)
     parts[MODEL] = {f"module.{name}": value for name, value in parts[MODEL].items()}
     other = loaded(saved(tmp_path / "w.pt", parts))
@@ -188,7 +188,7 @@ def test_with_and_without_the_prefix_of_several_devices(weights: str, small: Act
 
 
 def test_without_a_head_frames_are_averaged(weights: str, tmp_path: Path) -> None:
-    mean = loaded(saved(tmp_path / "w.pt", held(weights) | {FUSION: {}}))
+    mean = loaded(saved(tmp_path / "w.pt", content(weights) | {FUSION: {}}))
     shown = noise(2, frames=100)
     middle = frames_by_hand(weights, shown)[1].mean(dim=1)
     np.testing.assert_allclose(mean.videos(shown), (middle / middle.norm(dim=-1, keepdim=True)).numpy(), atol=1e-5)
@@ -216,7 +216,7 @@ Change = Callable[[dict[str, Any]], Any]
 )
 def test_other_layouts(weights: str, tmp_path: Path, change: Change, words: str) -> None:
     with pytest.raises(EncoderError) as raised:
-        loaded(saved(tmp_path / "w.pt", change(held(weights))))
+        loaded(saved(tmp_path / "w.pt", change(content(weights))))
     assert str(tmp_path / "w.pt") in str(raised.value)
     assert words in str(raised.value)
 
@@ -232,7 +232,7 @@ def test_other_layouts(weights: str, tmp_path: Path, change: Change, words: str)
 def test_other_heads_are_refused_by_name(weights: str, tmp_path: Path, key: str, kind: str) -> None:
     head = {f"module.{POSITIONS}": torch.zeros(77, 64), f"module.{key}": torch.zeros(64, 64)}
     with pytest.raises(EncoderError, match=f"its temporal head is {kind}; only Transf and meanP are supported"):
-        loaded(saved(tmp_path / "w.pt", held(weights) | {FUSION: head}))
+        loaded(saved(tmp_path / "w.pt", content(weights) | {FUSION: head}))
 
 
 @pytest.mark.parametrize(
@@ -256,7 +256,7 @@ def test_other_heads_are_refused_by_name(weights: str, tmp_path: Path, key: str,
     ],
 )
 def test_other_backbones(weights: str, tmp_path: Path, key: str, shape: tuple[int, ...] | None, words: str) -> None:
-    parts = held(weights)
+    parts = content(weights)
     if shape is None:
         del parts[MODEL][key]
     else:
@@ -284,13 +284,13 @@ def test_heads_that_do_not_fit(
     else:
         head[key] = torch.zeros(shape)
     with pytest.raises(EncoderError) as raised:
-        loaded(saved(tmp_path / "w.pt", held(weights) | {FUSION: head}))
+        loaded(saved(tmp_path / "w.pt", content(weights) | {FUSION: head}))
     assert words in str(raised.value)
 
 
 def test_shapes_that_the_file_does_not_hold_take_no_memory(weights: str, tmp_path: Path) -> None:
     """A width of a million in a small file would be a model of terabytes."""
-    parts = held(weights)
+    parts = content(weights)
     parts[MODEL]["visual.conv1.weight"] = torch.zeros(64 * 20000, 3, 1, 1)
     with pytest.raises(EncoderError, match="is not CLIP with a vision transformer"):
         loaded(saved(tmp_path / "w.pt", parts))
@@ -308,7 +308,7 @@ class Evil:
 
 
 def test_code_in_a_pickle_is_refused_and_not_run(weights: str, tmp_path: Path) -> None:
-    path = saved(tmp_path / "evil.pt", held(weights) | {"optimizer_state_dict": Evil(tmp_path / "ran")})
+    path = saved(tmp_path / "evil.pt", content(weights) | {"optimizer_state_dict": Evil(tmp_path / "ran")})
     with pytest.raises(EncoderError, match=r"evil.pt: .*other than plain tensors.*Nothing in it was run"):
         loaded(path)
     assert not (tmp_path / "ran").exists()

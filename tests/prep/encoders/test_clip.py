@@ -52,14 +52,14 @@ def by_hand(weights: str, quick: bool = False, config: str = "synthetic-clip") -
 
 
 def frames_by_hand(model: Any, shown: np.ndarray, mean: Any, std: Any) -> np.ndarray:
-    """METHODS D4, one frame at a time, in the order in which it is written there."""
+    """The definition in the module docstring, one frame at a time."""
     rows = []
     for clip in shown:
         units = []
-        for picture in clip:
-            colours = (picture.astype(np.float64) / 255 - np.array(mean)) / np.array(std)
+        for frame in clip:
+            pixels = (frame.astype(np.float64) / 255 - np.array(mean)) / np.array(std)
             with torch.no_grad():
-                vector = model.encode_image(torch.tensor(colours.transpose(2, 0, 1)[None], dtype=torch.float32))[0]
+                vector = model.encode_image(torch.tensor(pixels.transpose(2, 0, 1)[None], dtype=torch.float32))[0]
             units.append((vector / vector.norm()).double().numpy())
         middle = np.mean(units, axis=0)
         rows.append(middle / np.linalg.norm(middle))
@@ -128,7 +128,7 @@ def test_bfloat16_stays_near(weights: str, small: PooledClip) -> None:
     assert low.weights == small.weights
 
 
-def test_pictures_of_another_size_are_refused(small: PooledClip) -> None:
+def test_frames_of_another_size_are_refused(small: PooledClip) -> None:
     with pytest.raises(EncoderError, match=r"clip: clips are \(1, 5, 16, 16, 3\); it takes .*32, 32, 3"):
         small.videos(noise(1, size=16))
 
@@ -137,12 +137,12 @@ def test_the_facts_colours_are_openais() -> None:
     constants = open_clip_here().constants
     facts = facts_of("clip")
     assert (facts.mean, facts.std) == (constants.OPENAI_DATASET_MEAN, constants.OPENAI_DATASET_STD)
-    for each in facts.checkpoints:
-        model, _, tag = each.weights.partition("/")
+    for checkpoint in facts.checkpoints:
+        model, _, tag = checkpoint.weights.partition("/")
         assert open_clip_here().get_pretrained_cfg(model, tag)
 
 
-# --- QuickGELU and colours ---
+# --- QuickGELU and pixels ---
 
 
 @pytest.mark.parametrize(
@@ -157,16 +157,16 @@ def test_the_facts_colours_are_openais() -> None:
 )
 def test_who_decides_on_quick_gelu(weights: str, quick: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """open_clip's own create_model makes ViT-B-16/openai without it, and warns."""
-    asked = []
+    settings_seen = []
 
     def spy(**settings: Any) -> None:
-        asked.append(settings["quick_gelu"])
+        settings_seen.append(settings["quick_gelu"])
         raise RuntimeError("seen")
 
     monkeypatch.setattr(open_clip_here(), "CLIP", spy)
     with pytest.raises(EncoderError, match="cannot be built: seen"):
         loaded(weights)
-    assert asked == [quick]
+    assert settings_seen == [quick]
 
 
 def publish(monkeypatch: pytest.MonkeyPatch, **tag: Any) -> None:
@@ -245,45 +245,45 @@ def test_a_fetched_file_that_is_damaged(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_one_digest_whatever_the_file(weights: str, small: PooledClip, tmp_path: Path) -> None:
-    held = tensors_of(weights)
-    torch.save(held, tmp_path / "plain.pt")
-    trained = {"epoch": 3, "state_dict": {f"module.{name}": value for name, value in held.items()}}
+    tensors = tensors_of(weights)
+    torch.save(tensors, tmp_path / "plain.pt")
+    trained = {"epoch": 3, "state_dict": {f"module.{name}": value for name, value in tensors.items()}}
     torch.save(trained, tmp_path / "trained.pt")
     torch.save(
-        held | {"input_resolution": torch.tensor(32), "vocab_size": torch.tensor(49408)}, tmp_path / "openai.bin"
+        tensors | {"input_resolution": torch.tensor(32), "vocab_size": torch.tensor(49408)}, tmp_path / "openai.bin"
     )
     for name in ("plain.pt", "trained.pt", "openai.bin"):
         assert loaded(f"synthetic-clip={tmp_path / name}").weights == small.weights
-    held["visual.proj"][0, 0] += 1
-    torch.save(held, tmp_path / "other.pt")
+    tensors["visual.proj"][0, 0] += 1
+    torch.save(tensors, tmp_path / "other.pt")
     assert loaded(f"synthetic-clip={tmp_path / 'other.pt'}").weights != small.weights
 
 
 def test_half_precision_is_computed_in_float32(weights: str, tmp_path: Path) -> None:
     save_file({name: value.half() for name, value in tensors_of(weights).items()}, tmp_path / "half.safetensors")
     model = loaded(f"synthetic-clip={tmp_path / 'half.safetensors'}").towers.model
-    assert {each.dtype for each in model.parameters()} == {torch.float32}
+    assert {tensor.dtype for tensor in model.parameters()} == {torch.float32}
 
 
-def less(held: dict[str, torch.Tensor]) -> None:
-    del held["visual.proj"]
+def less(tensors: dict[str, torch.Tensor]) -> None:
+    del tensors["visual.proj"]
 
 
-def more(held: dict[str, torch.Tensor]) -> None:
-    held["visual.extra"] = torch.zeros(2)
+def more(tensors: dict[str, torch.Tensor]) -> None:
+    tensors["visual.extra"] = torch.zeros(2)
 
 
-def larger(held: dict[str, torch.Tensor]) -> None:
-    held["visual.positional_embedding"] = torch.zeros(10, 64)
+def larger(tensors: dict[str, torch.Tensor]) -> None:
+    tensors["visual.positional_embedding"] = torch.zeros(10, 64)
 
 
-def whole_numbers(held: dict[str, torch.Tensor]) -> None:
-    held["visual.proj"] = torch.zeros(64, 32, dtype=torch.int64)
+def whole_numbers(tensors: dict[str, torch.Tensor]) -> None:
+    tensors["visual.proj"] = torch.zeros(64, 32, dtype=torch.int64)
 
 
-def deeper(held: dict[str, torch.Tensor]) -> None:
+def deeper(tensors: dict[str, torch.Tensor]) -> None:
     for number in range(5):
-        held[f"visual.more.{number}"] = torch.zeros(1)
+        tensors[f"visual.more.{number}"] = torch.zeros(1)
 
 
 @pytest.mark.parametrize(
@@ -297,9 +297,9 @@ def deeper(held: dict[str, torch.Tensor]) -> None:
     ],
 )
 def test_another_architecture(weights: str, tmp_path: Path, change: Callable[..., None], words: str) -> None:
-    held = tensors_of(weights)
-    change(held)
-    save_file(held, tmp_path / "w.safetensors")
+    tensors = tensors_of(weights)
+    change(tensors)
+    save_file(tensors, tmp_path / "w.safetensors")
     with pytest.raises(EncoderError) as raised:
         loaded(f"synthetic-clip={tmp_path / 'w.safetensors'}")
     assert str(raised.value).startswith(f"{tmp_path / 'w.safetensors'}: is not synthetic-clip: ")
@@ -374,7 +374,7 @@ def test_a_text_tower_with_fewer_places_refuses_what_it_would_cut(tmp_path: Path
             short.texts(["a", long])
 
 
-def test_pictures_must_be_square(tmp_path: Path) -> None:
+def test_frames_must_be_square(tmp_path: Path) -> None:
     settings = register(tmp_path, "synthetic-wide")
     settings["vision_cfg"]["image_size"] = [32, 64]
     (tmp_path / "synthetic-wide.json").write_text(json.dumps(settings))

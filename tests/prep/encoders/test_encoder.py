@@ -46,11 +46,11 @@ def test_the_example_of_the_docstring_runs(tmp_path: Path) -> None:
     code = documented()[1]
     assert len([line for line in code.splitlines() if line]) <= 15
     kind = encoder(written(tmp_path))
-    held = kind.load("", "cpu", "float32")
+    loaded = kind.load("", "cpu", "float32")
     assert (kind.name, kind.facts.title) == ("my_encoder", "Mean colours")
-    assert (held.frames, held.size, held.width) == (0, 64, 3)
-    np.testing.assert_allclose(held.videos(PICTURES), PICTURES.mean(axis=(1, 2, 3)), rtol=1e-5)
-    assert held.texts(["drink water"]).tolist() == [[11, 1, 1]]
+    assert (loaded.frames, loaded.size, loaded.width) == (0, 64, 3)
+    np.testing.assert_allclose(loaded.videos(PICTURES), PICTURES.mean(axis=(1, 2, 3)), rtol=1e-5)
+    assert loaded.texts(["drink water"]).tolist() == [[11, 1, 1]]
 
 
 def test_an_own_file_sees_what_was_asked_for(tmp_path: Path) -> None:
@@ -143,11 +143,11 @@ def test_the_answers_of_an_own_encoder_are_checked(tmp_path: Path, before: str, 
 
 def test_its_sentences_and_its_number_of_frames_are_checked_too(tmp_path: Path) -> None:
     code = documented()[1].replace("0, 64, 3", "8, 64, 3").replace(", 1) for", ") for")
-    held = own(written(tmp_path, code))
+    loaded = own(written(tmp_path, code))
     with pytest.raises(EncoderError, match=r"texts\(sentences\) gives float32 \(1, 2\)"):
-        held.texts(["drink"])
+        loaded.texts(["drink"])
     with pytest.raises(EncoderError, match=r"clips of 3 frames; it takes exactly 8.*--frames 8"):
-        held.videos(PICTURES)
+        loaded.videos(PICTURES)
 
 
 def test_names_that_cannot_be(tmp_path: Path) -> None:

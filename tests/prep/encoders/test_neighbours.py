@@ -1,4 +1,4 @@
-"""What encoders share: a torchvision that imports, pictures as tensors, tokens, files that anybody may have made."""
+"""What encoders share: a torchvision that imports, frames as tensors, tokens, untrusted files."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ SYMPTOM = "operator torchvision::nms does not exist"
 
 
 def fail(times: int, text: str) -> Any:
-    """An import that fails `times` times by `text`; its `asked` fills with what was to be imported."""
-    asked: list[str] = []
+    """An import that fails `times` times by `text`; its `imports` fills with what was to be imported."""
+    imports: list[str] = []
 
     def import_module(name: str) -> ModuleType:
-        asked.append(name)
-        if len(asked) <= times:
+        imports.append(name)
+        if len(imports) <= times:
             sys.modules["torchvision.half"] = ModuleType("torchvision.half")
             raise RuntimeError(text)
         return ModuleType(name)
 
-    import_module.asked = asked  # type: ignore[attr-defined]
+    import_module.imports = imports  # type: ignore[attr-defined]
     return import_module
 
 
@@ -54,13 +54,13 @@ def test_a_sound_torchvision_is_left_alone(declared: list[str], monkeypatch: pyt
     assert declared == []
 
 
-def test_the_one_symptom_is_mended_and_the_rests_are_dropped(
+def test_the_one_symptom_is_fixed_and_the_rests_are_dropped(
     declared: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = fail(1, f"RuntimeError: {SYMPTOM}")
     monkeypatch.setattr(_torchvision.importlib, "import_module", broken)
     _torchvision.ensure_importable()
-    assert (declared, broken.asked) == (["nms"], ["torchvision", "torchvision"])
+    assert (declared, broken.imports) == (["nms"], ["torchvision", "torchvision"])
     assert "torchvision.half" not in sys.modules
 
 
@@ -82,7 +82,7 @@ def test_torchvision_can_be_imported_here() -> None:
     assert sys.modules["torchvision"] is torchvision
 
 
-def test_pictures_are_normalised_by_colour() -> None:
+def test_clips_are_normalised_by_colour() -> None:
     clips = np.random.default_rng(0).integers(0, 256, (2, 3, 4, 4, 3), dtype=np.uint8)
     mean, std = (0.1, 0.2, 0.3), (0.5, 0.6, 0.7)
     wanted = ((clips / 255 - mean) / std).transpose(0, 1, 4, 2, 3)
@@ -107,7 +107,7 @@ def test_pictures_are_normalised_by_colour() -> None:
         ((1, 5, 8, 8, 3), np.uint8, "clips of 5 frames; these weights take exactly 4. Use --frames 4"),
     ],
 )
-def test_pictures_of_another_form_are_refused(shape: tuple[int, ...], kind: type, words: str) -> None:
+def test_clips_of_another_shape_are_refused(shape: tuple[int, ...], kind: type, words: str) -> None:
     with pytest.raises(EncoderError, match=words):
         check_clips(np.zeros(shape, kind), 4, 8, "x")
     right = np.zeros((2, 4, 8, 8, 3), np.uint8)

@@ -27,7 +27,7 @@ def tiny() -> Tiny:
     return load(Request(facts_of("tiny"), "random"))
 
 
-def film(seed: int, frames: int = 8) -> np.ndarray:
+def video(seed: int, frames: int = 8) -> np.ndarray:
     """A bright square on grey, which goes its way: (1, frames, 32, 32, 3)."""
     rng = np.random.default_rng(seed)
     start, step, colour = rng.integers(0, 20, 2), rng.integers(-2, 3, 2), rng.integers(0, 256, 3)
@@ -46,7 +46,7 @@ def test_its_facts_say_random() -> None:
     facts = encoder("tiny").facts
     assert facts.random
     assert "RANDOM" in facts.title
-    assert [each.weights for each in facts.checkpoints] == ["random"]
+    assert [checkpoint.weights for checkpoint in facts.checkpoints] == ["random"]
 
 
 @pytest.mark.parametrize("weights", ["Random", "model.safetensors", "microsoft/xclip-base-patch16"])
@@ -69,31 +69,31 @@ def test_it_is_the_same_in_another_process_whatever_its_hash_seed(tiny: Tiny) ->
 
 
 def test_it_is_what_its_docstring_says(tiny: Tiny) -> None:
-    clips = film(1)
-    held = {name: each.numpy().astype(np.float64) for name, each in tiny.tensors.items()}
+    clips = video(1)
+    tensors = {name: tensor.numpy().astype(np.float64) for name, tensor in tiny.tensors.items()}
     patches = np.zeros((8, 3, 8, 8))
     colours = (clips[0] / 255 - 0.5) / 0.5
     for row in range(8):
         for column in range(8):
             part = colours[:, row * PATCH : (row + 1) * PATCH, column * PATCH : (column + 1) * PATCH]
             patches[:, :, row, column] = part.mean(axis=(1, 2))
-    hidden = np.tanh(patches.reshape(8, -1) @ held["patches"] + held["bias"])
+    hidden = np.tanh(patches.reshape(8, -1) @ tensors["patches"] + tensors["bias"])
     assert hidden.shape == (8, HIDDEN)
-    seen = hidden @ held["frames"]
-    moved = np.tanh(np.diff(seen, axis=0)).mean(axis=0) @ held["motion"]
-    np.testing.assert_allclose(tiny.videos(clips)[0], seen.mean(axis=0) + moved, atol=1e-5)
+    frames = hidden @ tensors["frames"]
+    changes = np.tanh(np.diff(frames, axis=0)).mean(axis=0) @ tensors["motion"]
+    np.testing.assert_allclose(tiny.videos(clips)[0], frames.mean(axis=0) + changes, atol=1e-5)
 
 
 def test_neighbouring_frames_are_similar_and_other_videos_are_not(tiny: Tiny) -> None:
-    vectors = [tiny.videos(film(seed))[0] for seed in range(6)]
+    vectors = [tiny.videos(video(seed))[0] for seed in range(6)]
     others = [abs(cosine(vectors[a], vectors[b])) for a in range(6) for b in range(a)]
-    same = [cosine(tiny.videos(film(n)[:, :1])[0], tiny.videos(film(n)[:, 1:2])[0]) for n in range(6)]
+    same = [cosine(tiny.videos(video(n)[:, :1])[0], tiny.videos(video(n)[:, 1:2])[0]) for n in range(6)]
     assert np.mean(same) > 0.5
     assert np.mean(same) > np.mean(others) + 0.2
 
 
 def test_time_has_a_direction_and_one_frame_none(tiny: Tiny) -> None:
-    clips = film(3)
+    clips = video(3)
     assert np.abs(tiny.videos(clips) - tiny.videos(clips[:, ::-1])).max() > 0.01
     still = np.repeat(clips[:, :1], 8, axis=1)
     np.testing.assert_allclose(tiny.videos(still), tiny.videos(clips[:, :1]), atol=1e-6)

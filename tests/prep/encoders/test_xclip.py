@@ -29,7 +29,7 @@ def request(weights: str | Path, precision: Precision = "float32") -> Request:
 
 def saved(folder: Path, pickled: bool = False, dtype: torch.dtype = torch.float32, **changes: Any) -> str:
     config = xclip_config(**changes)
-    tensors = {name: each.to(dtype) for name, each in xclip_model(config).state_dict().items()}
+    tensors = {name: tensor.to(dtype) for name, tensor in xclip_model(config).state_dict().items()}
     return save_xclip(folder, config, tensors, pickled)
 
 
@@ -99,20 +99,20 @@ def test_a_pickle_of_plain_tensors_is_the_same_model(folder: str, ours: XClip, t
 
 def test_half_precision_files_are_computed_in_float32(tmp_path: Path) -> None:
     half = load(request(saved(tmp_path / "half", dtype=torch.float16)))
-    assert {each.dtype for each in half.model.state_dict().values()} == {torch.float32}
+    assert {tensor.dtype for tensor in half.model.state_dict().values()} == {torch.float32}
 
 
 @pytest.mark.parametrize("change", ["text_config.num_attention_heads", "vision_config.mit_num_attention_heads"])
 def test_settings_that_no_tensor_shows_belong_to_the_digest(ours: XClip, tmp_path: Path, change: str) -> None:
     other = load(request(saved(tmp_path / "other", **{change: 2})))
-    assert all(torch.equal(each, ours.model.state_dict()[name]) for name, each in other.model.state_dict().items())
+    assert all(torch.equal(tensor, ours.model.state_dict()[name]) for name, tensor in other.model.state_dict().items())
     assert other.weights != ours.weights
 
 
 def test_bfloat16_keeps_the_sums_in_float32(folder: str, ours: XClip) -> None:
     quick = load(request(folder, "bfloat16"))
     exact, clips = ours.videos(noise(8)), torch.from_numpy(noise(8))
-    assert {each.dtype for each in quick.model.parameters()} == {torch.float32}
+    assert {tensor.dtype for tensor in quick.model.parameters()} == {torch.float32}
     pixels = (clips / 255 - torch.tensor(FACTS.mean)) / torch.tensor(FACTS.std)
     cast = load(request(folder)).model.bfloat16()
     with computing("cpu", "float32"):
@@ -178,19 +178,19 @@ def test_a_model_of_the_hub_is_fetched_file_by_file(
 ) -> None:
     from huggingface_hub.errors import LocalEntryNotFoundError
 
-    there, asked = Path(saved(tmp_path / "hub", pickled)), []
+    source, requests = Path(saved(tmp_path / "hub", pickled)), []
 
     def fetch(repository: str, name: str, **_: object) -> str:
-        asked.append((repository, name))
-        if not (there / name).exists():
+        requests.append((repository, name))
+        if not (source / name).exists():
             raise LocalEntryNotFoundError(name)
-        return str(there / name)
+        return str(source / name)
 
     monkeypatch.setattr("huggingface_hub.hf_hub_download", fetch)
     assert load(request("owner/model")).frames == XCLIP_FRAMES
     names = ["config.json", "model.safetensors", *(["pytorch_model.bin"] if pickled else [])]
-    assert asked == [("owner/model", name) for name in names]
-    (there / names[-1]).unlink()
+    assert requests == [("owner/model", name) for name in names]
+    (source / names[-1]).unlink()
     assert "owner/model: has none of model.safetensors, pytorch_model.bin" in refused("owner/model")
 
 
@@ -253,7 +253,7 @@ def test_a_damaged_pickle_is_named(tmp_path: Path, break_it: Callable[[Path], No
 
 
 def altered(where: Path, change: Callable[[dict[str, torch.Tensor]], object]) -> str:
-    """What is said of a checkpoint after a change of its tensors."""
+    """The error for a checkpoint after a change of its tensors."""
     from safetensors.torch import load_file, save_file
 
     tensors = load_file(where / "model.safetensors")
@@ -269,7 +269,7 @@ def altered(where: Path, change: Callable[[dict[str, torch.Tensor]], object]) ->
             lambda tensors: tensors.pop("mit.position_embedding"),
             "does not fit its config: `mit.position_embedding` is absent",
         ),
-        (lambda held: held.update(more=torch.ones(2)), "`more` is unknown"),
+        (lambda tensors: tensors.update(more=torch.ones(2)), "`more` is unknown"),
         (
             lambda tensors: tensors.update({"text_projection.weight": torch.ones(3, 32)}),
             "`text_projection.weight` is torch.float32 (3, 32) instead of (24, 32)",

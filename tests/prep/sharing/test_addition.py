@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.stores import text_metadata, embed, make_store
+from helpers.stores import embed, make_store, text_metadata
 
 from prep.curate.verify import verify
 from prep.errors import PrepError

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.stores import text_metadata, video_metadata, embed, make_store
+from helpers.stores import embed, make_store, text_metadata, video_metadata
 
 from prep.curate.verify import verify
 from prep.sharing.card import CARD, card

@@ -70,11 +70,16 @@ def test_what_is_kept_comes_back(bare: Path) -> None:
     done, frames = np.arange(CLIPS) != 5, np.arange(CLIPS, dtype=np.int32)
     values[5] = 0
     after = keep_texts(keep_videos(store, "x-1", values, done, frames, video_metadata()), "x-1", texts, text_metadata())
-    held = open_embedding(open_store(bare), "x-1")
-    for array, wanted in ((held.video, values), (held.done, done), (held.frames, frames), (held.text, texts)):
+    embedding = open_embedding(open_store(bare), "x-1")
+    for array, wanted in (
+        (embedding.video, values),
+        (embedding.done, done),
+        (embedding.frames, frames),
+        (embedding.text, texts),
+    ):
         np.testing.assert_array_equal(array, wanted)
         assert array.dtype == wanted.dtype
-    assert (held.video_metadata, held.text_metadata) == (video_metadata(), text_metadata())
+    assert (embedding.video_metadata, embedding.text_metadata) == (video_metadata(), text_metadata())
     assert set(after.manifest.embedded) == {"x-1/video", "x-1/text"}
     assert after.digest == store.digest
     assert after.array_digests == store.array_digests
@@ -114,11 +119,11 @@ def test_software_is_no_part_of_the_digest() -> None:
 def test_an_embedding_takes_the_place_of_another(full: Path) -> None:
     before = open_store(full)
     after = videos(before, vectors(width=9), frames=16)
-    held = open_embedding(after, "xclip")
-    assert held.video.shape == (CLIPS, 9)
-    assert held.done.all()
-    assert held.video_metadata is not None
-    assert held.video_metadata.key.frames == 16
+    embedding = open_embedding(after, "xclip")
+    assert embedding.video.shape == (CLIPS, 9)
+    assert embedding.done.all()
+    assert embedding.video_metadata is not None
+    assert embedding.video_metadata.key.frames == 16
     assert after.manifest.embedded["xclip/text"] == before.manifest.embedded["xclip/text"]
     assert len(check(full)) == len(SMALL) + 1 + 4
 
@@ -214,7 +219,7 @@ def unlisted(path: Path) -> set[str]:
     return files - open_store(path).files.keys() - {MANIFEST}
 
 
-@pytest.mark.parametrize("start", ["bare", "full", "replaced"])
+@pytest.manifest.parametrize("start", ["bare", "full", "replaced"])
 def test_a_kill_anywhere_leaves_the_former_vectors_or_the_new_ones(
     start: str, whole: Path, made: Path, tmp_path: Path
 ) -> None:
@@ -304,10 +309,10 @@ def test_an_absent_file_is_noticed(full: Path) -> None:
 
 
 def alter(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
-    """Change the entry of xclip/video in the mark."""
-    mark = json.loads((path / MANIFEST).read_text())
-    change(mark["embedded"])
-    (path / MANIFEST).write_text(json.dumps(mark))
+    """Change the entry of xclip/video in the manifest."""
+    manifest = json.loads((path / MANIFEST).read_text())
+    change(manifest["embedded"])
+    (path / MANIFEST).write_text(json.dumps(manifest))
 
 
 def forged(path: Path, array: str, value: np.ndarray) -> None:
@@ -337,7 +342,7 @@ FORGED = {
 }
 
 
-@pytest.mark.parametrize("fault", FORGED)
+@pytest.manifest.parametrize("fault", FORGED)
 def test_arrays_that_do_not_fit_fail_the_check(full: Path, fault: str) -> None:
     array, value, words = FORGED[fault]
     forged(full, array, value)
@@ -358,24 +363,33 @@ def test_other_vectors_under_the_old_entry_fail_the_check(full: Path) -> None:
 
 
 ALTERED: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
-    "digest": (lambda held: held["xclip/video"].update(digest="0" * 64), "differs from its digest, or is of other cl"),
+    "digest": (
+        lambda entries: entries["xclip/video"].update(digest="0" * 64),
+        "differs from its digest, or is of other cl",
+    ),
     "array": (
-        lambda held: held["xclip/text"]["arrays"].update({"embeddings/xclip/text": "0" * 64}),
+        lambda entries: entries["xclip/text"]["arrays"].update({"embeddings/xclip/text": "0" * 64}),
         "the embedding `xclip/text` diff",
     ),
-    "no mask": (lambda held: held["xclip/video"]["arrays"].pop("embeddings/xclip/done"), "does not have the arrays of"),
-    "elsewhere": (lambda held: held["xclip/text"].update(arrays={"joints": "0"}), "does not have the arrays of"),
+    "no mask": (
+        lambda entries: entries["xclip/video"]["arrays"].pop("embeddings/xclip/done"),
+        "does not have the arrays of",
+    ),
+    "elsewhere": (lambda entries: entries["xclip/text"].update(arrays={"joints": "0"}), "does not have the arrays of"),
     "outside": (
-        lambda held: held.update(
+        lambda entries: entries.update(
             {"../video": {"digest": "", "arrays": {f"embeddings/../{a}": "" for a in ARRAYS["video"]}}}
         ),
         "has no array|no embedding",
     ),
-    "strange": (lambda held: held.update({"xclip/sound": {"digest": "", "arrays": {}}}), "does not have the arrays"),
+    "strange": (
+        lambda entries: entries.update({"xclip/sound": {"digest": "", "arrays": {}}}),
+        "does not have the arrays",
+    ),
 }
 
 
-@pytest.mark.parametrize("fault", ALTERED)
+@pytest.manifest.parametrize("fault", ALTERED)
 def test_an_altered_entry_fails_the_check(full: Path, fault: str) -> None:
     change, words = ALTERED[fault]
     alter(full, change)
@@ -417,16 +431,16 @@ def test_an_unknown_name_says_which_there_are(full: Path, bare: Path) -> None:
 
 
 def test_a_half_says_how_to_get_the_other(bare: Path) -> None:
-    held = open_embedding(videos(open_store(bare), vectors()), "xclip")
+    embedding = open_embedding(videos(open_store(bare), vectors()), "xclip")
     with pytest.raises(StoreError, match="`xclip` has no vectors of class names. Run `fsprep embed-text --name xclip`"):
-        vision_language(held)
+        vision_language(embedding)
     other = open_embedding(keep_texts(open_store(bare), "other", vectors(CLASSES), text_metadata()), "other")
     for array in ("video", "done", "frames"):
         with pytest.raises(StoreError, match="no vectors of videos. Run `fsprep embed-videos --name other`"):
             getattr(other, array)
 
 
-@pytest.mark.parametrize("name", ["", "X", "a b", "../up", "a/b", "-a", "_a", "a" * 65, "é", "a\n"])
+@pytest.manifest.parametrize("name", ["", "X", "a b", "../up", "a/b", "-a", "_a", "a" * 65, "é", "a\n"])
 def test_names_that_are_no_folder_are_refused(name: str, bare: Path) -> None:
     with pytest.raises(PrepError, match="is not 1 to 64 of a-z"):
         videos(open_store(bare), vectors(), name=name)
@@ -443,21 +457,21 @@ def embedding_of(full: Path) -> Embedding:
 
 
 def test_the_sum_of_a_clip_and_its_class(full: Path) -> None:
-    held = embedding_of(full)
-    found, done = vision_language(held)
+    embedding = embedding_of(full)
+    found, done = vision_language(embedding)
     assert (found.dtype, found.shape) == (np.float32, (CLIPS, 16))
     assert np.flatnonzero(~done).tolist() == [3, 7]
     assert not found[[3, 7]].any()
     for clip in (0, 11, 47):
-        np.testing.assert_array_equal(found[clip], held.video[clip] + held.text[clip // 2])
+        np.testing.assert_array_equal(found[clip], embedding.video[clip] + embedding.text[clip // 2])
 
 
-@pytest.mark.parametrize(("normalise_video", "normalise_text"), [(True, False), (False, True), (True, True)])
+@pytest.manifest.parametrize(("normalise_video", "normalise_text"), [(True, False), (False, True), (True, True)])
 def test_each_part_may_have_length_one(full: Path, normalise_video: bool, normalise_text: bool) -> None:
-    held = embedding_of(full)
-    found, _ = vision_language(held, normalise_video, normalise_text)
-    video = held.video[9] / (np.linalg.norm(held.video[9]) if normalise_video else 1)
-    text = held.text[4] / (np.linalg.norm(held.text[4]) if normalise_text else 1)
+    embedding = embedding_of(full)
+    found, _ = vision_language(embedding, normalise_video, normalise_text)
+    video = embedding.video[9] / (np.linalg.norm(embedding.video[9]) if normalise_video else 1)
+    text = embedding.text[4] / (np.linalg.norm(embedding.text[4]) if normalise_text else 1)
     np.testing.assert_allclose(found[9], video + text, atol=1e-6)
     assert not found[3].any()
 

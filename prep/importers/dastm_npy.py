@@ -5,9 +5,8 @@ the class numbers of the whole dataset, from 0; frame (n,) the true lengths. The
 train-000001 and so on. The files of `fsprep export --format npy` are read as well: data.npy, label.npy, frame.npy and
 names.txt.
 
-The time axis is in order here. It is DASTM's own loader that mixes it with the channels of every clip of 30 frames or
-more; to repeat that, train with `data.scrambled = true` (and `data.frozen = true` and `data.train_rule =
-"dastm_official"` for its draw of frames), as zoo/recipes/dastm_official.toml says.
+The time axis is in order here. DASTM's own loader mixes it with the channels of every clip of 30 frames or more; to
+repeat that, train with the sampling rule `dastm_official`, see zoo/recipes/dastm_official.toml.
 """
 
 from __future__ import annotations

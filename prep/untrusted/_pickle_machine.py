@@ -121,10 +121,9 @@ class Machine(pickle._Unpickler):
         self._bounded.check(struct.unpack("<Q", self.read(8))[0])
 
     def find_class(self, module: str, name: str) -> KnownName:
-        known = _NAMES.get((module, name))
-        if known is None:
+        if (module, name) not in _NAMES:
             raise UnsafePickle(f"it asks for `{f'{module}.{name}'[:80]}`, which is no plain data.")
-        return KnownName(known)
+        return KnownName(_NAMES[module, name])
 
     def reduce(self) -> None:
         """Call the constructor of a known name with these arguments."""

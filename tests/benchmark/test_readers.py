@@ -108,7 +108,7 @@ def own(ending: str) -> Callable[[Path], tuple[Path, bool]]:
     return write
 
 
-def several() -> list[invented_forms.Made]:
+def several() -> list[invented_forms.SyntheticClip]:
     """120 clips of 5 to 124 frames, a third of them with two bodies."""
     return invented_forms.clips(120)
 

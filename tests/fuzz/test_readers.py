@@ -217,8 +217,8 @@ def videos(folder: Path, kinds: Sequence[str]) -> Target:
 
 
 def images(folder: Path) -> Target:
-    whole = synthetic_video.picture(5)
-    seeds = [cv2.imencode(ending, whole)[1].tobytes() for ending in (".jpg", ".png")]
+    frame = synthetic_video.picture(5)
+    seeds = [cv2.imencode(ending, frame)[1].tobytes() for ending in (".jpg", ".png")]
     path = folder / "0001.jpg"
 
     def read(data: bytes) -> Any:

@@ -30,15 +30,15 @@ def test_the_flip_of_kinetics_is_undone(tmp_path: Path) -> None:
     """x - 0.5 and y - 0.5, as st-gcn stores them, though the file has 0.5 - y; unseen joints stay at zero."""
     facts = replace(dataset("ntu120"), layout="openpose18", pattern=".*", labels="files", unit="image")
     several = [
-        replace(made, name=f"-_{row:03d}{made.name[:5]}") for row, made in enumerate(clips(4, joints=18, seed=3))
+        replace(clip, name=f"-_{row:03d}{clip.name[:5]}") for row, clip in enumerate(clips(4, joints=18, seed=3))
     ]
-    for made in several:
-        made.joints[:, :, 5] = 0
+    for clip in several:
+        clip.joints[:, :, 5] = 0
     x = channels_first(several)
     x[:, 1] = -x[:, 1]
     (tmp_path / "k").mkdir()
     np.save(tmp_path / "k" / "val_data_joint.npy", x)
-    names, labels = [f"{made.name}.json" for made in several], [made.label for made in several]
+    names, labels = [f"{clip.name}.json" for clip in several], [clip.label for clip in several]
     (tmp_path / "k" / "val_label.pkl").write_bytes(pickle.dumps((names, labels, [300] * 4)))
     store = imported("agcn_npy", tmp_path / "k", facts, tmp_path / "s.zarr")
     assert_holds(store, several)
@@ -84,9 +84,9 @@ def test_names_and_labels_that_do_not_fit(tmp_path: Path, value: object, words: 
 def test_a_label_that_does_not_exist_is_bad(tmp_path: Path) -> None:
     npy_pkl(tmp_path / "x", {"train": clips(3)}, "_data_joint")
     (tmp_path / "x" / "train_label.pkl").write_bytes(pickle.dumps((["a", "b", "c"], [0, 120, "0"])))
-    found = find("agcn_npy", tmp_path / "x", "ntu120", tmp_path)
-    assert [source.name for source in found.sources] == ["a"]
-    assert [name for name, _ in found.bad] == ["b", "c"]
+    result = find("agcn_npy", tmp_path / "x", "ntu120", tmp_path)
+    assert [source.name for source in result.sources] == ["a"]
+    assert [name for name, _ in result.bad] == ["b", "c"]
 
 
 def test_a_label_of_any_size_is_bad(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""CTR-GCN's npz: joints, labels and names back; on the real files exactly what our own `ctrgcn` recipe makes."""
+"""CTR-GCN's npz gives joints, labels and names back; the real files give the same store as our preprocessing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.shared import shared
-from helpers.synthetic_formats import Made, assert_holds, clips, ctrgcn, find, flat, imported, one_hot
+from helpers.synthetic_formats import SyntheticClip, assert_holds, clips, ctrgcn, find, flat, imported, one_hot
 
 from manifests.facts import dataset
 from prep.build.build import BadFiles
@@ -27,20 +27,20 @@ NAMES = [
 ]
 
 
-def numbered(several: list[Made], part: str) -> list[Made]:
-    return [Made(f"{part}-{row:06d}", made.label, made.joints) for row, made in enumerate(several, 1)]
+def numbered(several: list[SyntheticClip], part: str) -> list[SyntheticClip]:
+    return [SyntheticClip(f"{part}-{row:06d}", clip.label, clip.joints) for row, clip in enumerate(several, 1)]
 
 
-def divided(several: list[Made], split: str) -> tuple[list[Made], list[Made]]:
-    """Their order, written once more: for each value of the part, ascending, the clips in the order of their names."""
-    ordered = sorted(several, key=lambda made: made.name)
+def divided(several: list[SyntheticClip], split: str) -> tuple[list[SyntheticClip], list[SyntheticClip]]:
+    """The order of the public code, written again: by value of the group, then by name."""
+    ordered = sorted(several, key=lambda clip: clip.name)
     train, test = {
         "xsub": ([1, 2, 4, 5, 8], [3, 6, 7]),
         "xview": ([2, 3], [1]),
         "xset": ([2, 4], [1, 3]),
     }[split]
     at = {"xsub": slice(9, 12), "xview": slice(5, 8), "xset": slice(1, 4)}[split]
-    take = lambda values: [made for value in values for made in ordered if int(made.name[at]) == value]  # noqa: E731
+    take = lambda values: [clip for value in values for clip in ordered if int(clip.name[at]) == value]  # noqa: E731
     return take(train), take(test)
 
 
@@ -66,7 +66,7 @@ def test_names_are_rebuilt_from_the_list_and_the_split(tmp_path: Path, split: st
     assert store.subject.tolist() == [int(name[9:12]) for name in sorted(NAMES)]
 
 
-def test_a_wrong_split_or_list_is_told_by_counts_and_labels(tmp_path: Path) -> None:
+def test_a_wrong_split_or_list_is_noticed_by_counts_and_labels(tmp_path: Path) -> None:
     several = clips(6, names=NAMES)
     names = tmp_path / "names.txt"
     names.write_text("\n".join(sorted(NAMES)))
@@ -83,13 +83,13 @@ def test_a_wrong_split_or_list_is_told_by_counts_and_labels(tmp_path: Path) -> N
         find("ctrgcn_npz", path, "ntu120", tmp_path, names=str(tmp_path / "no.txt"), split="xsub")
 
 
-def test_the_real_files_give_the_store_of_our_own_recipe(tmp_path: Path) -> None:
+def test_the_real_files_give_the_store_of_our_preprocessing(tmp_path: Path) -> None:
     raw = shared("data/ntu/nturgb+d_skeletons")
     own = imported("ntu", raw, "ntu120", tmp_path / "own.zarr", recipe="ctrgcn")
     several = []
     for name, label, start, stop in zip(own.names, own.label, own.offsets, own.offsets[1:], strict=False):
         joints = own.joints(int(start), int(stop))
-        several.append(Made(name, int(label), joints if joints[:, 1].any() else joints[:, :1]))
+        several.append(SyntheticClip(name, int(label), joints if joints[:, 1].any() else joints[:, :1]))
     (tmp_path / "names.txt").write_text("\n".join(own.names))
     ctrgcn(tmp_path / "a.npz", *divided(several, "xsub"))
     options = {"names": str(tmp_path / "names.txt"), "split": "xsub"}
@@ -115,10 +115,10 @@ def test_compressed_files_are_unpacked_once(tmp_path: Path) -> None:
     ctrgcn(plain, train, test)
     with np.load(plain) as arrays:
         np.savez_compressed(packed, **arrays)
-    found = find("ctrgcn_npz", packed, "ntu120", tmp_path / "scratch")
-    assert {Path(source.path).parent for source in found.sources} == {tmp_path / "scratch"}
+    result = find("ctrgcn_npz", packed, "ntu120", tmp_path / "scratch")
+    assert {Path(source.path).parent for source in result.sources} == {tmp_path / "scratch"}
     before = sorted((path, path.stat().st_mtime_ns) for path in (tmp_path / "scratch").iterdir())
-    assert find("ctrgcn_npz", packed, "ntu120", tmp_path / "scratch") == found
+    assert find("ctrgcn_npz", packed, "ntu120", tmp_path / "scratch") == result
     assert sorted((path, path.stat().st_mtime_ns) for path in (tmp_path / "scratch").iterdir()) == before
     one = imported("ctrgcn_npz", plain, "ntu120", tmp_path / "one.zarr")
     other = imported("ctrgcn_npz", packed, "ntu120", tmp_path / "other.zarr")
@@ -149,7 +149,7 @@ def test_rows_with_a_wrong_label_or_number_are_bad_and_the_others_stay(tmp_path:
 
 @pytest.mark.parametrize("kind", ["<f8", ">f4", "<f2"])
 def test_other_types_of_numbers_are_converted(tmp_path: Path, kind: str) -> None:
-    train = [Made(made.name, made.label, made.joints.round(1)) for made in clips(3)]
+    train = [SyntheticClip(clip.name, clip.label, clip.joints.round(1)) for clip in clips(3)]
     x = np.stack(flat(train)).astype(kind)
     np.savez(tmp_path / "a.npz", x_train=x, y_train=one_hot(train, 120))
     store = imported("ctrgcn_npz", tmp_path, "ntu120", tmp_path / "s.zarr")

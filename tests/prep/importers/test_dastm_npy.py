@@ -7,18 +7,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.synthetic_formats import Made, assert_holds, channels_first, clips, find, imported
+from helpers.synthetic_formats import SyntheticClip, assert_holds, channels_first, clips, find, imported
 
 from prep.build.build import BadFiles
 from prep.errors import PrepError
 
 
-def write(folder: Path, parts: dict[str, list[Made]]) -> Path:
+def write(folder: Path, parts: dict[str, list[SyntheticClip]]) -> Path:
     folder.mkdir()
     for part, several in parts.items():
         np.save(folder / f"{part}_data.npy", channels_first(several))
-        np.save(folder / f"{part}_label.npy", np.array([made.label for made in several]))
-        np.save(folder / f"{part}_frame.npy", np.array([len(made.joints) for made in several]))
+        np.save(folder / f"{part}_label.npy", np.array([clip.label for clip in several]))
+        np.save(folder / f"{part}_frame.npy", np.array([len(clip.joints) for clip in several]))
     return folder
 
 
@@ -28,7 +28,7 @@ def test_the_true_length_is_kept_even_where_nobody_is_seen(tmp_path: Path) -> No
     folder = write(tmp_path / "d", {"train": several[:3], "val": several[3:5], "test": several[5:]})
     names = ["train-000001", "train-000002", "train-000003", "val-000001", "val-000002", "test-000001"]
     store = imported("dastm_npy", folder, "ntu120", tmp_path / "s.zarr")
-    assert_holds(store, [replace(made, name=name) for made, name in zip(several, names, strict=True)])
+    assert_holds(store, [replace(clip, name=name) for clip, name in zip(several, names, strict=True)])
 
 
 @pytest.mark.parametrize("length", [301, -1])

@@ -37,9 +37,9 @@ def test_a_store_comes_back_whole(tmp_path: Path, bodies: int) -> None:
         np.testing.assert_array_equal(store.read(name), own.read(name)[order])
     for row, clip in enumerate(order):
         expected = own.joints(int(own.offsets[clip]), int(own.offsets[clip + 1]))
-        found = store.joints(int(store.offsets[row]), int(store.offsets[row + 1]))
-        np.testing.assert_array_equal(found[:, :bodies], expected)
-        assert not found[:, bodies:].any()
+        joints = store.joints(int(store.offsets[row]), int(store.offsets[row + 1]))
+        np.testing.assert_array_equal(joints[:, :bodies], expected)
+        assert not joints[:, bodies:].any()
 
 
 def replaced(path: Path, name: str, **how: Any) -> Path:

@@ -1,4 +1,4 @@
-"""PKU-MMD's npz forms, and what `fsprep export --format npz` writes."""
+"""The .npz formats of PKU-MMD, and that of `fsprep export --format npz`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.synthetic_formats import Made, assert_holds, channels_first, clips, find, flat, imported, one_hot
+from helpers.synthetic_formats import SyntheticClip, assert_holds, channels_first, clips, find, flat, imported, one_hot
 
 from manifests.facts import dataset
 from prep.errors import PrepError
@@ -14,8 +14,8 @@ from prep.errors import PrepError
 CLASSES = len(dataset("pku_mmd").classes)
 
 
-def named(several: list[Made], part: str) -> list[Made]:
-    return [Made(f"{part}-{row:06d}", made.label, made.joints) for row, made in enumerate(several, 1)]
+def named(several: list[SyntheticClip], part: str) -> list[SyntheticClip]:
+    return [SyntheticClip(f"{part}-{row:06d}", clip.label, clip.joints) for row, clip in enumerate(several, 1)]
 
 
 def test_mamp(tmp_path: Path) -> None:
@@ -28,17 +28,17 @@ def test_mamp(tmp_path: Path) -> None:
 
 def test_star(tmp_path: Path) -> None:
     several = clips(6)
-    y = np.array([[made.label] for made in several])
+    y = np.array([[clip.label] for clip in several])
     np.savez(tmp_path / "pkuv1_xsub.npz", x=channels_first(several, 64), y=y)
     assert_holds(imported("mamp_npz", tmp_path, "pku_mmd", tmp_path / "s.zarr"), named(several, "clip"))
 
 
 def test_a_label_beyond_the_classes_is_bad(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", x=channels_first(clips(3), 64), y=np.array([[0], [51], [-1]]))
-    found = find("mamp_npz", tmp_path, "pku_mmd", tmp_path)
-    assert [source.name for source in found.sources] == ["clip-000001"]
+    result = find("mamp_npz", tmp_path, "pku_mmd", tmp_path)
+    assert [source.name for source in result.sources] == ["clip-000001"]
     rule = "does not exist; pku_mmd has 0 to 50"
-    assert found.bad == (("clip-000002", f"label 51 {rule}"), ("clip-000003", f"label -1 {rule}"))
+    assert result.bad == (("clip-000002", f"label 51 {rule}"), ("clip-000003", f"label -1 {rule}"))
 
 
 def test_names_are_as_many_as_clips_and_differ(tmp_path: Path) -> None:

@@ -11,23 +11,23 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.synthetic_formats import Made, annotation, assert_holds, clips, find, imported
+from helpers.synthetic_formats import SyntheticClip, annotation, assert_holds, clips, find, imported
 
 from prep.errors import PrepError
 from prep.untrusted.pickles import UnsafePickle
 
 
 def write(path: Path, annotations: list[Any], protocol: int = 4, split: bool = True) -> Path:
-    held = {"split": {"xsub_train": [], "xsub_val": []}, "annotations": annotations} if split else annotations
-    path.write_bytes(pickle.dumps(held, protocol))
+    content = {"split": {"xsub_train": [], "xsub_val": []}, "annotations": annotations} if split else annotations
+    path.write_bytes(pickle.dumps(content, protocol))
     return path
 
 
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
 @pytest.mark.parametrize("split", [True, False])
 def test_3d(tmp_path: Path, protocol: int, split: bool) -> None:
-    several = [replace(made, joints=made.joints.astype(np.float16)) for made in clips(6)]
-    path = write(tmp_path / "ntu120_3danno.pkl", [annotation(made) for made in several], protocol, split)
+    several = [replace(clip, joints=clip.joints.astype(np.float16)) for clip in clips(6)]
+    path = write(tmp_path / "ntu120_3danno.pkl", [annotation(clip) for clip in several], protocol, split)
     assert_holds(imported("pyskl_pkl", path, "ntu120", tmp_path / "s.zarr"), several)
 
 
@@ -44,7 +44,7 @@ def test_2d_in_parts_of_the_image_with_scores(tmp_path: Path) -> None:
         annotations.append({**about, **size, "keypoint": pixels, "keypoint_score": score})
         parts = pixels.astype(np.float32) / np.array([1920, 1080], np.float32)
         joints = np.concatenate([parts, score[..., None].astype(np.float32)], axis=3).transpose(1, 0, 2, 3)
-        several.append(Made(name, index, joints))
+        several.append(SyntheticClip(name, index, joints))
     path = write(tmp_path / "ntu60_hrnet.pkl", annotations)
     store = imported("pyskl_pkl", path, "ntu60_2d", tmp_path / "s.zarr")
     assert_holds(store, several)
@@ -66,19 +66,19 @@ def test_none_is_counted_and_unusable_annotations_are_named(tmp_path: Path) -> N
         "text",
     ]
     path = write(tmp_path / "a.pkl", [None, good, *variants, None])
-    found = find("pyskl_pkl", path, "ntu120", tmp_path / "scratch")
-    assert [source.name for source in found.sources] == [good["frame_dir"]]
-    assert [name for name, _ in found.bad] == sorted(["beyond", "cut", "shape", "flat", "bare", "annotation 7"])
-    assert found.notes == (("a.pkl", "2 annotations are None"),)
+    result = find("pyskl_pkl", path, "ntu120", tmp_path / "scratch")
+    assert [source.name for source in result.sources] == [good["frame_dir"]]
+    assert [name for name, _ in result.bad] == sorted(["beyond", "cut", "shape", "flat", "bare", "annotation 7"])
+    assert result.notes == (("a.pkl", "2 annotations are None"),)
 
 
 def test_it_is_unpacked_once_and_again_when_it_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path, scratch = write(tmp_path / "a.pkl", [annotation(made) for made in clips(3)]), tmp_path / "scratch"
+    path, scratch = write(tmp_path / "a.pkl", [annotation(clip) for clip in clips(3)]), tmp_path / "scratch"
     first = find("pyskl_pkl", path, "ntu120", scratch)
     with monkeypatch.context() as patch:
         patch.setattr("prep.untrusted.pickles.load", lambda path: pytest.fail("read again"))
         assert find("pyskl_pkl", path, "ntu120", scratch) == first
-    write(path, [annotation(made) for made in clips(4)])
+    write(path, [annotation(clip) for clip in clips(4)])
     assert len(find("pyskl_pkl", path, "ntu120", scratch).sources) == 4
 
 

@@ -6,18 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.synthetic_formats import Made, assert_holds, clips, find, flat, imported, one_hot
+from helpers.synthetic_formats import SyntheticClip, assert_holds, clips, find, flat, imported, one_hot
 
 from prep.errors import PrepError
 
 
-def parts(kind: str) -> tuple[list[Made], dict[str, np.ndarray]]:
+def parts(kind: str) -> tuple[list[SyntheticClip], dict[str, np.ndarray]]:
     several = clips(6)
     arrays = {}
-    for part, held in {"aux": several[:3], "anchor": several[3:4], "eval": several[4:]}.items():
-        arrays[f"x_{part}"] = flat(held, doubled=True)
-        arrays[f"y_{part}"] = one_hot(held, 120)
-        arrays[f"name_{part}"] = np.array([made.name for made in held]).astype(kind)
+    for part, members in {"aux": several[:3], "anchor": several[3:4], "eval": several[4:]}.items():
+        arrays[f"x_{part}"] = flat(members, doubled=True)
+        arrays[f"y_{part}"] = one_hot(members, 120)
+        arrays[f"name_{part}"] = np.array([clip.name for clip in members]).astype(kind)
     return several, arrays
 
 

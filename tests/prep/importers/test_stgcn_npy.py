@@ -18,9 +18,9 @@ def test_ntu(tmp_path: Path) -> None:
 
 def test_kinetics_keeps_y_and_its_empty_first_frame(tmp_path: Path) -> None:
     facts = replace(dataset("ntu120"), layout="openpose18", pattern=".*", labels="files", unit="image")
-    several = [replace(made, name=f"_-{row:09d}") for row, made in enumerate(clips(4, joints=18))]
-    for made in several:
-        made.joints[0] = 0
+    several = [replace(clip, name=f"_-{row:09d}") for row, clip in enumerate(clips(4, joints=18))]
+    for clip in several:
+        clip.joints[0] = 0
     npy_pkl(tmp_path / "k", {"val": several}, "_data")
     assert_holds(imported("stgcn_npy", tmp_path / "k", facts, tmp_path / "s.zarr"), several)
 

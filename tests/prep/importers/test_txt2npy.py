@@ -9,22 +9,22 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.synthetic_formats import Made, assert_holds, clips, imported
+from helpers.synthetic_formats import SyntheticClip, assert_holds, clips, imported
 
 from prep.build.build import BadFiles
 
 
-def write(folder: Path, made: Made, **more: Any) -> None:
+def write(folder: Path, clip: SyntheticClip, **more: Any) -> None:
     folder.mkdir(exist_ok=True)
-    content = {"file_name": made.name, "nbodys": made.joints.any(axis=(2, 3)).sum(1).tolist(), "njoints": 25}
-    content |= {f"skel_body{slot}": made.joints[:, slot].astype(float) for slot in range(made.joints.shape[1])}
-    np.save(folder / f"{made.name}.skeleton.npy", {**content, **more}, allow_pickle=True)
+    content = {"file_name": clip.name, "nbodys": clip.joints.any(axis=(2, 3)).sum(1).tolist(), "njoints": 25}
+    content |= {f"skel_body{slot}": clip.joints[:, slot].astype(float) for slot in range(clip.joints.shape[1])}
+    np.save(folder / f"{clip.name}.skeleton.npy", {**content, **more}, allow_pickle=True)
 
 
 def test_every_body_and_frame(tmp_path: Path) -> None:
     several = clips(6)
-    for made in several:
-        write(tmp_path / "npy", made)
+    for clip in several:
+        write(tmp_path / "npy", clip)
     assert_holds(imported("txt2npy", tmp_path / "npy", "ntu120", tmp_path / "s.zarr"), several)
 
 

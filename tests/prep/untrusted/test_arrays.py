@@ -173,16 +173,16 @@ def test_a_zip_that_promises_more_than_can_be_packed(tmp_path: Path) -> None:
 
 def test_zips_that_contradict_themselves(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
-    whole = packed(path, {"x.npy": saved(np.zeros(100))})
-    longer = bytearray(whole)
-    central = whole.rindex(b"PK\1\2")
+    valid = packed(path, {"x.npy": saved(np.zeros(100))})
+    longer = bytearray(valid)
+    central = valid.rindex(b"PK\1\2")
     longer[central + 24 : central + 28] = struct.pack("<I", len(saved(np.zeros(100))) + 8)
     path.write_bytes(longer)
     with pytest.raises(BadFile, match="cannot be unpacked|contradicts|promises"):
         open_npz(path, ["x"], tmp_path / "scratch")
     with pytest.raises(BadFile, match="contradicts itself"):
         open_stored(path, "x")
-    path.write_bytes(whole[: len(whole) // 2])
+    path.write_bytes(valid[: len(valid) // 2])
     with pytest.raises(PrepError, match="is not a readable .npz"):
         open_npz(path, ["x"], tmp_path / "scratch")
     double = packed(path, {"x.npy": saved(np.zeros(1)), "z.npy": saved(np.ones(1))})

@@ -1,4 +1,4 @@
-"""Finding raw files in folders and zips, and reading them whole or not at all."""
+"""Raw files in folders and zips are found, and read completely or refused."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def test_folders_and_zips_mix_and_come_sorted(tmp_path: Path) -> None:
     (tmp_path / "notes.md").write_bytes(b"no")
     pack(tmp_path / "one.zip", d=b"D")
     pack(tmp_path / "deep" / "two.zip", b=b"B")
-    found = find_sources(tmp_path, ".txt")
-    assert "".join(source.name for source in found) == "abcd"
-    assert b"".join(load_bytes(source) for source in found) == b"ABCD"
+    sources = find_sources(tmp_path, ".txt")
+    assert "".join(source.name for source in sources) == "abcd"
+    assert b"".join(load_bytes(source) for source in sources) == b"ABCD"
 
 
 def test_raw_may_be_a_zip(tmp_path: Path) -> None:
@@ -68,14 +68,14 @@ def test_a_link_to_nothing_is_one_bad_file(tmp_path: Path) -> None:
     assert load_bytes(there) == b"b"
 
 
-def test_one_name_twice_is_an_error_that_names_both(tmp_path: Path) -> None:
+def test_two_files_of_one_name_are_an_error(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"")
     pack(tmp_path / "one.zip", a=b"")
     with pytest.raises(PrepError, match=r"a\.txt and .*one\.zip: inside/a\.txt have the same name\. Move one"):
         find(tmp_path)
 
 
-def test_absent_empty_and_broken_places_say_what_to_do(tmp_path: Path) -> None:
+def test_absent_empty_and_broken_inputs_give_a_remedy(tmp_path: Path) -> None:
     with pytest.raises(PrepError, match=r"gone: there is no such folder or zip\."):
         find(tmp_path / "gone")
     assert find(tmp_path) == []
@@ -107,7 +107,7 @@ def test_a_file_that_changed_since_it_was_listed_is_bad(tmp_path: Path) -> None:
         load_bytes(source)
 
 
-def test_no_announced_size_is_believed(tmp_path: Path) -> None:
+def test_announced_sizes_are_checked(tmp_path: Path) -> None:
     (source,) = find_sources(pack(tmp_path / "1.zip", a=b"0" * 1000), ".txt")
     with pytest.raises(BadFile, match=f"a raw file has at most {LARGEST}"):
         load_bytes(replace(source, size=LARGEST + 1))

@@ -1,4 +1,4 @@
-"""Pickles as data: every protocol gives back what was packed; nothing that a pickle asks for is ever run."""
+"""Pickles as data: every protocol gives the pickled value back, and no function named in a pickle is ever called."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_python_2_arrays_and_text() -> None:
 
 
 class Calls:
-    """Reduces to a call of `function` with `arguments`."""
+    """Its pickle calls `function` with `arguments`."""
 
     def __init__(self, function: Any, *arguments: Any) -> None:
         self.call = (function, arguments)
@@ -201,7 +201,7 @@ def array_state(shape: tuple[int, ...], code: bytes, raw: bytes) -> bytes:
         (b")" + b"\x85" * 40_000 + b"}" + b".", ""),
     ],
 )
-def test_what_is_announced_is_never_set_aside(raw: bytes, words: str) -> None:
+def test_announced_lengths_reserve_no_memory(raw: bytes, words: str) -> None:
     tracemalloc.start()
     try:
         if words:
@@ -215,7 +215,7 @@ def test_what_is_announced_is_never_set_aside(raw: bytes, words: str) -> None:
     assert peak < 200 * len(raw) + 2**20
 
 
-def test_the_same_bytes_are_not_handed_out_without_end() -> None:
+def test_the_same_bytes_are_not_used_without_end() -> None:
     text = b"\x80\x02X" + struct.pack("<I", 100_000) + b"a" * 100_000 + b"q\x00Vlatin1\nq\x010"
     call = b"c_codecs\nencode\nh\x00h\x01\x86R"
     with pytest.raises(UnsafePickle, match="the same bytes for array after array"):
@@ -279,8 +279,8 @@ def test_any_bytes_give_data_or_our_error(raw: bytes) -> None:
 
 
 @given(st.integers(0, 2000), st.binary(min_size=1, max_size=8))
-def test_a_changed_file_gives_data_or_our_error(place: int, change: bytes) -> None:
+def test_a_changed_file_gives_data_or_our_error(position: int, change: bytes) -> None:
     data = bytearray(pickle.dumps(PLAIN, 4))
-    data[place % len(data) : place % len(data) + len(change)] = change
+    data[position % len(data) : position % len(data) + len(change)] = change
     with suppress(UnsafePickle):
         loads(bytes(data), "here")

@@ -176,7 +176,7 @@ def recording(source: Source, joints: NDArray[Any], data: Dataset, keep_length: 
     )
 
 
-def details_of(source: Source, data: Dataset) -> dict[str, int]:
+def details_of(source: Source, data: Dataset) -> dict[str, Any]:
     """Subject, camera, setup and repetition, where the name contains them. Raises BadFile if it has another action."""
     match = re.fullmatch(data.pattern, source.name)
     groups = match.groupdict() if match else {}

@@ -85,6 +85,7 @@ class UnfinishedType:
     order: str = ""
 
     def dtype(self) -> np.dtype[Any]:
+        """The finished dtype."""
         return np.dtype(self.code).newbyteorder(self.order or "=")  # type: ignore[arg-type]
 
 
@@ -114,6 +115,7 @@ class Machine(pickle._Unpickler):
         }
 
     def refuse(self) -> None:
+        """Refuse an operation that is not in the allow-list."""
         raise UnsafePickle("it makes an instance of a class, a set or the like, which is no plain data.")
 
     def frame(self) -> None:
@@ -121,6 +123,7 @@ class Machine(pickle._Unpickler):
         self._bounded.check(struct.unpack("<Q", self.read(8))[0])
 
     def find_class(self, module: str, name: str) -> KnownName:
+        """Look up a name; only known ones exist here."""
         if (module, name) not in _NAMES:
             raise UnsafePickle(f"it asks for `{f'{module}.{name}'[:80]}`, which is no plain data.")
         return KnownName(_NAMES[module, name])
@@ -145,15 +148,18 @@ class Machine(pickle._Unpickler):
             raise UnsafePickle("it changes the inside of something that is no array.")
 
     def set_item(self) -> None:
+        """Put one key and value into the dictionary below them on the stack."""
         items = self.stack[-2:]
         del self.stack[-2:]
         _update(self.stack[-1], items)
 
     def set_items(self) -> None:
+        """Put all keys and values above the mark into the dictionary below it."""
         items = self.pop_mark()
         _update(self.stack[-1], items)
 
     def dictionary(self) -> None:
+        """Make a dictionary of the keys and values above the mark."""
         items = self.pop_mark()
         self.append({})
         _update(self.stack[-1], items)

@@ -15,8 +15,8 @@ def brief(value: Any) -> str:
     Text is quoted and cut, small numbers are written out, and everything else is given by its type: `str` of a nested
     list could need hours, and `str` of an integer of 5,000 digits is an error.
 
-    >>> brief("a\\x1b" * 20), brief(7), brief(np.int64(-1)), brief(10**5000), brief([[1]])
-    ("'a\\\\x1ba\\\\x1ba\\\\x1ba\\\\x1ba\\\\x1ba\\\\x1ba\\\\x1ba'...", '7', '-1', 'a large int', 'a list')
+    >>> brief("walk"), brief(7), brief(np.int64(-1)), brief(10**5000), brief([[1]])
+    ("'walk'", '7', '-1', 'a large int', 'a list')
     """
     if isinstance(value, str | bytes):
         text = repr(value[:LONGEST])

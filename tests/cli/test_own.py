@@ -37,13 +37,13 @@ def test_from_a_folder_of_arrays_to_a_store(shell, home: Path, tmp_path: Path) -
     for index, (name, array) in enumerate(sorted(clips().items())):
         np.testing.assert_array_equal(store.joints(*store.offsets[index : index + 2])[:, 0], array)
         assert f"a{store.label[index] + 1:02d}_s{store.subject[index]}_e0" == name
-    assert "gestures from own prepared by raw" in shell(f"fsprep info {path}").output
+    assert "gestures from own, preprocessing raw" in shell(f"fsprep info {path}").output
     assert "all as built" in shell(f"fsprep verify {path}").output
     assert "Already built" in shell(f"fsprep build {manifest}").output
     manifest.write_text(MANIFEST.replace('"clap"', '"applaud"'))
     changed = shell(f"fsprep build {manifest}")
     assert changed.exit_code == 2
-    assert "what is said of its classes, layout, unit or fps has changed since" in changed.stderr
+    assert "its classes, layout, unit or fps have changed since" in changed.stderr
 
 
 def test_a_custom_split_trains_resumes_and_is_evaluated(
@@ -72,7 +72,7 @@ def test_a_custom_split_trains_resumes_and_is_evaluated(
     (tmp_path / "mine.toml").write_text(SPLIT.replace("train = [0, 1, 2]", "train = [0, 1]"))
     other = shell(line.replace("mine.toml", "../mine.toml") + f" --out {result['run']}")
     assert other.exit_code == 2
-    assert "begun with another recipe" in other.stderr
+    assert "belongs to another recipe" in other.stderr
     (tmp_path / "mine.toml").unlink()
     gone = shell(f"fszoo eval {result['run']} --store {store}")
     assert gone.exit_code == 2

@@ -60,8 +60,8 @@ def disk_errors(target: Path) -> Iterator[None]:
         raise
 
 
-def disk_error(error: OSError, target: Path | str) -> PrepError | None:
-    """The PrepError for a full disk, a size limit, or a path that cannot be written; None for any other error."""
+def disk_error(error: OSError, target: Path | str, action: str = "written") -> PrepError | None:
+    """The PrepError for a full disk, a size limit or a refused path ("cannot be <action>"); None for other errors."""
     # numpy raises a short write without an error number.
     short_write = error.errno is None and "requested and" in str(error)
     if error.errno in FULL or short_write:
@@ -71,9 +71,8 @@ def disk_error(error: OSError, target: Path | str) -> PrepError | None:
         )
     if error.errno in REFUSED:
         where = error.filename or target
-        return PrepError(
-            f"{where}: cannot be written ({os.strerror(error.errno)}). Choose another folder, or change its rights."
-        )
+        reason = os.strerror(error.errno)
+        return PrepError(f"{where}: cannot be {action} ({reason}). Choose another folder, or change its rights.")
     return None
 
 
@@ -105,11 +104,14 @@ def atomic_write(path: Path, content: bytes | str | Callable[[BinaryIO], None]) 
 
 
 def flush(path: Path) -> None:
-    """Flush a file, or every file below a folder, to the disk."""
-    for file in path.rglob("*") if path.is_dir() else [path]:
-        if file.is_file():
-            with file.open("rb+") as opened:
-                os.fsync(opened.fileno())
+    """Flush a file, or a folder with everything below it, to the disk."""
+    for entry in [path, *path.rglob("*")] if path.is_dir() else [path]:
+        if entry.is_file() or entry.is_dir():
+            descriptor = os.open(entry, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
 
 
 def remove(path: Path) -> None:

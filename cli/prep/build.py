@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,9 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from cli import options
-from cli.bars import meter
-from cli.prep._store import summary, told
-from cli.workers import executor
+from cli.prep._build import run_build
+from cli.prep._store import summary, summary_text
 from cli.workspace import Workspace, WorkspaceError, workspace
 from manifests.custom import read_custom
 from manifests.dataset import Dataset
@@ -25,18 +23,22 @@ if TYPE_CHECKING:
 @click.command("build")
 @click.argument("name", metavar="DATASET|FILE")
 @click.option("--subset", default="", help="Only the clips of this split, for example ntu_t.")
-@click.option("--preprocessing", default="", help="Preprocessing pipeline [default: the dataset's own].")
-@click.option("--raw", type=click.Path(path_type=Path), help="Folder or zip of raw files [default: the workspace's].")
 @click.option(
-    "--from", "held", nargs=2, metavar="FORM PATH", help="Files in this form instead; `fsprep list` has the forms."
+    "--preprocessing", default="", metavar="NAME", help="Preprocessing pipeline [default: the dataset's own]."
 )
-@click.option("--option", "settings", multiple=True, metavar="NAME=VALUE", help="A choice that the form leaves open.")
+@click.option("--raw", type=click.Path(path_type=Path), help="Folder or zip of raw files [default: in the workspace].")
+@click.option(
+    "--from",
+    "imported",
+    nargs=2,
+    metavar="FORMAT PATH",
+    help="Read files of this format instead of raw files; `fsprep list` shows the formats.",
+)
+@click.option("--option", "settings", multiple=True, metavar="NAME=VALUE", help="Format-specific option, NAME=VALUE.")
 @click.option("--out", type=click.Path(path_type=Path), help="The store to write [default: in the workspace].")
 @click.option("--workers", type=click.IntRange(min=1), help="Worker processes [default: one per core].")
-@click.option(
-    "--scheduler", default="", metavar="ADDRESS", help="Work on this Dask cluster, for example tcp://host:8786."
-)
-@click.option("--allow-bad", is_flag=True, help="Finish without the files that are bad, and say so in the store.")
+@click.option("--scheduler", default="", metavar="ADDRESS", help="Use this Dask cluster, for example tcp://host:8786.")
+@click.option("--allow-bad", is_flag=True, help="Finish without the bad files; the store lists them.")
 @options.as_json
 @options.plain_errors
 def command(
@@ -44,7 +46,7 @@ def command(
     subset: str,
     preprocessing: str,
     raw: Path | None,
-    held: tuple[str, str] | None,
+    imported: tuple[str, str] | None,
     settings: tuple[str, ...],
     out: Path | None,
     workers: int | None,
@@ -52,42 +54,42 @@ def command(
     allow_bad: bool,
     json_: bool,
 ) -> None:
-    """Build the store of DATASET, or of one's own data by their manifest (a .toml FILE, see `fsprep validate`).
+    """Build the store of DATASET, or of your own dataset (a .toml FILE, see `fsprep validate`).
 
-    A build that was stopped is continued by the same command.
+    The same command continues a build that was stopped.
 
-    Exit status 3: some raw files are bad; all others are converted, and the store stays unfinished until they are
-    mended (run again) or allowed (--allow-bad).
+    Exit status 3: some raw files are bad. All others are converted, and the store stays unfinished until you fix the
+    bad files and run the command again, or allow them with --allow-bad.
     """
     from prep.build.job import Job
     from prep.formats import IMPORTED, format_named
     from prep.preprocessing.pipeline import pipeline
 
-    data, place = _dataset(name, raw), workspace()
-    chosen = split(subset) if subset else None
-    prepared = held is not None and format_named(held[0]).prepared
+    data, chosen = _dataset(name, raw), split(subset) if subset else None
+    prepared = imported is not None and format_named(imported[0]).prepared
     preprocessing = pipeline(preprocessing or (IMPORTED if prepared else data.preprocessing)).name
+    home = workspace()
     job = Job(
         dataset=data,
-        recipe=preprocessing,
-        raw=(Path(held[1]) if held else raw or _raw(name, place)).absolute(),
-        out=(out or place.store(data.name, chosen.name if chosen else "", preprocessing)).absolute(),
+        preprocessing=preprocessing,
+        raw=(Path(imported[1]) if imported else raw or _raw(name, home)).absolute(),
+        out=(out or home.store(data.name, chosen.name if chosen else "", preprocessing)).absolute(),
         subset=chosen,
-        form=held[0] if held else "",
+        file_format=imported[0] if imported else "",
         options=options.pairs(settings),
         allow_bad=allow_bad,
     )
-    there = job.out.exists()
-    if there:
+    exists = job.out.exists()
+    if exists:
         _check_same(job)
     else:
-        run(job, workers or os.cpu_count() or 1, scheduler, json_)
+        run_build(job, workers, scheduler, json_)
     facts = summary(job.out)
-    options.emit(json_, asdict(facts), ("Already built.\n" if there else "") + told(facts))
+    options.emit(json_, asdict(facts), ("Already built.\n" if exists else "") + summary_text(facts))
 
 
 def _dataset(name: str, raw: Path | None) -> Dataset:
-    """A data set that ships, or one's own."""
+    """A dataset that ships, or the user's own."""
     if not is_custom(name):
         return dataset(name)
     if raw is not None:
@@ -95,35 +97,21 @@ def _dataset(name: str, raw: Path | None) -> Dataset:
     return read_custom(Path(name)).data
 
 
-def _raw(name: str, place: Workspace) -> Path:
-    return Path(name) if is_custom(name) else place.raw(name)
-
-
-def run(job: Job, workers: int, scheduler: str, json_: bool) -> None:
-    """Build with bars; bad files end the program with exit status 3."""
-    from prep.build.build import BadFiles, build
-
-    try:
-        with meter(json_) as bars, executor(workers, scheduler) as (pool, at_once):
-            for record in build(job, pool, window=2 * at_once):
-                bars.show(record.stage, record.done, record.total, f"{record.bad} bad" if record.bad else "")
-    except BadFiles as error:
-        if json_:
-            bad = [{"name": name, "reason": reason} for name, reason in error.bad]
-            options.emit(json_, {"bad": bad, "report": str(error.report)}, "")
-        click.echo(f"Error: {error}", err=True)
-        raise SystemExit(options.BAD_FILES) from error
+def _raw(name: str, home: Workspace) -> Path:
+    return Path(name) if is_custom(name) else home.raw(name)
 
 
 def _check_same(job: Job) -> None:
+    """Raise WorkspaceError unless the existing store is one that this job would build."""
     from prep.store.read import open_store
 
-    held = open_store(job.out).info
-    wanted = (job.dataset.name, job.subset.name if job.subset else "", job.recipe, job.form or held.form)
-    if (held.dataset, held.subset, held.recipe, held.form) != wanted or dict(held.options) != dict(job.options):
-        found = f"{held.dataset} {held.subset} from {held.form} prepared by `{held.recipe}`"
-        raise WorkspaceError(f"{job.out} holds {found}. Choose another --out, or delete it.")
+    info = open_store(job.out).info
+    subset = job.subset.name if job.subset else ""
+    wanted = (job.dataset.name, subset, job.preprocessing, job.file_format or info.form)
+    if (info.dataset, info.subset, info.recipe, info.form) != wanted or dict(info.options) != dict(job.options):
+        content = f"{info.dataset} {info.subset} from {info.form}, preprocessing `{info.recipe}`"
+        raise WorkspaceError(f"{job.out} holds {content}. Choose another --out, or delete it.")
     data = job.dataset
-    if (held.classes, held.layout, held.unit, held.fps) != (data.classes, layout_of(data), data.unit, data.fps):
-        rule = "what is said of its classes, layout, unit or fps has changed since"
+    if (info.classes, info.layout, info.unit, info.fps) != (data.classes, layout_of(data), data.unit, data.fps):
+        rule = "its classes, layout, unit or fps have changed since"
         raise WorkspaceError(f"{job.out} holds a store of {data.name}, but {rule}. Choose another --out, or delete it.")

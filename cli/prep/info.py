@@ -7,7 +7,7 @@ from dataclasses import asdict
 import click
 
 from cli import options
-from cli.prep._store import summary, told
+from cli.prep._store import summary, summary_text
 
 
 @click.command("info")
@@ -15,6 +15,6 @@ from cli.prep._store import summary, told
 @options.as_json
 @options.plain_errors
 def command(store: str, json_: bool) -> None:
-    """What a store holds, and where it came from."""
+    """Show the content and the origin of a store."""
     facts = summary(store)
-    options.emit(json_, asdict(facts), told(facts))
+    options.emit(json_, asdict(facts), summary_text(facts))

@@ -9,7 +9,7 @@ import click
 
 from cli import options
 from cli.bars import meter
-from cli.prep._store import summary, told
+from cli.prep._store import summary, summary_text
 
 
 @click.command("merge")
@@ -35,5 +35,5 @@ def command(stores: tuple[str, ...], out: Path, json_: bool) -> None:
     facts = summary(out)
     reasons = left_out(opened)
     notes = [f"\n  embedding `{name}` is not merged: {reason}" for name, reason in reasons.items()]
-    text = ("" if written else "Already merged.\n") + told(facts) + "".join(notes)
+    text = ("" if written else "Already merged.\n") + summary_text(facts) + "".join(notes)
     options.emit(json_, {**asdict(facts), "embeddings_left": reasons, "written": written}, text)

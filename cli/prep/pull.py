@@ -8,9 +8,8 @@ from pathlib import Path
 import click
 
 from cli import options
-from cli.bars import meter
-from cli.prep._sharing import ENVIRONMENT, jobs, show
-from cli.prep._store import summary, told
+from cli.prep._sharing import ENVIRONMENT, jobs, run_transfer
+from cli.prep._store import summary, summary_text
 from cli.workspace import workspace
 
 
@@ -18,22 +17,21 @@ from cli.workspace import workspace
 @click.argument("url", metavar="URL|FOLDER")
 @click.option("--out", type=click.Path(path_type=Path), help="The store to write [default: in the workspace].")
 @jobs
-@click.option("--whole-files", is_flag=True, help="For a server that ignores ranges; a file that broke begins anew.")
+@click.option("--whole-files", is_flag=True, help="For a server without range requests; interrupted files start again.")
 @options.as_json
 @options.plain_errors
 def command(url: str, out: Path | None, jobs: int, whole_files: bool, json_: bool) -> None:
-    """Fetch the store at URL (https, http, s3) or in a folder, every file checked by its sha256.
+    """Fetch the store at URL (https, http, s3) or in a folder, and check the sha256 of every file.
 
-    A pull that was stopped is continued by the same command. Where the store is here already, only the embeddings that
-    were added there since are fetched.
+    The same command continues a pull that was stopped. If the store is here already, only embeddings that were added at
+    URL since are fetched.
     """
-    from prep.sharing.share import pull
-    from prep.storage.address import storage_at as place
-    from prep.store.info import described
+    from prep.sharing.pull import pull
+    from prep.storage.address import storage_at
+    from prep.store.info import read_info
 
-    _, info = described(place(url))
+    _, info = read_info(storage_at(url))
     target = (out or workspace().store(info.dataset, info.subset, info.recipe)).absolute()
-    with meter(json_) as bars:
-        moved = show(bars, "fetching", pull(url, target, jobs, whole_files))
+    fetched = run_transfer(pull(url, target, jobs, whole_files), "fetching", json_)
     facts = summary(target)
-    options.emit(json_, asdict(facts), ("" if moved else "Already fetched.\n") + told(facts))
+    options.emit(json_, asdict(facts), ("" if fetched else "Already fetched.\n") + summary_text(facts))

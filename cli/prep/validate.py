@@ -33,10 +33,10 @@ def command(file: Path | None, example: bool, json_: bool) -> None:
         return
     if file is None:
         raise click.UsageError("Give the dataset file as FILE, or --example to print one.")
-    from prep.build.survey import look, survey
+    from prep.build.survey import survey
 
     with meter(json_) as bars:
-        surveyed = survey(file, list(bars.track("reading", look(file))))
+        surveyed = bars.run(survey(file))
     options.emit(json_, asdict(surveyed), _as_text(surveyed, file))
     if surveyed.bad:
         for name, reason in surveyed.bad:

@@ -12,7 +12,7 @@ from cli.workspace import workspace
 @options.as_json
 @options.plain_errors
 def command(json_: bool) -> None:
-    """The workspace: where raw files are expected, and stores and runs are kept."""
-    place = workspace()
-    folders = {"home": place.home, "raw": place.home / "raw", "stores": place.stores, "runs": place.runs}
+    """Show the folders of the workspace: raw files, stores and runs."""
+    home = workspace()
+    folders = {"home": home.home, "raw": home.home / "raw", "stores": home.stores, "runs": home.runs}
     options.emit(json_, folders, "\n".join(f"{name:7} {path}" for name, path in folders.items()))

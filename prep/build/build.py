@@ -1,17 +1,16 @@
-"""Raw files to a store: resumable, parallel over any Executor, in bounded memory; the completion mark comes last.
+"""Raw files to a store: resumable, parallel over any Executor, in bounded memory.
 
-`<out>.building/` holds the parts, then the store while it is assembled, which is renamed to `<out>` when whole. A build
-that was killed is continued by the same call. Clips lie in the order of their names, so the digest of a store depends
-neither on the number of workers nor on interruptions.
+`<out>.building/` holds the parts, then the store while it is assembled; the finished store is renamed to `<out>`. The
+same call continues a build that was killed. Clips are sorted by name, so the digest of a store depends neither on the
+number of workers nor on interruptions.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,178 +18,187 @@ from manifests.facts import layout_of
 from manifests.strict import hint
 from prep.build.assemble import assemble_block, block_tasks, small_arrays, store_info
 from prep.build.choose import Bad, choose
+from prep.build.convert import bodies_kept
 from prep.build.job import Job
-from prep.build.part import Part, PartDone, bodies_kept, convert
-from prep.files import disk_errors, locked
+from prep.build.part import PartResult, PartTask, convert_part, part_key
 from prep.clip import Source
 from prep.errors import PrepError
-from prep.formats import Found
-from prep.formats import IMPORTED, IMPORTED_ALL, Format, find
-from prep.store.manifest import Block
+from prep.files import atomic_write, disk_errors, locked
+from prep.formats import IMPORTED, IMPORTED_ALL, FindResult, Format, detect_format
 from prep.preprocessing.pipeline import pipeline
+from prep.progress import Step, Work
+from prep.store.info import is_name
+from prep.store.manifest import BlockDigests
 from prep.store.write import create, finalise
 
 CLIPS_PER_PART = 128
+SHOWN = 20  # bad files in a message
 TaskT = TypeVar("TaskT")
 ResultT = TypeVar("ResultT")
 
 
 class BadFiles(PrepError):
-    """Some raw files are bad. The others are converted; the store stays unfinished until they are mended or allowed."""
+    """Some raw files are bad. All others are converted; the store stays unfinished until the bad ones are corrected.
+
+    `bad` lists (name, reason), and `report` is the file with all of them.
+    """
 
     def __init__(self, message: str, bad: Bad, report: Path) -> None:
         super().__init__(message)
         self.bad, self.report = bad, report
 
 
-@dataclass(frozen=True)
-class Progress:
-    """One step of a build: `done` of `total` clips converted, or blocks written; `bad` files so far."""
+def build(job: Job, executor: Executor, window: int) -> Work[str]:
+    """Convert every clip of `job`, finish the store and return its digest; at most `window` parts are in flight.
 
-    stage: str
-    done: int
-    total: int
-    bad: int = 0
-
-
-def build(job: Job, executor: Executor, window: int) -> Iterator[Progress]:
-    """Convert every clip of `job` and finish the store, at most `window` parts in flight.
-
-    Raises PrepError when nothing can be built, and BadFiles after everything else is converted.
+    Raises PrepError if nothing can be built. Raises BadFiles, after everything else is converted, unless
+    `job.allow_bad`: then the store lists the bad files in `left_out`.
     """
     _check(job)
-    with locked(job.working), disk_errors(job.working):
-        held, found = find(job.form, job.raw, job.dataset, job.options, job.working / "unpacked")
-        _check_recipe(job, held)
-        sources, absent = choose(job.dataset, job.subset, found.sources)
-        parts = _parts(job, held, sources)
-        done = yield from _convert_all(parts, executor, window, len(sources))
-        bad = _placeless(job, found.bad + absent + tuple(row for part in done.values() for row in part.bad))
-        notes = _placeless(job, found.notes + _known_bad(job, found))
-        report = _write_report(job, done, bad, notes)
+    with disk_errors(job.working), locked(job.working):
+        file_format, found = detect_format(job.file_format, job.raw, job.dataset, job.options, job.working / "unpacked")
+        _check_preprocessing(job, file_format)
+        sources, too_small = choose(job.dataset, job.subset, found.sources)
+        parts = yield from _convert(_part_tasks(job, file_format, sources), executor, window, len(sources))
+        bad = found.bad + too_small + tuple(row for part in parts.values() for row in part.bad)
+        bad, notes = _without_folder(job, bad), _without_folder(job, found.notes + _known_bad(job, found))
+        report = _write_report(job, parts, bad, notes)
         if bad and not job.allow_bad:
-            raise BadFiles(_complaint(job, bad, report), bad, report)
-        yield from _assemble(job, held, done, bad, notes, executor, window)
+            raise BadFiles(_bad_files_message(job, bad, report), bad, report)
+        digest = yield from _assemble(job, file_format, parts, bad, notes, executor, window)
         (job.working / "store").rename(job.out)
         shutil.rmtree(job.working)
+        return digest
 
 
 def _check(job: Job) -> None:
-    known = [*job.dataset.recipes, IMPORTED, IMPORTED_ALL]
-    if job.recipe not in known:
-        raise PrepError(f"`{job.recipe}` is not a recipe for {job.dataset.name}. {hint(job.recipe, known)}")
+    names = [*job.dataset.preprocessings, IMPORTED, IMPORTED_ALL]
+    if job.preprocessing not in names:
+        rule = f"is not a preprocessing for {job.dataset.name}. {hint(job.preprocessing, names)}"
+        raise PrepError(f"`{job.preprocessing}` {rule}")
     if job.subset and job.subset.dataset != job.dataset.name:
         raise PrepError(f"subset {job.subset.name} belongs to {job.subset.dataset}, not to {job.dataset.name}.")
+    for name in (job.dataset.name, *([job.subset.name] if job.subset else [])):
+        if not is_name(name):
+            raise PrepError(f"{name}: a store's name has 1 to 64 letters, digits, _ and -. Rename the .toml file.")
 
 
-def _check_recipe(job: Job, held: Format) -> None:
-    if held.prepared and job.recipe not in (IMPORTED, IMPORTED_ALL):
-        rule = f"clips of the form {held.name} are prepared already, so `{job.recipe}` cannot be applied"
-        raise PrepError(f"{job.raw}: {rule}. Take `--recipe {IMPORTED}`.")
-    if not held.slots and job.recipe in (IMPORTED, IMPORTED_ALL):
-        rule = f"`{job.recipe}` takes bodies by their slots, and the form {held.name} has ids instead"
-        raise PrepError(f"{job.raw}: {rule}. Take `--recipe raw`.")
+def _check_preprocessing(job: Job, file_format: Format) -> None:
+    if file_format.prepared and job.preprocessing not in (IMPORTED, IMPORTED_ALL):
+        rule = f"{file_format.name} holds preprocessed clips, so `{job.preprocessing}` cannot be applied"
+        raise PrepError(f"{job.raw}: {rule}. Take `--preprocessing {IMPORTED}`.")
+    if not file_format.slots and job.preprocessing in (IMPORTED, IMPORTED_ALL):
+        rule = f"`{job.preprocessing}` selects bodies by slot, and {file_format.name} identifies them by id"
+        raise PrepError(f"{job.raw}: {rule}. Take `--preprocessing raw`.")
 
 
-def _parts(job: Job, held: Format, sources: Sequence[Source]) -> list[Part]:
+def _part_tasks(job: Job, file_format: Format, sources: Sequence[Source]) -> list[PartTask]:
     folder = job.working / "parts"
     folder.mkdir(exist_ok=True)
-    for left in folder.glob("*.writing"):
-        left.unlink()
     return [
-        Part(str(folder), job.dataset, held.name, job.recipe, tuple(sources[start : start + CLIPS_PER_PART]))
+        PartTask(
+            str(folder),
+            job.dataset,
+            file_format.name,
+            job.preprocessing,
+            tuple(sources[start : start + CLIPS_PER_PART]),
+        )
         for start in range(0, len(sources), CLIPS_PER_PART)
     ]
 
 
-def _convert_all(
-    parts: Sequence[Part], executor: Executor, window: int, total: int
-) -> Generator[Progress, None, dict[str, PartDone]]:
-    """Key to report of every part, in the order of `parts`."""
-    done = {part.key: PartDone("", 0, 0, ()) for part in parts}
+def _convert(tasks: Sequence[PartTask], executor: Executor, window: int, total: int) -> Work[dict[str, PartResult]]:
+    """The report on every part by its key, in the order of the tasks."""
+    parts = {part_key(task): PartResult("", 0, 0, ()) for task in tasks}
     clips = bad = 0
-    for result in _in_flight(executor, convert, parts, window):
-        if result.key not in done:
+    for result in _in_flight(executor, convert_part, tasks, window):
+        if result.key not in parts:
             raise PrepError("A worker runs another version of this program. Install the same one on every machine.")
-        done[result.key] = result
+        parts[result.key] = result
         clips, bad = clips + result.clips + len(result.bad), bad + len(result.bad)
-        yield Progress("converting", clips, total, bad)
-    return done
+        yield Step(clips, total, "converting", f"{bad} bad" if bad else "")
+    return parts
 
 
 def _assemble(
-    job: Job, held: Format, done: Mapping[str, PartDone], bad: Bad, notes: Bad, executor: Executor, window: int
-) -> Iterator[Progress]:
-    if not any(part.clips for part in done.values()):
-        raise PrepError(f"{job.raw}: no clip could be read, nothing to build. {job.working}/report.json says why.")
+    job: Job,
+    file_format: Format,
+    parts: Mapping[str, PartResult],
+    bad: Bad,
+    notes: Bad,
+    executor: Executor,
+    window: int,
+) -> Work[str]:
+    if not any(part.clips for part in parts.values()):
+        raise PrepError(f"{job.raw}: no clip could be read, nothing to build. {job.working}/report.json lists reasons.")
     target, folder = job.working / "store", job.working / "parts"
     if target.exists():
         shutil.rmtree(target)
-    small = small_arrays(folder, done)
-    known = layout_of(job.dataset)
-    shape = (bodies_kept(job.dataset, pipeline(job.recipe)), len(known.joints), known.coordinates)
-    create(target, store_info(job, held.name, small, bad, notes), int(small["offsets"][-1]), shape)
-    tasks = list(block_tasks(target, folder, done))
-    blocks: list[Block] = []
+    small = small_arrays(folder, parts)
+    layout = layout_of(job.dataset)
+    shape = (bodies_kept(job.dataset, pipeline(job.preprocessing)), len(layout.joints), layout.coordinates)
+    create(target, store_info(job, file_format.name, small, bad, notes), int(small["offsets"][-1]), shape)
+    tasks = list(block_tasks(target, folder, parts))
+    blocks: list[BlockDigests] = []
     for block in _in_flight(executor, assemble_block, tasks, window):
         blocks.append(block)
-        yield Progress("writing", len(blocks), len(tasks), len(bad))
-    finalise(target, small, blocks)
+        yield Step(len(blocks), len(tasks), "writing", f"{len(bad)} bad" if bad else "")
+    return finalise(target, small, blocks)
 
 
 def _in_flight(
     executor: Executor, work: Callable[[TaskT], ResultT], tasks: Sequence[TaskT], window: int
 ) -> Iterator[ResultT]:
-    """Results as they come, with at most `window` tasks submitted and unfinished."""
-    flying: set[Future[ResultT]] = set()
+    """Results in order of completion, with at most `window` tasks submitted and unfinished."""
+    pending: set[Future[ResultT]] = set()
     waiting = iter(tasks)
     try:
         while True:
-            while len(flying) < window and (task := next(waiting, None)) is not None:
-                flying.add(executor.submit(work, task))
-            if not flying:
+            while len(pending) < window and (task := next(waiting, None)) is not None:
+                pending.add(executor.submit(work, task))
+            if not pending:
                 return
-            landed, flying = wait(flying, return_when=FIRST_COMPLETED)
-            for future in landed:
+            finished, pending = wait(pending, return_when=FIRST_COMPLETED)
+            for future in finished:
                 yield future.result()
     except BrokenExecutor as error:
         raise PrepError(
             "A worker process died, perhaps for want of memory. Run the same command; it continues."
         ) from error
     finally:
-        for future in flying:
+        for future in pending:
             future.cancel()
 
 
-def _placeless(job: Job, rows: Bad) -> Bad:
-    """Texts without the folder of the raw files: a store must not depend on where they lay."""
+def _without_folder(job: Job, rows: Bad) -> Bad:
+    """The rows without the folder of the raw files, so that a store does not depend on it."""
     return tuple((name, text.replace(f"{job.raw}/", "").replace(str(job.raw), job.raw.name)) for name, text in rows)
 
 
-def _known_bad(job: Job, found: Found) -> Bad:
-    """What the data set's facts leave out of the clips found, as notes."""
-    there = {source.name for source in found.sources}
-    return tuple((name, f"left out: {reason}") for name, reason in job.dataset.known_bad if name in there)
+def _known_bad(job: Job, found: FindResult) -> Bad:
+    """Notes on the clips found that the dataset lists as bad."""
+    names = {source.name for source in found.sources}
+    return tuple((name, f"left out: {reason}") for name, reason in job.dataset.known_bad if name in names)
 
 
-def _write_report(job: Job, done: Mapping[str, PartDone], bad: Bad, notes: Bad) -> Path:
+def _write_report(job: Job, parts: Mapping[str, PartResult], bad: Bad, notes: Bad) -> Path:
     report = job.working / "report.json"
     content = {
         "dataset": job.dataset.name,
         "raw": str(job.raw),
-        "clips": sum(part.clips for part in done.values()),
-        "frames": sum(part.frames for part in done.values()),
+        "clips": sum(part.clips for part in parts.values()),
+        "frames": sum(part.frames for part in parts.values()),
         "bad": [{"name": name, "reason": reason} for name, reason in bad],
         "notes": [{"name": name, "remark": remark} for name, remark in notes],
     }
-    report.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    atomic_write(report, json.dumps(content, indent=1))
     return report
 
 
-def _complaint(job: Job, bad: Bad, report: Path) -> str:
-    rows = "\n".join(f"  {name}: {reason}" for name, reason in bad[:20])
-    more = f"\n  ... and {len(bad) - 20} more" if len(bad) > 20 else ""
+def _bad_files_message(job: Job, bad: Bad, report: Path) -> str:
+    rows = "\n".join(f"  {name}: {reason}" for name, reason in bad[:SHOWN])
+    more = f"\n  ... and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
     return (
         f"{job.raw}: {len(bad)} bad; everything else is converted, the store is not finished.\n{rows}{more}\n"
-        f"All reasons: {report}. Mend them and run the same command, or add --allow-bad to finish without them."
+        f"All reasons: {report}. Fix them and run the same command, or add --allow-bad to finish without them."
     )

@@ -1,4 +1,4 @@
-"""Which of the recordings found belong to a data set, and which of those to a subset of it."""
+"""The recordings that belong to a dataset, and to a subset of it."""
 
 from __future__ import annotations
 
@@ -14,37 +14,39 @@ from prep.preprocessing.label import label_of
 Bad = tuple[tuple[str, str], ...]
 
 
-def choose(data: Dataset, subset: Split | None, found: Sequence[Source]) -> tuple[list[Source], Bad]:
-    """The sources that belong to the data set and subset, and (class, reason) for classes that are too small.
+def choose(data: Dataset, subset: Split | None, sources: Sequence[Source]) -> tuple[list[Source], Bad]:
+    """The sources of the dataset and subset, and (class, reason) for classes with too few clips.
 
-    Left out without complaint: names on the data set's lists of missing skeletons and of clips known to be bad,
-    and well-formed names of actions that belong to a larger data set. What nothing but the file itself can tell
-    the label of stays, for the reader.
+    Skipped without a message: the dataset's lists of missing skeletons and known bad clips, and well-formed names of
+    actions that only a larger dataset has. Sources whose label only the file itself holds are kept. Raises PrepError
+    if nothing is left.
     """
     unusable = missing_names(data.missing) | dict(data.known_bad).keys()
     kept: list[Source] = []
-    by_label: dict[int, list[str]] = {}
-    for source in found:
+    names: dict[int, list[str]] = {}
+    for source in sources:
         label = label_of(data, source)
         if source.name in unusable or label is None:
             continue
         kept.append(source)
         if label >= 0:
-            by_label.setdefault(label, []).append(source.name)
+            names.setdefault(label, []).append(source.name)
     if not kept:
-        raise PrepError(f"{data.name}: none of the {len(found)} clips found has a name like {data.pattern}.")
+        raise PrepError(f"{data.name}: none of the {len(sources)} clips found has a name like {data.pattern}.")
     if subset is None:
         return kept, ()
-    return _subset(data, subset, kept, by_label)
+    return _choose_subset(data, subset, kept, names)
 
 
-def _subset(data: Dataset, rule: Split, kept: list[Source], by_label: dict[int, list[str]]) -> tuple[list[Source], Bad]:
-    classes = sorted(rule.classes)
-    chosen = rule.chosen({label: by_label.get(label, []) for label in classes})
-    short = tuple(
-        (f"class {label} ({data.classes[label]})", f"{count} clips found, {rule.name} takes {rule.samples_per_class}")
+def _choose_subset(
+    data: Dataset, subset: Split, kept: list[Source], names: dict[int, list[str]]
+) -> tuple[list[Source], Bad]:
+    classes = sorted(subset.classes)
+    chosen = subset.chosen({label: names.get(label, []) for label in classes})
+    too_small = tuple(
+        (f"class {label} ({data.classes[label]})", f"{count} clips found, {subset.name} takes {wanted}")
         for label in classes
-        if (count := len(by_label.get(label, []))) < rule.samples_per_class
+        if (count := len(names.get(label, []))) < (wanted := subset.samples_per_class)
     )
-    unreadable = {source.name for source in kept} - {name for names in by_label.values() for name in names}
-    return [source for source in kept if source.name in chosen or source.name in unreadable], short
+    unlabelled = {source.name for source in kept} - {name for group in names.values() for name in group}
+    return [source for source in kept if source.name in chosen or source.name in unlabelled], too_small

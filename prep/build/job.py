@@ -1,4 +1,4 @@
-"""What a build is asked for."""
+"""What to build."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from manifests.split import Split
 
 @dataclass(frozen=True)
 class Job:
-    """What to build: the facts, the folder, zip or file that holds the recordings, and the path of the store.
+    """One build: the dataset, its raw files (a folder, zip or file), the preprocessing and the path of the store.
 
-    `form` names a reader or importer ("": whichever of the data set's readers finds something), `options` are its own.
+    `file_format` names a reader or importer ("": detected among the dataset's readers); `options` are that format's.
     """
 
     dataset: Dataset
-    recipe: str
+    preprocessing: str
     raw: Path
     out: Path
     subset: Split | None = None
-    form: str = ""
+    file_format: str = ""
     options: Mapping[str, str] = field(default_factory=dict)
     allow_bad: bool = False
 
     @property
     def working(self) -> Path:
-        """Where parts and report lie until the store is whole."""
+        """The folder for parts and report until the store is complete."""
         return self.out.with_name(self.out.name + ".building")

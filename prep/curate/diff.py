@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 from manifests.digest import short
 from prep.progress import Step, Work
-from prep.store.read import PER_CLIP, Store, StoreInfo
+from prep.store.arrays import PER_CLIP
+from prep.store.info import StoreInfo
+from prep.store.read import Store
 from prep.store.runs import read_clips, runs
 
 LONGEST = 200  # characters of a value that are shown

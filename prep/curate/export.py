@@ -29,7 +29,8 @@ from prep.errors import PrepError
 from prep.files import disk_errors, locked, remove, writing
 from prep.importers.hdf5 import EXPORT_FORMAT
 from prep.progress import Step, Work
-from prep.store.read import SMALL, Store
+from prep.store.arrays import SMALL
+from prep.store.read import Store
 
 FileFormat = Literal["hdf5", "npz", "npy"]
 Arrange = Callable[[NDArray[np.float32]], NDArray[np.float32]]

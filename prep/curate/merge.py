@@ -22,9 +22,10 @@ from prep.curate.merge_embeddings import are_merged, merge_embeddings
 from prep.errors import PrepError
 from prep.files import disk_errors, locked
 from prep.progress import Step, Work
+from prep.store.arrays import BLOCK, PER_CLIP
 from prep.store.info import StoreInfo, software
-from prep.store.manifest import Block, StoreError
-from prep.store.read import BLOCK, PER_CLIP, Store, open_store
+from prep.store.manifest import BlockDigests, StoreError
+from prep.store.read import Store, open_store
 from prep.store.runs import read_clips, runs
 from prep.store.write import create, finalise, pack_text, write_block
 
@@ -59,7 +60,7 @@ def _write(stores: Sequence[Store], out: Path, target: Path) -> Work[None]:
         shutil.rmtree(target)
     small = _small_arrays(stores, clips)
     create(target, _info(stores, small, copies), int(small["offsets"][-1]), stores[0].shape)
-    blocks: list[Block] = []
+    blocks: list[BlockDigests] = []
     total = -(-int(small["offsets"][-1]) // BLOCK)
     for index in range(total):
         blocks.append(write_block(target, index, *_block(stores, clips, small["offsets"], index)))

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from prep.store.embedding_key import TextKey, VideoKey
 from prep.store.embeddings import open_embedding
-from prep.store.read import Store, StoreInfo
+from prep.store.info import StoreInfo
+from prep.store.read import Store
 
 
 @dataclass(frozen=True)

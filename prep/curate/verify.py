@@ -7,18 +7,19 @@ from collections.abc import Iterator
 import numpy as np
 
 from prep.progress import Step, Work
+from prep.store.arrays import BLOCK, SMALL
 from prep.store.embedding_key import ARRAYS, EmbeddingPart
 from prep.store.embeddings import attributes_of, open_embedding, read_array, unfit
 from prep.store.manifest import (
     AGAIN,
-    Block,
+    BlockDigests,
     EmbeddingEntry,
     StoreError,
     array_digest,
     embedding_digest,
     long_digests,
 )
-from prep.store.read import BLOCK, SMALL, Store
+from prep.store.read import Store
 
 
 def verify(store: Store) -> Work[None]:
@@ -39,7 +40,7 @@ def verify(store: Store) -> Work[None]:
         joints, mask = store.read("joints", rows), store.read("body_mask", rows)
         if not np.isfinite(joints).all():
             raise StoreError(f"{store.path}: frames {rows.start}-{rows.stop} hold values that are not finite. {AGAIN}")
-        digests.append(Block(index, array_digest(joints), array_digest(mask)))
+        digests.append(BlockDigests(index, array_digest(joints), array_digest(mask)))
         yield Step(len(SMALL) + index + 1, total, note=f"block {index + 1}/{blocks}")
     for name, digest in long_digests(digests).items():
         _compare(store, name, digest, store.array_digests.get(name))

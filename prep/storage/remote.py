@@ -1,7 +1,7 @@
-"""A place behind HTTP(S) or in S3, through obstore: several requests at once, broken ones taken up again.
+"""Storage behind HTTP(S) or in S3, through obstore: several requests at once, broken ones resumed.
 
-S3 is found as every S3 program finds it: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL for
-a server of one's own, AWS_SKIP_SIGNATURE=true for a bucket open to all. obstore reads these, not this file.
+S3 is configured by the usual variables: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL for
+your own server, AWS_SKIP_SIGNATURE=true for a public bucket. obstore reads them; this file does not.
 """
 
 from __future__ import annotations
@@ -17,33 +17,34 @@ from urllib.parse import urlsplit
 
 from prep.storage.storage import ConnectionLost, StorageError
 
-RETRIES = 7  # of one request, within 3 minutes, obstore waiting up to 0.1 s, 0.2 s, ... 6.4 s between them
-ARRIVING = 2**16  # bytes handed on at once: what is held back is lost when the connection breaks
-AT_ONCE = 16  # requests about small files
-LARGEST = 64 * 2**20  # what is read whole: the mark of the largest data set has a few hundred kB
-RECIPE = "recipe.json"
+RETRIES = 7  # of one request within 3 minutes; obstore waits up to 0.1 s, 0.2 s, ... 6.4 s between them
+STREAM_CHUNK = 2**16  # bytes per piece of a stream: an incomplete piece is lost when the connection breaks
+CONCURRENT = 16  # requests for small files
+LARGEST = 64 * 2**20  # bytes of a file read whole; the manifest of the largest dataset has a few hundred kB
 ValueT = TypeVar("ValueT")
 
 _UNRANGED = (
-    "the server ignores Range requests, so nothing can be read piece by piece or taken up again. Serve the files with "
-    "one that does (nginx, Apache, any S3), or copy them whole: `fsprep pull --whole-files`."
+    "the server ignores Range requests, so no file can be read in pieces or resumed. Serve the files with one that "
+    "supports them (nginx, Apache, any S3), or copy whole files: `fsprep pull --whole-files`."
 )
 _REMEDIES = {
-    "401": "The server does not know you. For S3 check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN.",
-    "403": "You have no right to do this there, or there is nothing there. Ask its owner, or check the credentials.",
-    "405": "The server takes no files. Choose one that accepts PUT (nginx with `dav_methods PUT`, any S3).",
-    "409": "The server takes no files under this name. Check the path.",
-    "413": "The server takes no files of this size. Raise its limit (nginx: `client_max_body_size 0`).",
-    "416": "It has fewer bytes there than manifest.json says. Push the store again.",
-    "501": "The server takes no files. Choose one that accepts PUT (nginx with `dav_methods PUT`, any S3).",
-    "507": "There is no space left there. Free some and run the same command; it continues.",
+    "401": "The server rejects your credentials. S3: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN.",
+    "403": "You have no permission, or nothing exists under this name. Ask the owner, or check your credentials.",
+    "405": "The server accepts no uploads. Choose one that accepts PUT (nginx with `dav_methods PUT`, any S3).",
+    "409": "The server accepts no upload under this name. Check the path.",
+    "413": "The server accepts no files of this size. Raise its limit (nginx: `client_max_body_size 0`).",
+    "416": "The file is shorter than manifest.json says. Push the store again.",
+    "501": "The server accepts no uploads. Choose one that accepts PUT (nginx with `dav_methods PUT`, any S3).",
+    "507": "The server has no space left. Free some and run the same command; it continues.",
 }
+# obstore has a class for these; every other status stands only in the text of its GenericError.
+_STATUS_OF_CLASS = {"UnauthenticatedError": "401", "PermissionDeniedError": "403", "AlreadyExistsError": "409"}
 
 
 class Remote:
     """Files below an http, https or s3 URL; see prep.storage.storage.Storage.
 
-    Raises StorageError for a URL that cannot be one. A query (?token=...) goes along with every request, never shown.
+    Raises StorageError for an invalid URL. A query (?token=...) is sent with every request and never shown.
     """
 
     def __init__(self, url: str) -> None:
@@ -62,83 +63,74 @@ class Remote:
         return self.url
 
     def read(self, name: str) -> bytes:
-        """All bytes of one file, which must not be a large one."""
-
-        def whole() -> bytes:
-            found = self._store.get(name)
-            if found.meta["size"] > LARGEST:
-                size = found.meta["size"] / 1e6
-                raise StorageError(f"{self}: {name} has {size:,.0f} MB, at most {LARGEST / 1e6:,.0f} can be right.")
-            return bytes(found.bytes())
-
-        with self._doing(f"reading {name}"):
-            return whole()
+        """All bytes of one small file. Raises StorageError for a large one."""
+        with self._errors(f"reading {name}"):
+            response = self._store.get(name)
+            size = response.meta["size"]
+            if size > LARGEST:
+                rule = f"at most {LARGEST / 1e6:,.0f} MB are read whole"
+                raise StorageError(f"{self}: {name} has {size / 1e6:,.0f} MB, and {rule}. Check the URL.")
+            return bytes(response.bytes())
 
     def read_all(self, names: Sequence[str]) -> dict[str, bytes]:
-        """Several small files at once; absent ones are left out."""
-        return self._at_once(names, self.read)
+        """All bytes of several small files, requested concurrently; absent ones are left out."""
+        return self._concurrently(names, self.read)
 
     def sizes(self, names: Sequence[str]) -> dict[str, int]:
-        """Bytes of several files; absent ones are left out."""
+        """Sizes of several files in bytes; absent ones are left out."""
 
         def size(name: str) -> int:
-            with self._doing(f"looking at {name}"):
+            with self._errors(f"asking for the size of {name}"):
                 return int(self._store.head(name)["size"])
 
-        return self._at_once(names, size)
+        return self._concurrently(names, size)
 
     def stream(self, name: str, start: int = 0) -> Iterator[bytes]:
-        """One file's bytes from `start` on, piece by piece.
+        """One file's bytes from `start` on, in pieces.
 
-        A connection that breaks is taken up where it broke, by obstore or, where the server gives no ETag for that, by
-        the caller. Raises ConnectionLost.
+        obstore resumes a broken connection if the server sends an ETag. Otherwise this raises ConnectionLost, and the
+        caller asks for the rest.
         """
-        with self._doing(f"reading {name}"):
+        with self._errors(f"reading {name}"):
             options: Any = {"range": {"offset": start}} if start else {}
-            for piece in self._store.get(name, options=options).stream(min_chunk_size=ARRIVING):
+            for piece in self._store.get(name, options=options).stream(min_chunk_size=STREAM_CHUNK):
                 yield bytes(piece)
 
     def write(self, name: str, content: bytes | Path) -> None:
-        """Put a file; S3 takes large ones in parts of 5 MiB. Raises StorageError."""
-        in_parts = None if self._scheme == "s3" else False
+        """Upload a file; S3 receives large files in parts of 5 MiB. Raises StorageError."""
+        multipart = None if self._scheme == "s3" else False
         try:
-            with self._doing(f"writing {name}"):
-                self._store.put(name, content, use_multipart=in_parts)
+            with self._errors(f"writing {name}"):
+                self._store.put(name, content, use_multipart=multipart)
         except FileNotFoundError as error:
             raise StorageError(
                 f"{self}: there is no such bucket or folder to write {name} to. Make it first."
             ) from error
 
     def check_ranges(self, name: str) -> None:
-        """Raise StorageError unless pieces of the file `name` can be asked for."""
-        with self._doing(f"reading {name}"):
+        """Raise StorageError unless byte ranges of the file `name` can be read."""
+        with self._errors(f"reading {name}"):
             self._store.get_range(name, start=0, length=1)
 
-    def absent(self) -> str:
-        """What to tell the user when there is no store here."""
-        if self.sizes([RECIPE]):
-            return f"{self}: holds the recipe of a store, not a store. Make it from raw files: `fsprep rebuild {self}`."
-        return f"{self}: no manifest.json there, so it is no store or not all of it was pushed. Check the URL."
-
     @property
-    def handle(self) -> Any:
+    def backend(self) -> Any:
         """The obstore store."""
         return self._store
 
     @contextmanager
-    def reading(self) -> Iterator[None]:
-        """Within it, what goes wrong with `handle` is a StorageError."""
-        with self._doing("reading"):
+    def backend_errors(self) -> Iterator[None]:
+        """Context that turns errors of `backend` into StorageError."""
+        with self._errors("reading"):
             yield
 
     @cached_property
     def _store(self) -> Any:
         from obstore.store import HTTPStore, S3Store
 
-        # No limit on the whole of a request, which may be a large file on a slow line; one on every wait within it.
+        # A large file on a slow line may take hours, so only the waits within a request are limited.
         client: Any = {"allow_http": True, "timeout": "24h", "connect_timeout": "10s", "read_timeout": "60s"}
         retry: Any = {"max_retries": RETRIES}
-        with self._doing("opening"):
+        with self._errors("opening"):
             if self._scheme != "s3":
                 query = f"?{self._query}" if self._query else ""
                 return HTTPStore.from_url(self.url + query, client_options=client, retry_config=retry)
@@ -146,19 +138,19 @@ class Remote:
             prefix = parts.path.strip("/") or None
             return S3Store(parts.netloc, prefix=prefix, client_options=client, retry_config=retry)
 
-    def _at_once(self, names: Sequence[str], ask: Callable[[str], ValueT]) -> dict[str, ValueT]:
+    def _concurrently(self, names: Sequence[str], request: Callable[[str], ValueT]) -> dict[str, ValueT]:
         def answer(name: str) -> tuple[str, ValueT] | None:
             try:
-                return name, ask(name)
+                return name, request(name)
             except FileNotFoundError:
                 return None
 
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            return dict(found for found in pool.map(answer, names) if found is not None)
+        with ThreadPoolExecutor(CONCURRENT) as pool:
+            return dict(item for item in pool.map(answer, names) if item is not None)
 
     @contextmanager
-    def _doing(self, what: str) -> Iterator[None]:
-        """obstore's errors as this project's: one line, the reason, the remedy. An absent file stays one."""
+    def _errors(self, action: str) -> Iterator[None]:
+        """Context that turns obstore's errors into StorageError; FileNotFoundError passes."""
         from obstore.exceptions import BaseError
 
         try:
@@ -169,23 +161,30 @@ class Remote:
                 raise StorageError(f"{self}: there is no bucket {bucket}. Make it, or check its name.") from error
             raise
         except BaseError as error:
-            raise self._told(error, what) from error
+            raise self._error(error, action) from error
 
-    def _told(self, error: Exception, what: str) -> StorageError:
+    def _error(self, error: Exception, action: str) -> StorageError:
         text = str(error)
         if "RangeNotSupported" in text:
             return StorageError(f"{self}: {_UNRANGED}")
         if "169.254.169.254" in text or "CredentialsNotLoaded" in text:
-            keys = "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_SKIP_SIGNATURE=true for an open bucket."
+            keys = "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_SKIP_SIGNATURE=true for a public bucket."
             return StorageError(f"{self}: no S3 credentials were found. {keys}")
-        status = re.search(r"non-2xx status code: (\d+)", text)
+        status = _status(error)
         if status:
-            remedy = _REMEDIES.get(status[1], "Try again later, or ask whoever runs the server.")
-            return StorageError(f"{self}: {what}: the server answered {status[1]}. {remedy}")
+            remedy = _REMEDIES.get(status, "Try again later, or ask whoever runs the server.")
+            return StorageError(f"{self}: {action}: the server answered {status}. {remedy}")
         if "kind: Connect" in text:
-            return StorageError(f"{self}: {what}: the server cannot be reached. Check the URL and the network.")
+            return StorageError(f"{self}: {action}: the server cannot be reached. Check the URL and the network.")
         if re.search(r"kind: (Interrupted|Timeout|Request|Decode)", text):
             again = "Run the same command; it continues."
-            return ConnectionLost(f"{self}: {what}: the connection breaks again and again. {again}")
+            return ConnectionLost(f"{self}: {action}: the connection breaks again and again. {again}")
         first = text.partition("\n")[0]
-        return StorageError(f"{self}: {what}: {first.replace(self._query, '...') if self._query else first}")
+        return StorageError(f"{self}: {action}: {first.replace(self._query, '...') if self._query else first}")
+
+
+def _status(error: Exception) -> str:
+    """The HTTP status behind an error of obstore, "" where there is none."""
+    by_class = _STATUS_OF_CLASS.get(type(error).__name__, "")
+    match = re.search(r"non-2xx status code: (\d+)", str(error))
+    return by_class or (match[1] if match else "")

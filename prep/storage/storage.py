@@ -1,4 +1,4 @@
-"""What a place is: files by name, read and written alike wherever they lie."""
+"""Storage: files by name, read and written in the same way in a folder and on a server."""
 
 from __future__ import annotations
 
@@ -13,43 +13,40 @@ PIECE = 2**20  # bytes of a file read at once
 
 
 class StorageError(PrepError):
-    """A place cannot be reached, or does not do what is needed of it; the text says what to change."""
+    """A storage cannot be reached or refuses an operation; the text names the remedy."""
 
 
 class ConnectionLost(StorageError):
-    """A connection broke and stayed broken; what arrived so far is good, and the rest can be asked for."""
+    """A connection broke and every retry failed. The bytes received so far are valid; a caller may ask for the rest."""
 
 
 class Storage(Protocol):
-    """Files by name (forward slashes, below the place's root). `str(place)` is its path or URL.
+    """Files by name (forward slashes, relative to the root). `str(storage)` is its path or URL.
 
-    Methods raise FileNotFoundError where a file is absent and StorageError where the place itself fails.
+    Methods raise FileNotFoundError for an absent file and StorageError if the storage itself fails.
     """
 
     def read(self, name: str) -> bytes:
         """All bytes of one file."""
 
     def read_all(self, names: Sequence[str]) -> dict[str, bytes]:
-        """Several files at once; absent ones are left out."""
+        """All bytes of several small files; absent ones are left out."""
 
     def sizes(self, names: Sequence[str]) -> dict[str, int]:
-        """Bytes of several files; absent ones are left out."""
+        """Sizes of several files in bytes; absent ones are left out."""
 
     def stream(self, name: str, start: int = 0) -> Iterator[bytes]:
-        """One file's bytes from `start` on, piece by piece. Raises ConnectionLost where the connection breaks for good."""
+        """One file's bytes from `start` on, in pieces. Raises ConnectionLost if the connection breaks for good."""
 
     def write(self, name: str, content: bytes | Path) -> None:
-        """Put these bytes, or this file's, under a name: all of them or none. Raises StorageError."""
+        """Write these bytes, or the content of this local file: all of them or none. Raises StorageError."""
 
     def check_ranges(self, name: str) -> None:
-        """Raise StorageError unless pieces of the file `name` can be asked for."""
-
-    def absent(self) -> str:
-        """What to tell the user when there is no store here."""
+        """Raise StorageError unless byte ranges of the file `name` can be read."""
 
     @property
-    def handle(self) -> Any:
-        """What reads arrays here: a Path, or an obstore store."""
+    def backend(self) -> Any:
+        """What zarr opens: a Path, or an obstore store."""
 
-    def reading(self) -> AbstractContextManager[None]:
-        """Within it, what goes wrong with `handle` is a StorageError."""
+    def backend_errors(self) -> AbstractContextManager[None]:
+        """Context that turns errors of `backend` into StorageError."""

@@ -1,7 +1,8 @@
-"""What a store says of itself, and how that is read from a place without opening an array."""
+"""Metadata of a store, read and checked without reading an array."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -9,16 +10,21 @@ from importlib.metadata import version
 from manifests.layout import Layout
 from manifests.strict import InvalidValue, build
 from prep.storage.storage import Storage
-from prep.store.manifest import Manifest, StoreError, check_metadata, read_manifest
+from prep.store.arrays import ARRAYS, Header, check_headers
+from prep.store.manifest import AGAIN, Manifest, StoreError, read_manifest, read_metadata
+
+# These names become names of folders, and may come from a server.
+_NAME = re.compile(r"\w[\w-]{0,63}", re.ASCII)
 
 
 @dataclass(frozen=True)
 class StoreInfo:
-    """What a store says of itself.
+    """Metadata of a store.
 
-    `form` is what it was read from (a module of prep.readers or prep.importers) with that form's `options`;
-    `left_out` lists (name, reason) of files that were bad and allowed to be, `notes` (name, remark) of what was odd and
-    could be used; `made_from` the digests of the stores that it was merged from.
+    `form` is the file format that it was read from (a module of prep.readers or prep.importers), with that format's
+    `options`; `recipe` is the preprocessing. `left_out` lists (name, reason) of bad files that were left out on
+    purpose, `notes` (name, remark) of oddities, `made_from` the digests of the stores that it was merged from.
+    Raises ValueError for a dataset, subset or preprocessing that is no plain name.
     """
 
     format: int
@@ -43,17 +49,44 @@ class StoreInfo:
     notes: tuple[tuple[str, str], ...] = ()
     made_from: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        for key, name in (("dataset", self.dataset), ("subset", self.subset), ("recipe", self.recipe)):
+            if not is_name(name) and (name or key != "subset"):
+                rule = "it must be 1 to 64 letters, digits, _ and -, and not begin with -"
+                raise ValueError(f"{key} is {name[:80]!r}; {rule}")
+
+
+def is_name(text: str) -> bool:
+    """True for the name of a dataset, split or preprocessing that may become the name of a folder.
+
+    >>> is_name("ntu120"), is_name("../ntu120"), is_name("/abs/evil"), is_name("a" * 65)
+    (True, False, False, False)
+    """
+    return _NAME.fullmatch(text) is not None
+
 
 def software() -> str:
     """This program and its version."""
     return f"fewshot-skeleton {version('fewshot-skeleton')}"
 
 
-def described(place: Storage) -> tuple[Manifest, StoreInfo]:
-    """The mark of a finished store and what it says of itself. Raises StoreError, StorageError."""
-    mark = read_manifest(place)
-    attributes = check_metadata(place, mark)
+def read_info(storage: Storage) -> tuple[Manifest, StoreInfo]:
+    """The manifest and metadata of a finished store, and a check of the headers of its arrays.
+
+    Raises StoreError if anything is absent, altered or not of this format, StorageError if it cannot be reached.
+    """
+    manifest = read_manifest(storage)
+    metadata = read_metadata(storage, manifest)
     try:
-        return mark, build(StoreInfo, attributes, f"{place}/zarr.json")
+        info = build(StoreInfo, metadata["zarr.json"]["attributes"], f"{storage}/zarr.json")
     except InvalidValue as error:
-        raise StoreError(str(error)) from error
+        raise StoreError(f"{error}. {AGAIN}") from error
+    missing = [name for name in ARRAYS if f"{name}/zarr.json" not in metadata]
+    if missing:
+        raise StoreError(f"{storage}: lacks the arrays {', '.join(missing)}. {AGAIN}")
+    try:
+        headers = {name: Header.parse(metadata[f"{name}/zarr.json"]) for name in ARRAYS}
+        check_headers(headers, list(manifest.files), info.layout)
+    except ValueError as error:
+        raise StoreError(f"{storage}: {error}. {AGAIN}") from error
+    return manifest, info

@@ -1,10 +1,10 @@
-"""The completion mark of a store: digests of every array, sizes of every file; written last, checked first."""
+"""The manifest of a store: digests of every array, sizes of every file; written last, checked first."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path, PurePosixPath
@@ -15,13 +15,23 @@ from numpy.typing import NDArray
 
 from manifests.strict import InvalidValue, build
 from prep.errors import PrepError
+from prep.files import atomic_write, flush
 from prep.storage.storage import Storage
+from prep.store.arrays import ARRAYS
 
 FORMAT = 3
 MANIFEST = "manifest.json"
+RECIPE = "recipe.json"  # shared in place of a store: what `fsprep rebuild` needs
 EMBEDDINGS = "embeddings"
 ALTERNATE = "alternate"  # folder of an embedding's arrays that replaced others while these were still listed
 AGAIN = "Build or fetch the store again."
+_HEADER_OR_CHUNK = r"(?:zarr\.json|c(?:/\d{1,9}){1,8})"
+_FILE = re.compile(
+    rf"zarr\.json|(?:{'|'.join(ARRAYS)})/{_HEADER_OR_CHUNK}|{EMBEDDINGS}/zarr\.json"
+    rf"|{EMBEDDINGS}/[a-z0-9][a-z0-9_-]{{0,63}}/(?:zarr\.json|{ALTERNATE}/zarr\.json"
+    rf"|(?:{ALTERNATE}/)?(?:video|done|frames|text)/{_HEADER_OR_CHUNK})",
+    re.ASCII,
+)
 
 
 class StoreError(PrepError):
@@ -29,8 +39,8 @@ class StoreError(PrepError):
 
 
 @dataclass(frozen=True)
-class Block:
-    """Digests of one block of frames, as its writer saw it."""
+class BlockDigests:
+    """Digests of one block of frames, computed by its writer."""
 
     index: int
     joints: str
@@ -49,7 +59,7 @@ def array_digest(array: NDArray[Any]) -> str:
     return digest.hexdigest()
 
 
-def long_digests(blocks: list[Block]) -> dict[str, str]:
+def long_digests(blocks: list[BlockDigests]) -> dict[str, str]:
     """Digests of `joints` and `body_mask`, each over the digests of its blocks in order."""
     ordered = sorted(blocks, key=lambda block: block.index)
     return {
@@ -60,7 +70,7 @@ def long_digests(blocks: list[Block]) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class FileEntry:
-    """One file of a store, as its writer left it."""
+    """Size and sha256 of one file."""
 
     bytes: int
     sha256: str
@@ -68,7 +78,7 @@ class FileEntry:
 
 @dataclass(frozen=True)
 class EmbeddingEntry:
-    """One embedding: its digest, over what it says of itself and its arrays, and that of each array by its path."""
+    """Digest of one part of an embedding, over its metadata and arrays, and the digest of each array by its path."""
 
     digest: str
     arrays: Mapping[str, str]
@@ -76,9 +86,10 @@ class EmbeddingEntry:
 
 @dataclass(frozen=True)
 class Manifest:
-    """The completion mark: the store's digest, one per array, and every file by its path inside the store.
+    """The store's digest, the digest of each array, and every file by its path inside the store.
 
-    `digest` and `arrays` cover the clips. `embedded` are the embeddings added since, by their names ("xclip/video").
+    `digest` and `arrays` cover the clips. `embedded` holds the embeddings that were added later, by part
+    ("xclip/video"). Raises ValueError for a file that is not a file of this format.
     """
 
     format: int
@@ -88,13 +99,26 @@ class Manifest:
     embedded: Mapping[str, EmbeddingEntry] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in self.files:
-            if name.startswith("/") or "\\" in name or ".." in PurePosixPath(name).parts:
-                raise ValueError(f"names a file outside the store: {name}")
+        for name, entry in self.files.items():
+            if not is_store_file(name):
+                raise ValueError(f"lists {name!r:.100}, which is not a file of a store. Do not trust its origin")
+            if entry.bytes < 0:
+                raise ValueError(f"lists {name} with {entry.bytes} bytes")
 
     def folder_of(self, array: str) -> str:
         """The folder with the files of an embedding's array: its path, or the alternate folder after a replacement."""
         return other if f"{(other := alternate(array))}/zarr.json" in self.files else array
+
+
+def is_store_file(name: str) -> bool:
+    """True for the path of a file that this format has: headers and chunks of its arrays, headers of its groups.
+
+    >>> is_store_file("joints/c/0/0/0/0"), is_store_file("embeddings/xclip/text/zarr.json")
+    (True, True)
+    >>> is_store_file("sitecustomize.py"), is_store_file("../label/zarr.json")
+    (False, False)
+    """
+    return _FILE.fullmatch(name) is not None
 
 
 def alternate(array: str) -> str:
@@ -108,10 +132,10 @@ def alternate(array: str) -> str:
 
 
 def write_manifest(path: Path, attributes: Mapping[str, Any], digests: Mapping[str, str]) -> str:
-    """Write the mark of a store whose arrays are all in place. Returns the store's digest."""
-    mark = Manifest(FORMAT, store_digest(attributes, digests), dict(digests), _files(path))
-    _put(path, mark)
-    return mark.digest
+    """Write the manifest of a store whose arrays are complete. Returns the store's digest."""
+    manifest = Manifest(FORMAT, store_digest(attributes, digests), dict(digests), _files(path))
+    _put(path, manifest, flushed=path)
+    return manifest.digest
 
 
 def enter_embeddings(
@@ -135,57 +159,54 @@ def enter_embeddings(
     # Listed files have not been written again, so their entries stay: damage since then must not become valid.
     unchanged = {file: manifest.files[file] for file in added.keys() & manifest.files.keys()}
     entered = replace(manifest, files=clips | added | unchanged, embedded=embedded)
-    _put(path, entered)
+    _put(path, entered, flushed=path / EMBEDDINGS)
     return entered
 
 
-def _put(path: Path, mark: Manifest) -> None:
-    os.sync()
-    temporary = path / (MANIFEST + ".writing")
-    temporary.write_text(json.dumps(asdict(mark), indent=1), encoding="utf-8")
-    temporary.replace(path / MANIFEST)
-
-
-def read_manifest(place: Storage) -> Manifest:
-    """The mark of a finished store. Raises StoreError when absent, unfinished, damaged, or of another format."""
+def read_manifest(storage: Storage) -> Manifest:
+    """The manifest of a finished store. Raises StoreError if it is absent, damaged, or of another format."""
     try:
-        text = place.read(MANIFEST)
+        text = storage.read(MANIFEST)
     except FileNotFoundError:
-        raise StoreError(place.absent()) from None
+        raise StoreError(_why_absent(storage)) from None
     try:
         value = json.loads(text)
-        found = int(value["format"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"{place}: {MANIFEST} is damaged ({error}). {AGAIN}") from error
-    if found != FORMAT:
-        remedy = "Upgrade fewshot-skeleton." if found > FORMAT else AGAIN
-        raise StoreError(f"{place}: has format {found}, this version reads {FORMAT}. {remedy}")
+        version = int(value["format"])
+    except (ValueError, KeyError, TypeError, ArithmeticError, RecursionError) as error:
+        raise StoreError(f"{storage}: {MANIFEST} is damaged ({error}). {AGAIN}") from error
+    if version != FORMAT:
+        remedy = "Upgrade fewshot-skeleton." if version > FORMAT else AGAIN
+        raise StoreError(f"{storage}: has format {version}, this version reads {FORMAT}. {remedy}")
     try:
-        return build(Manifest, value, f"{place}/{MANIFEST}")
+        return build(Manifest, value, f"{storage}/{MANIFEST}")
     except InvalidValue as error:
         raise StoreError(f"{error}. The manifest.json is damaged. {AGAIN}") from error
 
 
-def check_metadata(place: Storage, mark: Manifest) -> Mapping[str, Any]:
-    """The attributes of the group. Raises StoreError when a zarr.json is not what the mark was written over."""
-    names = [name for name in mark.files if PurePosixPath(name).name == "zarr.json"]
-    texts = place.read_all(names)
-    altered = [name for name in names if hashlib.sha256(texts.get(name, b"")).hexdigest() != mark.files[name].sha256]
-    attributes: Mapping[str, Any] = {}
-    if "zarr.json" in texts and not altered:
-        attributes = json.loads(texts["zarr.json"]).get("attributes", {})
-    if altered or store_digest(attributes, mark.arrays) != mark.digest:
-        what = ", ".join(altered) or f"zarr.json or {MANIFEST}"
-        raise StoreError(f"{place}: {what} was altered after the build, or is gone. {AGAIN}")
-    return attributes
+def read_metadata(storage: Storage, manifest: Manifest) -> Mapping[str, Mapping[str, Any]]:
+    """Every zarr.json of a store, by its path. Raises StoreError unless they are those that the manifest lists."""
+    names = [name for name in manifest.files if PurePosixPath(name).name == "zarr.json"]
+    texts = storage.read_all(names)
+    digests = {name: hashlib.sha256(text).hexdigest() for name, text in texts.items()}
+    altered = [name for name in names if digests.get(name) != manifest.files[name].sha256]
+    metadata: dict[str, Mapping[str, Any]] = {}
+    try:
+        metadata = {name: dict(json.loads(text)) for name, text in texts.items() if name not in altered}
+    except (ValueError, TypeError, RecursionError) as error:
+        raise StoreError(f"{storage}: a zarr.json is damaged ({error}). {AGAIN}") from error
+    attributes = metadata.get("zarr.json", {}).get("attributes")
+    if altered or not isinstance(attributes, dict) or store_digest(attributes, manifest.arrays) != manifest.digest:
+        names_altered = ", ".join(altered) or f"zarr.json or {MANIFEST}"
+        raise StoreError(f"{storage}: {names_altered} was altered after the build, or is gone. {AGAIN}")
+    return metadata
 
 
-def check_files(place: Storage, mark: Manifest) -> None:
-    """Raise StoreError unless every file of the mark is there and of its size."""
-    sizes = place.sizes(list(mark.files))
-    for name, held in mark.files.items():
-        if sizes.get(name) != held.bytes:
-            raise StoreError(f"{place}: {name} is missing or not {held.bytes} bytes. {AGAIN}")
+def check_files(storage: Storage, manifest: Manifest) -> None:
+    """Raise StoreError unless every listed file exists with its size."""
+    sizes = storage.sizes(list(manifest.files))
+    for name, entry in manifest.files.items():
+        if sizes.get(name) != entry.bytes:
+            raise StoreError(f"{storage}: {name} is missing or not {entry.bytes} bytes. {AGAIN}")
 
 
 def file_digest(path: Path) -> str:
@@ -195,21 +216,46 @@ def file_digest(path: Path) -> str:
 
 
 def store_digest(attributes: Mapping[str, Any], arrays: Mapping[str, str]) -> str:
-    """A store's digest, over what it says of itself (but for the software that made it) and its arrays' digests."""
-    # Whoever wrote the clips, and in how many stores they lay before: equal content has an equal digest.
+    """Digest over a store's attributes and the digests of its arrays.
+
+    The software that wrote it and the stores that it was merged from do not count: equal clips have an equal digest.
+    """
     content = {key: value for key, value in attributes.items() if key != "software"} | {"made_from": []}
     return hashlib.sha256(json.dumps([content, arrays], sort_keys=True).encode()).hexdigest()
 
 
-def embedding_digest(about: Mapping[str, Any], arrays: Mapping[str, str], clips: str) -> str:
-    """Over what an embedding says of itself, but for the software, its arrays, and the clips that it is of."""
-    content = {key: value for key, value in about.items() if key != "software"}
+def embedding_digest(metadata: Mapping[str, Any], arrays: Mapping[str, str], clips: str) -> str:
+    """Digest over an embedding's metadata without `software`, its arrays' digests, and the digest of the store."""
+    content = {key: value for key, value in metadata.items() if key != "software"}
     return hashlib.sha256(json.dumps([content, arrays, clips], sort_keys=True).encode()).hexdigest()
 
 
+def _put(path: Path, manifest: Manifest, flushed: Path) -> None:
+    # The listed files must be on the disk before the manifest that vouches for them.
+    flush(flushed)
+    atomic_write(path / MANIFEST, json.dumps(asdict(manifest), indent=1))
+
+
 def _files(path: Path, below: str = "") -> dict[str, FileEntry]:
+    files = {file.relative_to(path).as_posix(): file for file in sorted((path / below).rglob("*")) if file.is_file()}
     return {
-        file.relative_to(path).as_posix(): FileEntry(file.stat().st_size, file_digest(file))
-        for file in sorted((path / below).rglob("*"))
-        if file.is_file() and file.name != MANIFEST
+        name: FileEntry(file.stat().st_size, file_digest(file)) for name, file in files.items() if is_store_file(name)
     }
+
+
+def _why_absent(storage: Storage) -> str:
+    """Message for a place without a manifest: what lies there instead, and what to do."""
+    if storage.sizes([RECIPE]):
+        return (
+            f"{storage}: holds the recipe of a store, not a store. Make it from raw files: `fsprep rebuild {storage}`."
+        )
+    path = storage.backend
+    if not isinstance(path, Path):
+        return f"{storage}: no manifest.json there, so it is no store or not all of it was pushed. Check the URL."
+    if path.is_dir():
+        return f"{path}: has no manifest.json, so it is unfinished or no store. Build or fetch it again."
+    if path.with_name(path.name + ".building").is_dir():
+        return f"{path}: the build is not finished. Run the same `fsprep build` again; it continues."
+    if path.with_name(path.name + ".pulling").is_dir():
+        return f"{path}: only a part is fetched. Run the same `fsprep pull` again; it continues."
+    return f"{path}: no store there. `fsprep list` shows the stores; `fsprep build` makes one."

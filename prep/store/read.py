@@ -1,21 +1,4 @@
-"""The store: one zarr v3 group that holds every clip of a data set end to end. `prep/store/write.py` writes it.
-
-    joints     float32 (frames, M, V, C)   blocks of 65,536 frames, one shard and one writer each
-    body_mask  bool    (frames, M)         False where a body is absent; its joints are zeros
-    offsets    int64   (clips + 1)         clip i is frames offsets[i] : offsets[i + 1]
-    label      int32   (clips)             0-based index into the classes of `StoreInfo`
-    subject, camera, setup, repetition int16 (clips), -1 where the file name does not say
-    bodies     uint8   (clips)             most bodies present at once
-    quality    uint16  (clips)             sum of the flags in prep.preprocessing.quality
-    start, stop int32  (clips)             frames start : stop of the raw recording, or of its video; -1 where unknown
-    left, top, right, bottom float32 (clips)  the joints' box in the picture, in parts of its width and height; -1 where
-                                           unknown
-    source     uint8   (clips, 32)         sha256 of the raw bytes
-    names      uint8   (clips, width)      UTF-8, padded with zeros
-
-`manifest.json` is written last and is the completion mark: a digest per array, and the size of every file. A missing
-shard would otherwise read as zeros in silence; a flipped bit fails the crc32c behind each compressor.
-"""
+"""Reading a finished store; `prep/store/arrays.py` lists its arrays, `prep/store/write.py` writes them."""
 
 from __future__ import annotations
 
@@ -30,29 +13,10 @@ from numpy.typing import NDArray
 from prep.errors import PrepError
 from prep.storage.address import storage_at
 from prep.storage.storage import Storage
+from prep.store.arrays import BLOCK, BOX
 from prep.store.embedding_key import EmbeddingPart
-from prep.store.info import StoreInfo, described
+from prep.store.info import StoreInfo, read_info
 from prep.store.manifest import AGAIN, MANIFEST, FileEntry, Manifest, StoreError, check_files
-
-BLOCK = 65_536  # frames per shard: a part of the format, since digests are taken block by block
-CHUNK = 1_024
-PER_CLIP = {
-    "label": "int32",
-    "subject": "int16",
-    "camera": "int16",
-    "setup": "int16",
-    "repetition": "int16",
-    "bodies": "uint8",
-    "quality": "uint16",
-    "start": "int32",
-    "stop": "int32",
-    "left": "float32",
-    "top": "float32",
-    "right": "float32",
-    "bottom": "float32",
-}
-BOX = ("left", "top", "right", "bottom")
-SMALL = ("offsets", "names", "source", *PER_CLIP)
 
 
 def _small(name: str) -> cached_property[NDArray[Any]]:
@@ -60,29 +24,29 @@ def _small(name: str) -> cached_property[NDArray[Any]]:
 
 
 class Store:
-    """A finished store, read only: small arrays (see the top) are read on first use, `joints` on every call."""
+    """A finished store, read only: small arrays are read on first use and kept, `joints` on every call."""
 
-    def __init__(self, place: Storage, info: StoreInfo, mark: Manifest, group: Any) -> None:
-        self.place, self.info, self.manifest, self._group = place, info, mark, group
+    def __init__(self, storage: Storage, info: StoreInfo, manifest: Manifest, group: Any) -> None:
+        self.storage, self.info, self.manifest, self._group = storage, info, manifest, group
 
     @property
     def digest(self) -> str:
-        """sha256 over what the store holds: equal for equal content, whoever built it and in how many pieces."""
+        """sha256 over attributes and arrays: equal for equal clips, however many machines or steps built them."""
         return self.manifest.digest
 
     @property
     def array_digests(self) -> Mapping[str, str]:
-        """Array name to its sha256, as the completion mark has it."""
+        """The sha256 of each array, from the manifest."""
         return self.manifest.arrays
 
     @property
     def path(self) -> str:
-        """Its path or URL."""
-        return str(self.place)
+        """Path or URL of the store."""
+        return str(self.storage)
 
     @property
     def files(self) -> Mapping[str, FileEntry]:
-        """Path inside the store to size and digest."""
+        """Size and digest of each file, by its path inside the store."""
         return self.manifest.files
 
     @property
@@ -93,7 +57,7 @@ class Store:
 
     @property
     def frames(self) -> int:
-        """All frames of all clips together."""
+        """The number of frames of all clips together."""
         return int(self._group["joints"].shape[0])
 
     @property
@@ -106,38 +70,38 @@ class Store:
         return len(self.label)
 
     def joints(self, start: int = 0, stop: int | None = None) -> NDArray[np.float32]:
-        """Frames start : stop as (frames, M, V, C). Raises StoreError where a block is damaged."""
+        """Frames start : stop as (frames, M, V, C). Raises StoreError if a block is damaged."""
         return self.read("joints", slice(start, stop))
 
-    def read(self, name: str, where: slice = slice(None)) -> NDArray[Any]:
-        """Rows `where` of one array. Raises StoreError where it is damaged, StorageError where it is out of reach."""
+    def read(self, name: str, rows: slice = slice(None)) -> NDArray[Any]:
+        """Some rows of one array. Raises StoreError if it is damaged, StorageError if it cannot be reached."""
         try:
-            with self.place.reading():
-                return np.asarray(self._group[name][where])
+            with self.storage.backend_errors():
+                return np.asarray(self._group[name][rows])
         except (ValueError, OSError, RuntimeError, KeyError) as error:
-            shards = self._shards(name, where)
+            shards = self._shards(name, rows)
             raise StoreError(f"{self.path}: array `{name}` is damaged ({error}) in {shards}. {AGAIN}") from error
 
     def shape_of(self, name: str) -> tuple[int, ...]:
-        """The shape that one array's header promises, of which nothing is read. Raises StoreError where it is none."""
+        """The shape of one array, from its header. Raises StoreError if there is no such array."""
         try:
-            with self.place.reading():
+            with self.storage.backend_errors():
                 return tuple(self._group[name].shape)
         except (KeyError, AttributeError, ValueError) as error:
             raise StoreError(f"{self.path}: has no array `{name}`. {AGAIN}") from error
 
     def attributes(self, name: str) -> Mapping[str, Any]:
-        """What one array says of itself. Raises StoreError where there is no such array."""
+        """The attributes of one array. Raises StoreError if there is no such array."""
         try:
-            with self.place.reading():
+            with self.storage.backend_errors():
                 return dict(self._group[name].attrs)
         except (KeyError, ValueError) as error:
             raise StoreError(f"{self.path}: has no array `{name}`. {AGAIN}") from error
 
-    def _shards(self, name: str, where: slice) -> str:
-        """The files that hold these rows, in words."""
-        long = name in ("joints", "body_mask")
-        start, stop, _ = where.indices(self.frames if long else 1)
+    def _shards(self, name: str, rows: slice) -> str:
+        """The files that hold these rows, for an error message."""
+        per_frame = name in ("joints", "body_mask")
+        start, stop, _ = rows.indices(self.frames if per_frame else 1)
         first, last = f"{name}/c/{start // BLOCK}", f"{name}/c/{max(start, stop - 1) // BLOCK}"
         return first if first == last else f"one of {first} to {last}"
 
@@ -148,12 +112,12 @@ class Store:
 
     @cached_property
     def box(self) -> NDArray[np.float32]:
-        """(clips, 4): left, top, right, bottom of the joints in the picture, each -1 where unknown."""
+        """(clips, 4): left, top, right, bottom of the joints in the video, each -1 where unknown."""
         return np.stack([getattr(self, side) for side in BOX], axis=1)
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """The stem of each clip's raw file."""
+        """The name of each clip: its raw file without the extension."""
         return tuple(bytes(row).rstrip(b"\0").decode() for row in self.read("names"))
 
     label = _small("label")
@@ -173,61 +137,46 @@ class Store:
     offsets = _small("offsets")
 
 
-def open_store(where: Path | str) -> Store:
-    """Open a finished store at a path or URL, of which nothing is copied.
+def open_store(path: Path | str) -> Store:
+    """Open a finished store at a path or URL; arrays are read when they are used.
 
-    Raises StoreError when absent, unfinished, of another format or visibly altered, StorageError when out of reach.
+    Raises StoreError if it is absent, unfinished, of another format or visibly altered, StorageError if it cannot be
+    reached.
     """
-    place = storage_at(where)
-    mark, info = described(place)
-    check_files(place, mark)
-    missing = [name for name in ("joints", "body_mask", *SMALL) if f"{name}/zarr.json" not in mark.files]
-    if missing:
-        raise StoreError(f"{place}: lacks the arrays {', '.join(missing)}. {AGAIN}")
-    place.check_ranges(MANIFEST)
-    with place.reading():
-        store = Store(place, info, mark, _group(place, mark))
-    _check_shape(store)
-    return store
+    storage = storage_at(path)
+    manifest, info = read_info(storage)
+    check_files(storage, manifest)
+    storage.check_ranges(MANIFEST)
+    with storage.backend_errors():
+        return Store(storage, info, manifest, _open_group(storage, manifest))
 
 
 def local(store: Store) -> Path:
     """The folder of a store on this machine. Raises PrepError for a remote store."""
-    folder = store.place.handle
+    folder = store.storage.backend
     if not isinstance(folder, Path):
         raise PrepError(f"{store.path}: is not on this machine. Fetch it first: `fsprep pull {store.path}`.")
     return folder
 
 
-def _group(place: Storage, mark: Manifest) -> Any:
+def _open_group(storage: Storage, manifest: Manifest) -> Any:
     import zarr
 
-    handle = place.handle
-    return zarr.open_group(handle if isinstance(handle, Path) else _afar(handle, place, mark), mode="r")
+    backend = storage.backend
+    zarr_store = backend if isinstance(backend, Path) else _remote_group(backend, storage, manifest)
+    # Consolidated metadata is a second copy of the headers, which nobody has checked.
+    return zarr.open_group(zarr_store, mode="r", use_consolidated=False)
 
 
-def _afar(handle: Any, place: Storage, mark: Manifest) -> Any:
-    """zarr's view of an obstore store, in which a file of the mark that is gone raises, where zarr would read zeros."""
+def _remote_group(backend: Any, storage: Storage, manifest: Manifest) -> Any:
+    """zarr's view of an obstore store that raises for a listed file that is absent; zarr alone would read zeros."""
     from zarr.storage import ObjectStore
 
-    class Whole(ObjectStore):
+    class CompleteStore(ObjectStore):
         async def get(self, key: str, prototype: Any, byte_range: Any = None) -> Any:
-            found = await super().get(key, prototype, byte_range)
-            if found is None and key in mark.files:
-                raise StoreError(f"{place}: {key} is gone. {AGAIN}")
-            return found
+            content = await super().get(key, prototype, byte_range)
+            if content is None and key in manifest.files:
+                raise StoreError(f"{storage}: {key} is gone. {AGAIN}")
+            return content
 
-    return Whole(handle, read_only=True)
-
-
-def _check_shape(store: Store) -> None:
-    """No size in a header is believed: shapes must fit the layout, and every block must have its file."""
-    known = store.info.layout
-    bodies, joints, channels = store.shape
-    if bodies > 64 or joints != len(known.joints) or channels > 16:
-        raise StoreError(f"{store.path}: frames of shape {store.shape} do not fit the layout {known.name}. {AGAIN}")
-    shards = sum(file.startswith("joints/c/") for file in store.files)
-    if shards != -(-store.frames // BLOCK):
-        raise StoreError(
-            f"{store.path}: {store.frames} frames need {-(-store.frames // BLOCK)} shards, {shards} are there."
-        )
+    return CompleteStore(backend, read_only=True)

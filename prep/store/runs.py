@@ -1,4 +1,4 @@
-"""Runs of whole clips that fit in memory, for whoever reads a store from end to end."""
+"""Reading many clips of a store in pieces that fit in memory."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from prep.store.read import BLOCK, Store
+from prep.store.arrays import BLOCK
+from prep.store.read import Store
 
 
 def runs(offsets: NDArray[np.int64], frames: int = BLOCK) -> Iterator[tuple[int, int]]:
-    """(first, last but one) clip of each run: whole clips of together at most `frames` frames, but at least one.
+    """Clips start : stop of each run: at least one clip, and at most `frames` frames together.
 
     >>> list(runs(np.array([0, 4, 8, 20, 22]), frames=10))
     [(0, 2), (2, 3), (3, 4)]
@@ -25,9 +26,9 @@ def runs(offsets: NDArray[np.int64], frames: int = BLOCK) -> Iterator[tuple[int,
 
 
 def read_clips(store: Store, clips: Sequence[int]) -> Iterator[tuple[int, NDArray[np.float32], NDArray[np.bool_]]]:
-    """(clip, joints (L, M, V, C), body_mask (L, M)) of some clips, in the store's order.
+    """(clip, joints (L, M, V, C), body_mask (L, M)) for some clips, in the order of the store.
 
-    Clips that lie near each other are read together, at most a block at a time. Raises StoreError.
+    Neighbouring clips are read together, at most a block at a time. Raises StoreError.
     """
     offsets, waiting = store.offsets, sorted(clips)
     while waiting:
@@ -37,6 +38,6 @@ def read_clips(store: Store, clips: Sequence[int]) -> Iterator[tuple[int, NDArra
         stop = int(offsets[near[-1] + 1])
         joints, mask = store.joints(first, stop), store.read("body_mask", slice(first, stop))
         for clip in near:
-            where = slice(int(offsets[clip]) - first, int(offsets[clip + 1]) - first)
-            # Copies, since a view of one clip would keep all that was read with it.
-            yield clip, joints[where].copy(), mask[where].copy()
+            rows = slice(int(offsets[clip]) - first, int(offsets[clip + 1]) - first)
+            # A view would keep all the other clips in memory.
+            yield clip, joints[rows].copy(), mask[rows].copy()

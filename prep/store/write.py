@@ -1,5 +1,6 @@
-"""Writing a store: the empty group first, blocks of frames by as many writers as there are, then what is small and the
-mark. Reading is `prep/store/read.py`, where the arrays are described; no other file imports zarr.
+"""Writing a store: the empty group, blocks of frames by any number of writers, the small arrays, then the manifest.
+
+`prep/store/arrays.py` lists the arrays; `prep/store/read.py` reads them.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from prep.store.arrays import BLOCK, CHUNK
 from prep.store.info import StoreInfo
-from prep.store.manifest import Block, array_digest, long_digests, write_manifest
-from prep.store.read import BLOCK, CHUNK
+from prep.store.manifest import BlockDigests, array_digest, long_digests, write_manifest
 
 
 def create(path: Path, info: StoreInfo, frames: int, shape: tuple[int, int, int]) -> None:
-    """Make the group and its two long arrays, empty, for `frames` frames of shape (M, V, C)."""
+    """Create the group, and `joints` and `body_mask` without content, for `frames` frames of shape (M, V, C)."""
     import zarr
     from zarr.codecs import BloscCodec, Crc32cCodec
 
@@ -44,19 +45,19 @@ def create(path: Path, info: StoreInfo, frames: int, shape: tuple[int, int, int]
     )
 
 
-def write_block(path: Path, index: int, joints: NDArray[np.float32], mask: NDArray[np.bool_]) -> Block:
-    """Write block `index` whole; nobody else may write it. Returns its digests."""
+def write_block(path: Path, index: int, joints: NDArray[np.float32], mask: NDArray[np.bool_]) -> BlockDigests:
+    """Write the whole block `index`; each block has one writer only. Returns its digests."""
     import zarr
 
-    where = slice(index * BLOCK, index * BLOCK + len(joints))
+    rows = slice(index * BLOCK, index * BLOCK + len(joints))
     with zarr.config.set({"array.write_empty_chunks": True}):
-        zarr.open_array(path / "joints", mode="r+")[where] = joints
-        zarr.open_array(path / "body_mask", mode="r+")[where] = mask
-    return Block(index, array_digest(joints), array_digest(mask))
+        zarr.open_array(path / "joints", mode="r+")[rows] = joints
+        zarr.open_array(path / "body_mask", mode="r+")[rows] = mask
+    return BlockDigests(index, array_digest(joints), array_digest(mask))
 
 
 def write_array(path: Path, name: str, value: NDArray[Any], attributes: Mapping[str, Any] | None = None) -> None:
-    """Write one array whole, under a name that may lead through groups."""
+    """Write a whole array; its name may be a path through groups."""
     import zarr
     from zarr.codecs import BloscCodec, Crc32cCodec
 
@@ -76,32 +77,32 @@ def write_array(path: Path, name: str, value: NDArray[Any], attributes: Mapping[
             array[...] = value
 
 
-def finalise(path: Path, small: Mapping[str, NDArray[Any]], blocks: list[Block]) -> str:
-    """Write the small arrays and, last, the completion mark. Returns the store's digest."""
+def finalise(path: Path, small: Mapping[str, NDArray[Any]], blocks: list[BlockDigests]) -> str:
+    """Write the small arrays and, last, the manifest. Returns the store's digest."""
     import zarr
 
     for name, value in small.items():
         write_array(path, name, value)
     group = zarr.open_group(path, mode="r")
-    for left in path.rglob("*.partial"):  # zarr's, of a writer that died; another has written that block since
-        left.unlink()
+    for unfinished in path.rglob("*.partial"):  # zarr's temporary file of a killed writer; the block was written again
+        unfinished.unlink()
     digests = {name: array_digest(value) for name, value in small.items()}
     digests |= long_digests(blocks)
     return write_manifest(path, dict(group.attrs), digests)
 
 
-def pack_text(words: Sequence[str]) -> NDArray[np.uint8]:
-    """Words as rows of UTF-8 bytes padded with zeros.
+def pack_text(texts: Sequence[str]) -> NDArray[np.uint8]:
+    """Texts as rows of UTF-8 bytes padded with zeros.
 
     >>> pack_text(["ab", "c"]).tolist()
     [[97, 98], [99, 0]]
     """
-    raw = [word.encode() for word in words]
-    width = max((len(word) for word in raw), default=0)
-    return np.frombuffer(b"".join(word.ljust(width, b"\0") for word in raw), np.uint8).reshape(len(raw), width)
+    rows = [text.encode() for text in texts]
+    width = max((len(row) for row in rows), default=0)
+    return np.frombuffer(b"".join(row.ljust(width, b"\0") for row in rows), np.uint8).reshape(len(rows), width)
 
 
 def as_json(record: Any) -> dict[str, Any]:
-    """A record as attributes of a group or an array: tuples become lists, as zarr.json will hold them."""
-    held: dict[str, Any] = json.loads(json.dumps(asdict(record)))
-    return held
+    """A record as attributes of a group or an array, with tuples as lists as in zarr.json."""
+    attributes: dict[str, Any] = json.loads(json.dumps(asdict(record)))
+    return attributes

@@ -1,4 +1,4 @@
-"""A store built from a folder of raw files in this process, for tests of the whole way."""
+"""A store built from a folder of raw files in this process."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import numpy as np
 from manifests.facts import dataset
 from prep.build.build import build
 from prep.build.job import Job
+from prep.progress import result
 from prep.store.read import Store, open_store
 
 
 def built(name: str, raw: Path, allow_bad: bool = False, recipe: str = "raw", **options: str) -> Store:
-    """The store of a data set, beside its raw folder. Raises as the build does."""
+    """Build the store of a dataset beside its raw folder. Raises the errors of the build."""
     out = raw.with_name(f"{raw.name}-{recipe}.zarr")
     with ThreadPoolExecutor(1) as pool:
-        for _ in build(Job(dataset(name), recipe, raw, out, options=options, allow_bad=allow_bad), pool, window=2):
-            pass
+        result(build(Job(dataset(name), recipe, raw, out, options=options, allow_bad=allow_bad), pool, window=2))
     return open_store(out)
 
 

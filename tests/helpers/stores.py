@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from manifests.facts import dataset, layout_of
+from prep.store.arrays import BLOCK, PER_CLIP
 from prep.store.embedding_key import TextKey, TextMetadata, VideoKey, VideoMetadata
+from prep.store.info import StoreInfo
 from prep.store.keep_embedding import keep_texts, keep_videos
 from prep.store.manifest import FORMAT
-from prep.store.read import BLOCK, PER_CLIP, Store, StoreInfo, open_store
+from prep.store.read import Store, open_store
 from prep.store.write import create, finalise, pack_text, write_block
 
 

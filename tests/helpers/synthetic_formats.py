@@ -128,7 +128,7 @@ def imported(
 ) -> Store:
     """The store that a build makes from files of a format."""
     facts = dataset(data) if isinstance(data, str) else data
-    job = Job(facts, recipe, path, out, form=name, options=options, allow_bad=allow_bad)
+    job = Job(facts, recipe, path, out, file_format=name, options=options, allow_bad=allow_bad)
     with ThreadPoolExecutor(1) as pool:
         list(build(job, pool, window=2))
     return open_store(out)

@@ -16,12 +16,13 @@ import numpy as np
 import pytest
 
 from manifests.facts import dataset, split
-from prep.build.build import BadFiles, Progress
-from prep.build.build import build as building
+from prep.build import build as building
+from prep.build.build import BadFiles
 from prep.build.job import Job
-from prep.build.part import Part, PartDone
+from prep.build.part import PartResult, PartTask
 from prep.curate.verify import verify
 from prep.errors import PrepError
+from prep.progress import Step
 from prep.readers import nw_ucla
 from prep.store.read import Store, open_store
 from prep.untrusted.files import load_bytes
@@ -30,7 +31,7 @@ ACTIONS = (1, 2, 3, 4, 5, 6, 8, 9, 11, 12)
 
 
 def write_raw(folder: Path, clips: int = 60, frames: int = 6, seed: int = 0) -> Path:
-    """NW-UCLA JSON files of invented joints."""
+    """NW-UCLA JSON files with synthetic joints."""
     folder.mkdir(parents=True)
     rng = np.random.default_rng(seed)
     for index in range(clips):
@@ -54,10 +55,10 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def job(raw: Path, out: Path, **more: object) -> Job:
-    return Job(dataset=dataset("nw_ucla"), recipe="raw", raw=raw, out=out, **more)  # type: ignore[arg-type]
+    return Job(dataset=dataset("nw_ucla"), preprocessing="raw", raw=raw, out=out, **more)  # type: ignore[arg-type]
 
 
-def run(task: Job, executor: Executor | None = None) -> list[Progress]:
+def run(task: Job, executor: Executor | None = None) -> list[Step]:
     with executor or ThreadPoolExecutor(1) as pool:
         return list(building.build(task, pool, window=3))
 
@@ -146,13 +147,13 @@ def test_when_nothing_can_be_read_nothing_is_built(raw: Path, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("task", "words"),
     [
-        ({"recipe": "ragn"}, "`ragn` is not a preprocessing for nw_ucla"),
+        ({"preprocessing": "ragn"}, "`ragn` is not a preprocessing for nw_ucla"),
         ({"subset": split("ntu_t")}, "subset ntu_t belongs to ntu120, not to nw_ucla"),
         ({"raw": Path("nowhere")}, "nowhere"),
     ],
 )
 def test_what_is_unknown_is_named(raw: Path, tmp_path: Path, task: dict[str, object], words: str) -> None:
-    given = {"dataset": dataset("nw_ucla"), "recipe": "raw", "raw": raw, "out": tmp_path / "s.zarr", **task}
+    given = {"dataset": dataset("nw_ucla"), "preprocessing": "raw", "raw": raw, "out": tmp_path / "s.zarr", **task}
     with pytest.raises((PrepError, ValueError)) as raised:
         run(Job(**given))  # type: ignore[arg-type]
     assert words in str(raised.value)
@@ -177,8 +178,10 @@ def test_what_a_store_says_of_bad_files_does_not_depend_on_where_they_lay(tmp_pa
 
 
 def test_slots_are_not_taken_where_bodies_have_ids(raw: Path, tmp_path: Path) -> None:
-    task = Job(dataset=dataset("nw_ucla"), recipe="imported", raw=raw, out=tmp_path / "s.zarr")
-    with pytest.raises(PrepError, match=r"takes bodies by their slots.*Take `--preprocessing raw`"):
+    task = Job(dataset=dataset("nw_ucla"), preprocessing="imported", raw=raw, out=tmp_path / "s.zarr")
+    with pytest.raises(
+        PrepError, match=r"selects bodies by slot, and nw_ucla identifies them by id. Take `--preprocessing raw`"
+    ):
         run(task)
 
 
@@ -212,12 +215,12 @@ def test_a_full_disk_says_so_and_the_build_goes_on_later(
 
 
 def test_a_dead_worker_is_explained(raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(building, "convert", _die)
+    monkeypatch.setattr(building, "convert_part", _die)
     with pytest.raises(PrepError, match="A worker process died"):
         run(job(raw, tmp_path / "s.zarr"), ProcessPoolExecutor(1))
 
 
-def _die(part: Part) -> PartDone:
+def _die(part: PartTask) -> PartResult:
     os.kill(os.getpid(), signal.SIGKILL)
     raise AssertionError(part)
 
@@ -226,7 +229,15 @@ def _die(part: Part) -> PartDone:
 def test_kill_nine_at_any_moment(tmp_path: Path) -> None:
     raw = write_raw(tmp_path / "raw", clips=900, frames=60)
     whole = tmp_path / "whole.zarr"
-    command = [sys.executable, "-c", "from cli.fsprep import main; main()", "build", "nw_ucla", "--preprocessing", "agcn"]
+    command = [
+        sys.executable,
+        "-c",
+        "from cli.fsprep import main; main()",
+        "build",
+        "nw_ucla",
+        "--preprocessing",
+        "agcn",
+    ]
     command += ["--raw", str(raw), "--workers", "2", "--out"]
     subprocess.run([*command, str(whole)], check=True, capture_output=True)
     target, killed = tmp_path / "s.zarr", 0

@@ -16,21 +16,22 @@ from helpers.shell import Shell
 
 from cli.workers import ClusterError, executor, local_executor
 from manifests.facts import dataset
-from prep.build.build import build as building
+from prep.build import build as building
 from prep.build.build import build
 from prep.build.job import Job
-from prep.build.part import Part, PartDone, convert
+from prep.build.part import PartResult, PartTask, convert_part
 from prep.clip import Source
-from prep.errors import PrepError
 from prep.demo.generate import generate
-from prep.store.manifest import Block
+from prep.errors import PrepError
+from prep.progress import result
+from prep.store.manifest import BlockDigests
 from prep.store.read import open_store
 
 
-def part(folder: Path, clips: int = 128) -> Part:
+def part(folder: Path, clips: int = 128) -> PartTask:
     names = [f"S001C001P{index:03d}R001A001" for index in range(clips)]
     sources = tuple(Source(name, str(folder / f"{name}.skeleton"), "", 10**6, "1-" + "0" * 18) for name in names)
-    return Part(str(folder), dataset("ntu120"), "ntu", "ctrgcn", sources)
+    return PartTask(str(folder), dataset("ntu120"), "ntu", "ctrgcn", sources)
 
 
 def test_what_travels_is_small_and_plain(tmp_path: Path) -> None:
@@ -39,20 +40,20 @@ def test_what_travels_is_small_and_plain(tmp_path: Path) -> None:
     assert len(task) < 64_000
     assert b"__main__" not in task
     assert pickle.loads(task) == part(tmp_path)
-    assert len(pickle.dumps(convert)) < 100
+    assert len(pickle.dumps(convert_part)) < 100
 
 
 def test_a_worker_that_lacks_the_shared_folders_says_so(tmp_path: Path) -> None:
     here = part(tmp_path, 1)
     for gone in (replace(here, folder=str(tmp_path / "gone")), part(tmp_path / "gone", 1)):
         with pytest.raises(PrepError, match=r"gone: not found on .*, a worker\. Every machine must see the raw files"):
-            convert(gone)
+            convert_part(gone)
     assert not list(tmp_path.iterdir())
 
 
 def test_a_worker_of_another_version_is_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     list(generate(tmp_path / "raw", 24, 0))
-    monkeypatch.setattr(building, "convert", lambda part: PartDone("another", len(part.sources), 1, ()))
+    monkeypatch.setattr(building, "convert_part", lambda part: PartResult("another", len(part.sources), 1, ()))
     with pytest.raises(PrepError, match="A worker runs another version of this program. Install the same one"):
         run(tmp_path, "s.zarr")
 
@@ -62,7 +63,7 @@ def test_what_a_killed_writer_left_is_no_part_of_the_store(tmp_path: Path, monke
     run(tmp_path, "whole.zarr")
     assemble = building.assemble_block
 
-    def leave(task: Any) -> Block:
+    def leave(task: Any) -> BlockDigests:
         done = assemble(task)
         left = Path(task.store) / "joints/c/0/0/0/0.0123456789abcdef.partial"
         assert (left.parent / "0").exists()
@@ -75,9 +76,9 @@ def test_what_a_killed_writer_left_is_no_part_of_the_store(tmp_path: Path, monke
 
 
 def run(folder: Path, out: str) -> None:
-    job = Job(dataset=dataset("demo"), recipe="agcn", raw=folder / "raw", out=folder / out)
+    job = Job(dataset=dataset("demo"), preprocessing="agcn", raw=folder / "raw", out=folder / out)
     with local_executor(1) as pool:
-        list(build(job, pool, window=2))
+        result(build(job, pool, window=2))
 
 
 def test_dask_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

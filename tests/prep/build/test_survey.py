@@ -9,14 +9,17 @@ import numpy as np
 import pytest
 from helpers.synthetic_own import clips, write_own
 
-from prep.build.survey import Survey, look, survey
+from prep.build.survey import Survey, survey
+from prep.progress import result
 
 
-def surveyed(manifest: Path) -> Survey:
-    looks = list(look(manifest))
-    assert [each.done for each in looks] == list(range(1, len(looks) + 1))
-    assert all(each.total == len(looks) for each in looks)
-    return survey(manifest, looks)
+def surveyed(file: Path) -> Survey:
+    made, steps = result(survey(file)), list(survey(file))
+    total = made.clips + len(made.bad)
+    # Files that are bad already when they are listed take no step.
+    assert [step.done for step in steps] == list(range(total - len(steps) + 1, total + 1))
+    assert {step.total for step in steps} <= {total}
+    return made
 
 
 def test_it_counts_and_measures(tmp_path: Path) -> None:
@@ -64,13 +67,13 @@ SLIPS: dict[str, tuple[str, str, Any, str]] = {
         "",
         "",
         one(TWO),
-        "clips show up to 2 bodies, but bodies = 1, and more are left out. Raise `bodies`.",
+        "clips show up to 2 bodies, but bodies = 1, and the others are left out. Raise `bodies`.",
     ),
     "fewer bodies": ("bodies = 1", "bodies = 2", clips(), "bodies = 2, but no clip shows more than 1. Lower `bodies`"),
     "millimetres": ("", "", changed(lambda a: 1000 * a), "The numbers look like millimetres. Convert them."),
     "centimetres": ("", "", changed(lambda a: 100 * a), "The numbers look like centimetres. Convert them."),
     "metres": ('"metre"', '"millimetre"', clips(), "in millimetres. The numbers look like metres. Convert them."),
-    "giants": ("", "", changed(lambda a: 1e6 * a), "no size of a person in metres. Look at the numbers."),
+    "giants": ("", "", changed(lambda a: 1e6 * a), "no size of a person in metres. Check the numbers."),
     "pixels": ('"metre"', '"image"', changed(lambda a: 400 + 100 * a), "Divide x by the width and y by the height."),
     "copies": (
         "",
@@ -78,7 +81,7 @@ SLIPS: dict[str, tuple[str, str, Any, str]] = {
         one(CLIP, "a02_s0_e0"),
         "1 clips are copies of others, `a02_s0_e0` of `a01_s0_e0`. Take them out.",
     ),
-    "nobody": ("", "", one(0 * CLIP), "1 clips show nobody, for example `a01_s0_e0`. Look at them"),
+    "nobody": ("", "", one(0 * CLIP), "1 clips show nobody, for example `a01_s0_e0`. Check them"),
     "no motion": ("", "", one(CLIP[:1].repeat(9, 0)), "1 clips show no motion: every frame is the first, for example"),
     "one frame": ("", "", one(CLIP[:1]), "1 clips have one frame, for example `a01_s0_e0`"),
 }

@@ -14,12 +14,13 @@ from helpers.stores import make_store
 import prep.storage.remote
 from episodes.pool import Pool
 from prep.curate.verify import verify
-from prep.sharing.share import push
+from prep.sharing.push import push
 from prep.storage.address import storage_at as place
 from prep.storage.remote import Remote
 from prep.storage.storage import ConnectionLost, StorageError
+from prep.store.arrays import SMALL
 from prep.store.manifest import MANIFEST, StoreError
-from prep.store.read import SMALL, open_store
+from prep.store.read import open_store
 
 SHARD = "joints/c/0/0/0/0"
 

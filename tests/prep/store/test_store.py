@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prep.curate.verify import verify
+from prep.store.arrays import BLOCK, PER_CLIP
 from prep.store.manifest import FORMAT, MANIFEST, StoreError
-from prep.store.read import BLOCK, PER_CLIP, open_store
+from prep.store.read import open_store
 from prep.store.write import create, finalise, pack_text, write_block
 
 

@@ -1,0 +1,32 @@
+"""A build with progress bars, for `fsprep build` and `fsprep rebuild`."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import click
+
+from cli import options
+from cli.bars import meter
+from cli.workers import executor
+from manifests.text import plain
+
+if TYPE_CHECKING:
+    from prep.build.job import Job
+
+
+def run_build(job: Job, workers: int | None, scheduler: str, json_: bool) -> str:
+    """Build a store and return its digest. Bad files end the program with exit status 3."""
+    from prep.build.build import BadFiles, build
+
+    try:
+        with meter(json_) as bars, executor(workers or os.cpu_count() or 1, scheduler) as (pool, concurrent):
+            return bars.run(build(job, pool, window=2 * concurrent))
+    except BadFiles as error:
+        if json_:
+            bad = [{"name": name, "reason": reason} for name, reason in error.bad]
+            options.emit(json_, {"bad": bad, "report": str(error.report)}, "")
+        for line in f"Error: {error}".splitlines():
+            click.echo(plain(line), err=True)
+        raise SystemExit(options.BAD_FILES) from error

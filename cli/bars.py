@@ -1,37 +1,23 @@
-"""Draws any iterator of records that have `done` and `total`, with rate and remaining time: bars, or lines in a log."""
+"""The progress of long work on standard error: bars in a terminal, a line now and then in a log."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from manifests.text import plain
 from prep.progress import Work
 
 SECONDS_BETWEEN_LINES = 10.0
-
-
-class Counted(Protocol):
-    """A record of long work."""
-
-    @property
-    def done(self) -> int:
-        """How much is done."""
-
-    @property
-    def total(self) -> int:
-        """How much there is."""
-
-
-RecordT = TypeVar("RecordT", bound=Counted)
 T = TypeVar("T")
 
 
@@ -41,69 +27,63 @@ class _Rate(ProgressColumn):
 
 
 class Meter:
-    """On standard error: a bar per name in a terminal, elsewhere a line now and then. Quiet, nothing."""
+    """One bar per stage with count, rate and remaining time; lines with the same facts in a log; nothing if quiet."""
 
     def __init__(self, quiet: bool) -> None:
-        console = Console(stderr=True)
-        self._lines = not quiet and not sys.stderr.isatty()
-        self._begun: dict[str, tuple[float, int]] = {}
-        self._said = time.monotonic()
+        terminal = sys.stderr.isatty()
+        self._lines = not quiet and not terminal
+        self._first: dict[str, tuple[float, int]] = {}
+        self._last_line = time.monotonic()
         self._bars = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             _Rate(),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
-            console=console,
-            disable=quiet or not sys.stderr.isatty(),
+            TextColumn("{task.fields[note]}", markup=False),
+            console=Console(stderr=True),
+            disable=quiet or not terminal,
             transient=True,
         )
         self._tasks: dict[str, Any] = {}
 
-    def show(self, name: str, done: int, total: int, note: str = "") -> None:
-        """Move the bar called `name`."""
-        if self._lines:
-            self._say(name, done, total, note)
-        if name not in self._tasks:
-            self._tasks[name] = self._bars.add_task(name, total=total, completed=done, note=note)
-            return
-        self._bars.update(self._tasks[name], completed=done, total=total, note=note)
+    def run(self, work: Work[T], name: str = "", scale: int = 1) -> T:
+        """Run long work to its end, show its steps, and return its result.
 
-    def _say(self, name: str, done: int, total: int, note: str) -> None:
-        now = time.monotonic()
-        start, first = self._begun.setdefault(name, (now, done))
-        if now - self._said < SECONDS_BETWEEN_LINES or done == first:
-            return
-        self._said = now
-        rate = (done - first) / (now - start)
-        left = timedelta(seconds=round((total - done) / rate))
-        click.echo(f"{name}: {done:,} of {total:,}, {rate:,.1f}/s, {left} left  {note}".rstrip(), err=True)
-
-    def watch(self, name: str) -> Callable[[int, int], None]:
-        """`show` with the name filled in, for work that reports by calling."""
-        return lambda done, total: self.show(name, done, total)
-
-    def run(self, work: Work[T], name: str = "") -> T:
-        """Run long work to its end, drawing its steps, and return what it makes; a step without a stage is `name`."""
+        A step without a stage is shown as `name`. Counts are divided by `scale`, for example bytes to kB by 1,000.
+        """
         while True:
             try:
                 step = next(work)
             except StopIteration as stop:
                 made: T = stop.value
                 return made
-            self.show(step.stage or name, step.done, step.total, step.note)
+            self.show(step.stage or name, step.done // scale, step.total // scale, step.note)
 
-    def track(self, name: str, records: Iterator[RecordT]) -> Iterator[RecordT]:
-        """The same records, drawn as they pass."""
-        for record in records:
-            self.show(name, record.done, record.total)
-            yield record
+    def show(self, name: str, done: int, total: int, note: str = "") -> None:
+        """Move the bar `name`."""
+        name, note = plain(name), plain(note)
+        if self._lines:
+            self._print_line(name, done, total, note)
+        if name not in self._tasks:
+            self._tasks[name] = self._bars.add_task(name, total=total, completed=done, note=note)
+            return
+        self._bars.update(self._tasks[name], completed=done, total=total, note=note)
+
+    def _print_line(self, name: str, done: int, total: int, note: str) -> None:
+        now = time.monotonic()
+        start, first = self._first.setdefault(name, (now, done))
+        if now - self._last_line < SECONDS_BETWEEN_LINES or done <= first:
+            return
+        self._last_line = now
+        rate = (done - first) / (now - start)
+        left = timedelta(seconds=round((total - done) / rate))
+        click.echo(f"{name}: {done:,} of {total:,}, {rate:,.1f}/s, {left} left  {note}".rstrip(), err=True)
 
 
 @contextmanager
 def meter(quiet: bool) -> Iterator[Meter]:
-    """Bars that are gone when the block ends."""
-    drawn = Meter(quiet)
-    with drawn._bars:
-        yield drawn
+    """A meter whose bars disappear at the end of the block."""
+    shown = Meter(quiet)
+    with shown._bars:
+        yield shown

@@ -1,4 +1,4 @@
-"""What the user calls a device, and what the machine has. The only place that asks for CUDA."""
+"""Names of devices. The only file that asks torch for CUDA."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ if TYPE_CHECKING:
 
 
 class DeviceError(Exception):
-    """The device asked for is not there."""
+    """The requested device does not exist."""
 
 
 def choose(name: str) -> torch.device:
-    """ "auto" (CUDA where there is one, else the CPU), "cpu", "cuda" or "cuda:1". Raises DeviceError."""
+    """The device for "auto" (CUDA if available, else the CPU), "cpu", "cuda" or "cuda:1". Raises DeviceError."""
     import torch
 
-    there = torch.cuda.is_available()
+    available = torch.cuda.is_available()
     if name == "auto":
-        return torch.device("cuda" if there else "cpu")
-    if name.startswith("cuda") and not there:
+        return torch.device("cuda" if available else "cpu")
+    if name.startswith("cuda") and not available:
         raise DeviceError(
             f"--device {name}: this machine or this torch ({torch.__version__}) has no CUDA. Use --device cpu."
         )

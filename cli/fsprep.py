@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-import importlib
-from pathlib import Path
-
 import click
 
-EPILOG = "Raw files are expected in FSPREP_HOME/raw/<data set>; `fsprep where` shows that folder."
-_ROOM = Path(__file__).parent / "prep"
+from cli.group import PrepGroup
+
+EPILOG = "Raw files are expected in FSPREP_HOME/raw/<dataset>; `fsprep where` shows that folder."
 
 
-class _Folder(click.Group):
-    """Commands by file name; only what is asked for is imported."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(path.stem.replace("_", "-") for path in _ROOM.glob("*.py") if not path.stem.startswith("_"))
-
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name not in self.list_commands(ctx):
-            return None
-        found: click.Command = importlib.import_module(f"cli.prep.{name.replace('-', '_')}").command
-        return found
-
-
-@click.group(cls=_Folder, epilog=EPILOG)
+@click.group(cls=PrepGroup, epilog=EPILOG)
 @click.version_option(package_name="fewshot-skeleton")
 def main() -> None:
-    """Raw skeleton recordings become stores that episodes are served from."""
+    """Convert raw skeleton recordings to stores for few-shot episodes; check, compare, embed and share them."""
+
+
+if __name__ == "__main__":
+    main()

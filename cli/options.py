@@ -1,8 +1,7 @@
-"""Options that several commands share, each written once; how errors and results leave the program."""
+"""Options that several commands share, and how results and errors leave the program."""
 
 from __future__ import annotations
 
-import errno
 import json
 import sys
 from collections.abc import Callable
@@ -11,10 +10,13 @@ from typing import Any, TypeVar
 
 import click
 
+from manifests.text import plain
+
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
 BAD_INPUT = 2
 BAD_FILES = 3
+INTERRUPTED = 130  # as shells report a program that SIGINT ended
 
 
 def as_json(command: CommandT) -> CommandT:
@@ -23,49 +25,63 @@ def as_json(command: CommandT) -> CommandT:
 
 
 def store_path(command: CommandT) -> CommandT:
-    """--store: a store elsewhere than in the workspace."""
-    return click.option("--store", type=click.Path(), help="A store elsewhere than in the workspace.")(command)
+    """--store: a store outside the workspace."""
+    return click.option("--store", type=click.Path(), help="Path or URL of a store outside the workspace.")(command)
 
 
 def device(command: CommandT) -> CommandT:
     """--device: auto, cpu or cuda."""
-    text = "auto takes CUDA where there is one."
+    text = "auto uses CUDA if available."
     return click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help=text)(command)
 
 
 def settings(command: CommandT) -> CommandT:
     """--set KEY=VALUE, any number of times."""
-    text = "Change one key of the recipe, for example task.shot=5; may be given many times."
+    text = "Change one key of the recipe, for example task.shot=5; may be repeated."
     return click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help=text)(command)
 
 
 def pairs(settings: tuple[str, ...]) -> dict[str, str]:
-    """NAME=VALUE words as a mapping. Raises click's usage error for another shape."""
-    found = {}
+    """Words NAME=VALUE as a mapping. Raises click's usage error for other words."""
+    values = {}
     for word in settings:
         name, sign, value = word.partition("=")
         if not (name and sign):
             raise click.UsageError(f"`{word}` is not NAME=VALUE.")
-        found[name] = value
-    return found
+        values[name] = value
+    return values
 
 
 def emit(json_: bool, record: Any, text: str) -> None:
-    """The result of a command on standard output."""
-    click.echo(json.dumps(record, default=str) if json_ else text)
+    """Print the result of a command: as JSON, or as text in which control characters of names are escaped."""
+    click.echo(json.dumps(record, default=str) if json_ else _plain_lines(text))
+
+
+def print_error(message: str) -> None:
+    """Print an error on standard error; control characters of names from outside are escaped."""
+    click.echo(_plain_lines(f"Error: {message}"), err=True)
 
 
 def plain_errors(command: CommandT) -> CommandT:
-    """The project's own errors become one message on standard error and exit status 2, without a traceback."""
+    """End the program with one message on standard error instead of a traceback.
+
+    Errors of this project's classes, a full disk and refused paths have exit status 2, Ctrl-C has 130.
+    """
 
     @wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         try:
             return command(*args, **kwargs)
+        except KeyboardInterrupt:
+            click.echo("Stopped. Run the same command; it continues.", err=True)
+            sys.exit(INTERRUPTED)
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            from prep.files import disk_error
+
+            known = disk_error(error, error.filename or "the output", action="opened")
+            if known is None:
                 raise
-            _fail(f"the disk is full ({error.filename or 'while writing'}). Free some space and run the same command.")
+            _fail(str(known))
         except Exception as error:
             if not _ours(error):
                 raise
@@ -75,11 +91,16 @@ def plain_errors(command: CommandT) -> CommandT:
 
 
 def _fail(message: str) -> None:
-    click.echo(f"Error: {message}", err=True)
+    print_error(message)
     sys.exit(BAD_INPUT)
 
 
+def _plain_lines(text: str) -> str:
+    """`plain` for text of several lines."""
+    return "\n".join(plain(line) for line in text.split("\n"))
+
+
 def _ours(error: Exception) -> bool:
-    """Errors of this project's own classes are meant to be read; anything else is a bug and keeps its traceback."""
+    """Errors of this project's classes are written for users; any other error is a bug and keeps its traceback."""
     floor = type(error).__module__.split(".")[0]
     return floor in ("manifests", "prep", "episodes", "zoo", "cli")

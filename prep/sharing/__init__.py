@@ -1,1 +1,9 @@
-"""Stores handed on: sent, fetched, described, and made again from a recipe."""
+"""Share stores: send, fetch, describe, and rebuild from a recipe.
+
+push.py              send a store to a folder or URL
+pull.py              fetch a store from a folder or URL
+pull_embeddings.py   fetch the embeddings that a store here lacks
+transfer.py          single files: parallel, resumed, checked by their sha256
+card.py              the data card, card.md
+rebuild.py           share the recipe of a store without its clips
+"""

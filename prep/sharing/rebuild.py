@@ -1,15 +1,15 @@
-"""Sharing a store without its clips: what it was made of and what it must become, for whoever holds the raw files.
+"""Share a store without its clips: its recipe, from which anyone with the raw files rebuilds a bit-identical store.
 
 `recipe.json` is one JSON object
 
     format       1
-    info         StoreInfo, as in the store's zarr.json: data set, form and its options, recipe and version, terms
+    info         StoreInfo, as in the store's zarr.json: dataset, file format and its options, preprocessing, terms
     digest       the store's digest; `arrays` the digest of each array
     names        base64 of zlib of the clips' names with a zero byte between them
     source       base64 of the sha256 of each clip's raw bytes, 32 bytes each, in the order of the names
-    embeddings   always empty: a recipe makes the clips, and whoever has the videos embeds them anew
+    embeddings   always empty: a recipe reproduces the clips only
 
-and proves itself: `arrays` and `info` make `digest`, and `names` and `source` make two of the `arrays`.
+and can be checked by itself: `arrays` and `info` make `digest`, and `names` and `source` make two of the `arrays`.
 """
 
 from __future__ import annotations
@@ -25,19 +25,17 @@ from pathlib import Path
 import numpy as np
 
 from manifests.facts import dataset, layout_of, split
-from manifests.facts import names as known_names
+from manifests.facts import names as dataset_names
 from manifests.strict import build as strict_build
 from prep.build.job import Job
 from prep.errors import PrepError
 from prep.formats import format_named
 from prep.preprocessing.pipeline import pipeline
 from prep.sharing.card import CARD, card
-from prep.sharing.share import write_checked
-from prep.sharing.transfer import ShareError
+from prep.sharing.transfer import ShareError, write_checked
 from prep.storage.address import is_remote, storage_at
-from prep.storage.remote import RECIPE
 from prep.store.info import StoreInfo
-from prep.store.manifest import FORMAT, array_digest, store_digest
+from prep.store.manifest import FORMAT, RECIPE, array_digest, store_digest
 from prep.store.read import Store
 from prep.store.write import pack_text
 
@@ -48,12 +46,12 @@ _FACTS = ("title", "unit", "fps", "licence", "redistribution", "unverified", "cl
 
 
 class RebuildError(PrepError):
-    """A store cannot be made again from its recipe, or did not come out the same."""
+    """A store cannot be rebuilt from its recipe, or the rebuilt store differs."""
 
 
 @dataclass(frozen=True)
-class Shared:
-    """The content of a recipe.json, see the top of this file."""
+class StoreRecipe:
+    """The content of recipe.json, see the top of this file."""
 
     format: int
     info: StoreInfo
@@ -65,7 +63,7 @@ class Shared:
 
     @cached_property
     def clips(self) -> dict[str, bytes]:
-        """Name to sha256 of the raw bytes, in the store's order. Raises ValueError when they do not fit together."""
+        """Name to sha256 of the raw bytes, in the order of the store. Raises ValueError if their numbers differ."""
         source = b64decode(self.source, validate=True)
         count = len(source) // 32
         unpacked = zlib.decompressobj()
@@ -73,108 +71,111 @@ class Shared:
         words = text.decode().split("\0") if count else []
         if unpacked.unconsumed_tail or len(words) != count or len(source) % 32:
             raise ValueError(f"{len(words)} names and {len(source)} bytes of digests do not fit together")
-        return {name: source[32 * place : 32 * place + 32] for place, name in enumerate(words)}
+        return {name: source[32 * row : 32 * row + 32] for row, name in enumerate(words)}
 
 
-def shared(store: Store) -> bytes:
-    """The recipe.json of a store. Raises StoreError where its names are damaged."""
+def recipe_json(store: Store) -> bytes:
+    """The recipe.json of a store. Raises StoreError if its names are damaged."""
     names = b64encode(zlib.compress("\0".join(store.names).encode(), 9)).decode()
     source = b64encode(store.source.tobytes()).decode()
-    content = Shared(SHARE_FORMAT, store.info, store.digest, dict(store.array_digests), names, source)
-    return json.dumps(asdict(content), indent=1).encode()
+    recipe = StoreRecipe(SHARE_FORMAT, store.info, store.digest, dict(store.array_digests), names, source)
+    return json.dumps(asdict(recipe), indent=1).encode()
 
 
 def push_recipe(store: Store, target: str, replace: bool = False) -> None:
-    """Send recipe.json and a data card to a path or URL. Terms do not forbid it: no clip goes along.
+    """Send recipe.json and a data card to a path or URL. No clip is sent, so the terms do not forbid it.
 
-    Raises ShareError where the recipe of another store is there (unless `replace`), StorageError.
+    Raises ShareError if the recipe of another store is there (unless `replace`), StorageError.
     """
-    place, text = storage_at(target), shared(store)
-    if not replace and place.read_all([RECIPE]).get(RECIPE, text) != text:
-        raise ShareError(f"{place}: holds the recipe of another store. Choose another URL, or --replace it.")
-    place.write(CARD, card(store, recipe_only=True).encode())
-    write_checked(place, RECIPE, text)
+    storage, text = storage_at(target), recipe_json(store)
+    if not replace and storage.read_all([RECIPE]).get(RECIPE, text) != text:
+        raise ShareError(f"{storage}: holds the recipe of another store. Choose another URL, or --replace it.")
+    storage.write(CARD, card(store, recipe_only=True).encode())
+    write_checked(storage, RECIPE, text)
 
 
-def read_shared(where: str) -> Shared:
-    """The recipe at a URL or folder, or in a file. Raises RebuildError when absent, damaged or of a newer format."""
+def read_recipe(where: str) -> StoreRecipe:
+    """The recipe in a folder, at a URL, or in a file. Raises RebuildError if absent, damaged or of another version."""
     path = Path(where)
     folder, name = (str(path.parent), path.name) if not is_remote(where) and path.is_file() else (where, RECIPE)
     try:
         value = json.loads(storage_at(folder).read(name))
-        found = strict_build(Shared, value, f"{folder}/{name}")
-        _check_whole(found)
+        recipe = strict_build(StoreRecipe, value, f"{folder}/{name}")
+        _check_complete(recipe)
     except FileNotFoundError:
         raise RebuildError(f"{where}: no {RECIPE} there. `fsprep push --recipe-only` makes one.") from None
-    except (ValueError, TypeError, AttributeError, zlib.error) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError, zlib.error) as error:
         raise RebuildError(f"{where}: {name} is damaged or of another version ({error}). Fetch it again.") from error
-    return found
+    return recipe
 
 
-def _check_whole(found: Shared) -> None:
-    if found.format != SHARE_FORMAT:
-        raise ValueError(f"it has format {found.format}, this version reads {SHARE_FORMAT}")
-    source = np.frombuffer(b"".join(found.clips.values()), np.uint8).reshape(-1, 32)
-    made = {"names": array_digest(pack_text(list(found.clips))), "source": array_digest(source)}
-    wrong = [name for name, digest in made.items() if found.arrays.get(name) != digest]
-    if wrong or store_digest(json.loads(json.dumps(asdict(found.info))), found.arrays) != found.digest:
-        raise ValueError(f"its {', '.join(wrong) or 'parts'} do not make the digest it promises")
+def _check_complete(recipe: StoreRecipe) -> None:
+    if recipe.format != SHARE_FORMAT:
+        raise ValueError(f"it has format {recipe.format}, this version reads {SHARE_FORMAT}")
+    source = np.frombuffer(b"".join(recipe.clips.values()), np.uint8).reshape(-1, 32)
+    made = {"names": array_digest(pack_text(list(recipe.clips))), "source": array_digest(source)}
+    wrong = [name for name, digest in made.items() if recipe.arrays.get(name) != digest]
+    if wrong or store_digest(json.loads(json.dumps(asdict(recipe.info))), recipe.arrays) != recipe.digest:
+        raise ValueError(f"its {', '.join(wrong) or 'parts'} do not make its digest")
 
 
-def job_of(found: Shared, raw: Path, out: Path) -> Job:
-    """The build that makes the store again. Raises RebuildError where this version would make another one."""
-    info = found.info
+def job_of(recipe: StoreRecipe, raw: Path, out: Path) -> Job:
+    """The build that makes the store again. Raises RebuildError if this version would make another store."""
+    info = recipe.info
     _check_version(info)
     return Job(
         dataset=dataset(info.dataset),
-        recipe=info.recipe,
+        preprocessing=info.recipe,
         raw=raw,
         out=out,
         subset=split(info.subset) if info.subset else None,
-        form=info.form,
+        file_format=info.form,
         options=dict(info.options),
         allow_bad=bool(info.left_out),
     )
 
 
 def _check_version(info: StoreInfo) -> None:
-    made_by = f"It was made by {info.software}: install that version"
+    made_by = f"It was built by {info.software}: install that version"
     if info.made_from:
         raise RebuildError("The store was merged from others. Share the recipe of each of those, and merge them again.")
-    if info.dataset not in known_names("datasets"):
-        raise RebuildError(f"{info.dataset} is somebody's own data set. Ask for its manifest, and build with that.")
+    if info.dataset not in dataset_names("datasets"):
+        raise RebuildError(
+            f"{info.dataset} is a custom dataset. Ask its author for the dataset file, and build with that."
+        )
     if info.format != FORMAT:
-        raise RebuildError(f"The store has format {info.format}, this version makes {FORMAT}. {made_by}.")
+        raise RebuildError(f"The store has format {info.format}, this version writes {FORMAT}. {made_by}.")
     format_named(info.form)
     version = pipeline(info.recipe).version
     if version != info.recipe_version:
-        rule = f"prepared by {info.recipe} version {info.recipe_version}, this version has {version}"
-        raise RebuildError(f"The store was {rule}, which gives other numbers. {made_by}.")
+        rule = f"{info.recipe} version {info.recipe_version}, this installation has version {version}"
+        raise RebuildError(f"The preprocessing was {rule}, which gives other numbers. {made_by}.")
     data = dataset(info.dataset)
     changed = [name for name in _FACTS if getattr(data, name) != getattr(info, name)]
     changed += ["citation"] if data.source != info.citation else []
     changed += ["layout"] if layout_of(data) != info.layout else []
     if changed:
-        raise RebuildError(f"What is said of {info.dataset} has changed since: {', '.join(changed)}. {made_by}.")
+        raise RebuildError(f"The facts about {info.dataset} have changed since: {', '.join(changed)}. {made_by}.")
 
 
-def check_same(found: Shared, built: Store) -> None:
-    """Raise RebuildError unless `built` is the store of the recipe, to the bit; the text says what differs."""
-    if built.digest == found.digest:
+def check_same(recipe: StoreRecipe, built: Store) -> None:
+    """Raise RebuildError, with the differences, unless `built` is bit-identical to the store of the recipe."""
+    if built.digest == recipe.digest:
         return
-    here = dict(zip(built.names, (bytes(row) for row in built.source), strict=True))
-    lines = [f"Digest {built.digest}, and the recipe promises {found.digest}."]
-    lines += _some("clips that the raw files lack", [name for name in found.clips if name not in here])
-    lines += _some("clips that only the raw files have", [name for name in here if name not in found.clips])
-    other = [name for name, digest in found.clips.items() if here.get(name, digest) != digest]
-    lines += _some("clips whose raw bytes differ", other)
-    arrays = [name for name, digest in found.arrays.items() if built.array_digests.get(name) != digest]
-    lines += _some("arrays that differ", arrays)
-    told = [each.name for each in fields(StoreInfo) if getattr(built.info, each.name) != getattr(found.info, each.name)]
-    lines += _some("what is said of the store differs in", [name for name in told if name != "software"])
+    sources = dict(zip(built.names, (bytes(row) for row in built.source), strict=True))
+    lines = [f"Digest {built.digest}, expected {recipe.digest}."]
+    lines += _listed("clips that the raw files lack", [name for name in recipe.clips if name not in sources])
+    lines += _listed("clips that only the raw files have", [name for name in sources if name not in recipe.clips])
+    other = [name for name, digest in recipe.clips.items() if sources.get(name, digest) != digest]
+    lines += _listed("clips whose raw bytes differ", other)
+    arrays = [name for name, digest in recipe.arrays.items() if built.array_digests.get(name) != digest]
+    lines += _listed("arrays that differ", arrays)
+    facts = [field.name for field in fields(StoreInfo) if field.name != "software"]
+    differing = [name for name in facts if getattr(built.info, name) != getattr(recipe.info, name)]
+    lines += _listed("facts that differ", differing)
     raise RebuildError("\n".join(lines))
 
 
-def _some(what: str, names: list[str]) -> list[str]:
+def _listed(text: str, names: list[str]) -> list[str]:
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return [f"  {len(names):,} {what}: {', '.join(names[:SHOWN])}{more}"] if names else []
+    return [f"  {len(names):,} {text}: {', '.join(names[:SHOWN])}{more}"] if names else []

@@ -1,15 +1,19 @@
-"""fsprep as a user types it: arguments, exit status, words."""
+"""fsprep as a user types it: arguments, exit status, messages."""
 
 from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from helpers.shared import shared
 
 from prep.store.read import open_store
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_demo_to_store_to_check(shell, in_demo: Path) -> None:
@@ -43,7 +47,7 @@ def test_the_demo_folder_is_extended_not_mixed(shell, home: Path) -> None:
         ("fsprep verify nowhere.zarr", "no store there"),
     ],
 )
-def test_what_is_wrong_is_said_without_a_traceback(shell, home: Path, line: str, words: str) -> None:
+def test_errors_are_one_message_without_a_traceback(shell, home: Path, line: str, words: str) -> None:
     done = shell(line)
     assert done.exit_code == 2
     assert done.stderr.startswith("Error: ")
@@ -60,7 +64,7 @@ def test_an_absent_and_an_empty_raw_folder_say_how_to_get_the_data(shell, home: 
         assert str(home / "raw" / "nw_ucla") in done.stderr
 
 
-def test_bad_files_exit_three_then_are_mended_or_allowed(shell, in_demo: Path, tmp_path: Path) -> None:
+def test_bad_files_exit_three_then_are_fixed_or_allowed(shell, in_demo: Path, tmp_path: Path) -> None:
     raw = Path(shutil.copytree(in_demo / "raw" / "demo", tmp_path / "raw"))
     broken = sorted(raw.rglob("*.skeleton"))[5]
     whole = broken.read_bytes()
@@ -69,7 +73,7 @@ def test_bad_files_exit_three_then_are_mended_or_allowed(shell, in_demo: Path, t
     bad = shell(line + " --json")
     assert bad.exit_code == 3
     assert [row["name"] for row in json.loads(bad.stdout)["bad"]] == [broken.stem]
-    assert "Mend them and run the same command, or add --allow-bad" in bad.stderr
+    assert "Fix them and run the same command, or add --allow-bad" in bad.stderr
     assert shell(f"fsprep info {tmp_path / 's.zarr'}").exit_code == 2
     allowed = shell(f"fsprep build demo --workers 1 --raw {raw} --out {tmp_path / 'allowed.zarr'} --allow-bad")
     assert allowed.exit_code == 0
@@ -79,7 +83,7 @@ def test_bad_files_exit_three_then_are_mended_or_allowed(shell, in_demo: Path, t
     assert open_store(tmp_path / "s.zarr").digest == open_store(in_demo / "stores" / "demo-agcn.zarr").digest
 
 
-def test_a_place_that_holds_another_store_is_not_overwritten(shell, in_demo: Path) -> None:
+def test_another_store_is_not_overwritten(shell, in_demo: Path) -> None:
     store = in_demo / "stores" / "demo-agcn.zarr"
     done = shell(f"fsprep build demo --preprocessing raw --out {store}")
     assert done.exit_code == 2
@@ -95,6 +99,14 @@ def test_a_damaged_store_fails_its_check(shell, in_demo: Path, tmp_path: Path) -
     done = shell(f"fsprep verify {store}")
     assert done.exit_code == 2
     assert "`joints`" in done.stderr
+
+
+@pytest.mark.parametrize("words", [["--help"], ["where", "--json"]])
+def test_the_module_is_a_program(home: Path, words: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "cli.fsprep", *words], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert ("Usage:" if words == ["--help"] else str(home / "stores")) in done.stdout
 
 
 def test_real_ntu_files(shell, home: Path) -> None:

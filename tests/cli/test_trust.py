@@ -1,4 +1,4 @@
-"""fsprep check, diff and merge as they are typed."""
+"""fsprep check, diff and merge as a user types them."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_check_leaves_a_folder(shell: Shell, tmp_path: Path) -> None:
     assert "holds something else than a report" in refused.stderr
 
 
-def test_diff_exits_as_diff_does(shell: Shell, tmp_path: Path) -> None:
+def test_diff_has_the_exit_status_of_diff(shell: Shell, tmp_path: Path) -> None:
     a, b = flagged(tmp_path / "a.zarr"), flagged(tmp_path / "b.zarr", seed=1)
     same = shell(f"fsprep diff {a} {a}")
     assert (same.exit_code, same.stdout.splitlines()[-1]) == (0, "The same content.")
@@ -68,9 +68,11 @@ def test_merge(shell: Shell, tmp_path: Path) -> None:
     assert done.exit_code == 0
     assert "1 clips, 20 frames" in done.stdout
     assert shell(f"fsprep diff {a} {tmp_path / 'c.zarr'}").exit_code == 0
+    again = shell(f"fsprep merge {a} {a} --out {tmp_path / 'c.zarr'}")
+    assert (again.exit_code, again.output) == (0, f"Already merged.\n{done.output}")
     refused = shell(f"fsprep merge {a} {b} --out {tmp_path / 'd.zarr'}")
     assert refused.exit_code == 2
-    assert "clips of one name differ" in refused.stderr
+    assert "clips with the same name differ" in refused.stderr
     assert shell(f"fsprep merge {a} --out {tmp_path / 'd.zarr'}").exit_code == 2
 
 

@@ -13,7 +13,8 @@ from manifests.facts import layout
 from prep.curate.diff import Difference, difference
 from prep.progress import Step
 from prep.store import runs
-from prep.store.read import Store, StoreInfo, open_store
+from prep.store.info import StoreInfo
+from prep.store.read import Store, open_store
 
 NAMES = [f"a01_s{subject:02d}_e00_v01" for subject in range(6)]
 

@@ -22,7 +22,8 @@ from prep.curate.export import Exported, FileFormat, export
 from prep.curate.hdf5_file import Hdf5File
 from prep.errors import PrepError
 from prep.progress import Step, result
-from prep.store.read import SMALL, Store, open_store
+from prep.store.arrays import SMALL
+from prep.store.read import Store, open_store
 
 ROOT = Path(__file__).resolve().parents[3]
 

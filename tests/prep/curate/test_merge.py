@@ -22,7 +22,8 @@ from prep.curate.verify import verify
 from prep.errors import PrepError
 from prep.progress import Step, result
 from prep.store import runs
-from prep.store.read import StoreInfo, open_store
+from prep.store.info import StoreInfo
+from prep.store.read import open_store
 
 ACTIONS = (1, 2, 3, 4, 5, 6, 8, 9, 11, 12)
 
@@ -41,7 +42,7 @@ def write_raw(folder: Path, views: range = range(1, 4)) -> Path:
 
 def built(raw: Path, out: Path) -> Path:
     with ThreadPoolExecutor(1) as pool:
-        list(build(Job(dataset=dataset("nw_ucla"), recipe="ctrgcn", raw=raw, out=out), pool, window=2))
+        list(build(Job(dataset=dataset("nw_ucla"), preprocessing="ctrgcn", raw=raw, out=out), pool, window=2))
     return out
 
 
@@ -215,7 +216,7 @@ def test_a_full_disk(three: list[Path], tmp_path: Path, monkeypatch: pytest.Monk
         raise OSError(code, "no space")
 
     monkeypatch.setattr(merging, "write_block", full)
-    with pytest.raises(PrepError, match="the disk is full. Free some space and run the same command"):
+    with pytest.raises(PrepError, match="the disk is full, or a size limit was reached. Free some space and run the same command"):
         merged_by(three, tmp_path / "c.zarr")
     assert not (tmp_path / "c.zarr").exists()
 

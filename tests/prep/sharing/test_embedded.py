@@ -1,4 +1,4 @@
-"""Stores with embeddings handed on: they go along, and what is added later follows alone."""
+"""Sharing stores with embeddings: they are sent along, and embeddings added later are sent alone."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from helpers.stores import embed, make_store, text_metadata, video_metadata
 
 from prep.curate.verify import verify
 from prep.sharing.card import CARD, card
-from prep.sharing.rebuild import push_recipe, read_shared
-from prep.sharing.share import pull, push
+from prep.sharing.pull import pull
+from prep.sharing.push import push
+from prep.sharing.rebuild import push_recipe, read_recipe
 from prep.sharing.transfer import ShareError
 from prep.storage.folder import Folder
 from prep.store.embeddings import open_embedding
@@ -32,7 +33,7 @@ def there(tmp_path: Path) -> str:
 
 @pytest.fixture
 def written(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of files as they are written to a place."""
+    """The names of files as they are written."""
     names: list[str] = []
     write = Folder.write
 
@@ -45,8 +46,8 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def sent(path: Path, target: str, **how: bool) -> None:
-    records = list(push(open_store(path), target, **how))
-    assert records[-1].done == records[-1].total
+    steps = list(push(open_store(path), target, **how))
+    assert steps[-1].done == steps[-1].total
 
 
 def test_embeddings_go_along(here: Path, there: str, tmp_path: Path) -> None:
@@ -76,11 +77,11 @@ def test_an_embedding_added_later_follows_alone(here: Path, there: str, written:
 def test_a_push_of_an_addition_that_was_stopped_is_continued(here: Path, there: str, written: list[str]) -> None:
     sent(here, there)
     store = embed(here)
-    run = push(store, there, jobs=1)
-    for _ in run:
+    steps = push(store, there, jobs=1)
+    for _ in steps:
         if any(name.startswith("embeddings/") for name in written):
             break
-    run.close()  # type: ignore[attr-defined]
+    steps.close()
     with pytest.raises(StoreError):
         open_store(there)
     before = {name for name in written if name.startswith("embeddings/")}
@@ -119,7 +120,7 @@ def test_other_clips_with_an_embedding_are_another_store(here: Path, there: str,
     sent(here, there)
     other = make_store(tmp_path / "other.zarr", clips_per_class=2, seed=1)
     embed(other)
-    with pytest.raises(ShareError, match="holds a store of digest"):
+    with pytest.raises(ShareError, match="holds a store with digest"):
         sent(other, there)
     sent(other, there, replace=True)
     list(verify(open_store(there)))
@@ -130,8 +131,8 @@ def test_the_card_says_what_was_embedded(here: Path) -> None:
     text = card(embed(here, missing=(1, 2)))
     weights = "a" * 64
     for words in (
-        "## Embeddings\n\nVectors of a frozen encoder, added after the build",
-        f"- `xclip`: xclip, 16 numbers each; weights microsoft/xclip, digest `{weights}`; ",
+        "## Embeddings\n\nVectors of frozen encoders, added after the build: of paired videos and of class names.",
+        f"- `xclip`: xclip, 16 dimensions; weights microsoft/xclip, digest `{weights}`; ",
         'videos of 46 of 48 clips (8 frames, crop joints, float32); 24 classes (prompt "{name}")\n',
     ):
         assert words in text
@@ -140,8 +141,8 @@ def test_the_card_says_what_was_embedded(here: Path) -> None:
     keep_videos(open_store(here), "tiny", values, done, frames, video_metadata(random=True, encoder="tiny", weights=""))
     store = keep_texts(open_store(here), "words", np.zeros((24, 4), np.float32), text_metadata())
     text = card(store)
-    assert "`tiny`: tiny, 4 numbers each; weights microsoft/xclip, digest `not known`; RANDOM weights: the vec" in text
-    assert "- `words`: xclip, 4 numbers each; weights microsoft/xclip, digest" in text
+    assert "`tiny`: tiny, 4 dimensions; weights microsoft/xclip, digest unknown; RANDOM weights: the vec" in text
+    assert "- `words`: xclip, 4 dimensions; weights microsoft/xclip, digest" in text
     assert text.count("videos of") == 2
 
 
@@ -150,5 +151,5 @@ def test_a_recipe_has_none(here: Path, there: str) -> None:
     store = embed(here)
     assert card(store, recipe_only=True) == bare
     push_recipe(store, there)
-    assert read_shared(there).embeddings == ()
+    assert read_recipe(there).embeddings == ()
     assert "xclip" not in (Path(there) / CARD).read_text()

@@ -1,4 +1,4 @@
-"""A store shared as its recipe: proves itself, rebuilds to the bit, and says what differs where it cannot."""
+"""A store shared as its recipe: checked by itself, rebuilt bit-identical, differences listed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from manifests.facts import dataset
 from prep.build.build import build
 from prep.build.job import Job
 from prep.demo.generate import generate
-from prep.sharing.rebuild import RebuildError, Shared, check_same, job_of, push_recipe, read_shared, shared
+from prep.sharing.rebuild import RebuildError, StoreRecipe, check_same, job_of, push_recipe, read_recipe, recipe_json
 from prep.sharing.transfer import ShareError
 from prep.store.read import Store, open_store
 
@@ -43,23 +43,23 @@ def store(raw: Path, tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 
 @pytest.fixture
-def place(store: Store, tmp_path: Path) -> Path:
-    push_recipe(store, str(tmp_path / "place"))
-    return tmp_path / "place"
+def folder(store: Store, tmp_path: Path) -> Path:
+    push_recipe(store, str(tmp_path / "folder"))
+    return tmp_path / "folder"
 
 
-def test_the_same_raw_files_give_the_same_store(store: Store, place: Path, raw: Path, tmp_path: Path) -> None:
-    found = read_shared(str(place))
-    assert found == read_shared(str(place / "recipe.json"))
-    assert list(found.clips) == list(store.names)
-    again = built(job_of(found, raw, tmp_path / "again.zarr"))
-    check_same(found, again)
+def test_the_same_raw_files_give_the_same_store(store: Store, folder: Path, raw: Path, tmp_path: Path) -> None:
+    recipe = read_recipe(str(folder))
+    assert recipe == read_recipe(str(folder / "recipe.json"))
+    assert list(recipe.clips) == list(store.names)
+    again = built(job_of(recipe, raw, tmp_path / "again.zarr"))
+    check_same(recipe, again)
     assert again.digest == store.digest
-    assert "fsprep rebuild" in (place / "card.md").read_text()
-    assert sorted(file.name for file in place.iterdir()) == ["card.md", "recipe.json"]
+    assert "fsprep rebuild" in (folder / "card.md").read_text()
+    assert sorted(file.name for file in folder.iterdir()) == ["card.md", "recipe.json"]
 
 
-def test_what_differs_is_named(place: Path, raw: Path, tmp_path: Path) -> None:
+def test_what_differs_is_named(folder: Path, raw: Path, tmp_path: Path) -> None:
     mine = tmp_path / "mine"
     mine.mkdir()
     files = sorted(raw.rglob("*.skeleton"))
@@ -69,9 +69,9 @@ def test_what_differs_is_named(place: Path, raw: Path, tmp_path: Path) -> None:
     (mine / files[1].name).write_bytes(files[1].read_bytes().replace(b"\n", b"\r\n"))
     extra = files[2].stem.replace("R001", "R009")
     (mine / f"{extra}.skeleton").write_bytes(files[2].read_bytes())
-    found = read_shared(str(place))
+    recipe = read_recipe(str(folder))
     with pytest.raises(RebuildError) as caught:
-        check_same(found, built(job_of(found, mine, tmp_path / "mine.zarr")))
+        check_same(recipe, built(job_of(recipe, mine, tmp_path / "mine.zarr")))
     text = str(caught.value)
     assert f"1 clips that the raw files lack: {files[0].stem}\n" in text
     assert f"1 clips that only the raw files have: {extra}\n" in text
@@ -80,10 +80,10 @@ def test_what_differs_is_named(place: Path, raw: Path, tmp_path: Path) -> None:
     assert "source_digest" in text
 
 
-def test_long_lists_are_cut_short(store: Store, place: Path) -> None:
-    found = read_shared(str(place))
+def test_long_lists_are_cut_short(store: Store, folder: Path) -> None:
+    recipe = read_recipe(str(folder))
     with pytest.raises(RebuildError, match=r"24 clips that the raw files lack: (\w+, ){19}\w+ and 4 more"):
-        check_same(replace(found, digest="0" * 64), _without_clips(store))
+        check_same(replace(recipe, digest="0" * 64), _without_clips(store))
 
 
 def _without_clips(store: Store) -> Any:
@@ -96,19 +96,22 @@ def _without_clips(store: Store) -> Any:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"recipe_version": 99}, "agcn version 99, this version has .* other numbers. It was made by fewshot-skeleton"),
-        ({"format": 1}, "has format 1, this version makes 3"),
-        ({"dataset": "mine"}, "somebody's own data set. Ask for its manifest"),
+        (
+            {"recipe_version": 99},
+            "agcn version 99, this installation has .* It was built by fewshot-skeleton",
+        ),
+        ({"format": 1}, "has format 1, this version writes 3"),
+        ({"dataset": "mine"}, "is a custom dataset. Ask its author for the dataset file"),
         ({"made_from": ("a", "b")}, "merged from others. Share the recipe of each"),
-        ({"unit": "foot", "classes": ("a",)}, "What is said of demo has changed since: unit, classes"),
+        ({"unit": "foot", "classes": ("a",)}, "The facts about demo have changed since: unit, classes"),
     ],
 )
-def test_what_this_version_would_make_otherwise_is_refused(
+def test_a_store_that_this_version_would_build_differently_is_refused(
     store: Store, tmp_path: Path, change: dict[str, Any], words: str
 ) -> None:
-    found = Shared(1, replace(store.info, **change), store.digest, store.array_digests, "", "")
+    recipe = StoreRecipe(1, replace(store.info, **change), store.digest, store.array_digests, "", "")
     with pytest.raises(RebuildError, match=words):
-        job_of(found, tmp_path, tmp_path / "out.zarr")
+        job_of(recipe, tmp_path, tmp_path / "out.zarr")
 
 
 def _bomb(value: dict[str, Any]) -> None:
@@ -119,42 +122,42 @@ def _bomb(value: dict[str, Any]) -> None:
     ("damage", "words"),
     [
         (lambda value: value.update(format=2), "it has format 2, this version reads 1"),
-        (lambda value: value.update(digest="0" * 64), "its parts do not make the digest"),
-        (lambda value: value["arrays"].update(joints="0" * 64), "its parts do not make the digest"),
-        (lambda value: value["info"].update(recipe="raw"), "its parts do not make the digest"),
+        (lambda value: value.update(digest="0" * 64), "its parts do not make its digest"),
+        (lambda value: value["arrays"].update(joints="0" * 64), "its parts do not make its digest"),
+        (lambda value: value["info"].update(recipe="raw"), "its parts do not make its digest"),
         (lambda value: value.update(source=base64.b64encode(b"x" * 32 * 24).decode()), "its source do not make"),
         (lambda value: value.update(source="AAAA"), "do not fit together"),
         (lambda value: value.update(names="no base64!"), "damaged"),
         (lambda value: value.update(names=base64.b64encode(b"no zlib").decode()), "damaged"),
         (_bomb, "do not fit together"),
-        (lambda value: value.update(strange=1), "`strange` is not a key of Shared"),
+        (lambda value: value.update(strange=1), "`strange` is not a key of StoreRecipe"),
         (lambda value: value.pop("info"), "info"),
     ],
 )
-def test_a_damaged_recipe_is_refused(place: Path, damage: Callable[[dict[str, Any]], None], words: str) -> None:
-    value = json.loads((place / "recipe.json").read_text())
+def test_a_damaged_recipe_is_refused(folder: Path, damage: Callable[[dict[str, Any]], None], words: str) -> None:
+    value = json.loads((folder / "recipe.json").read_text())
     damage(value)
-    (place / "recipe.json").write_text(json.dumps(value))
+    (folder / "recipe.json").write_text(json.dumps(value))
     with pytest.raises(RebuildError, match=words):
-        read_shared(str(place))
+        read_recipe(str(folder))
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", "7", '{"format": 1}'])
-def test_what_is_no_recipe_is_refused(place: Path, text: str) -> None:
-    (place / "recipe.json").write_text(text)
+def test_other_content_is_refused(folder: Path, text: str) -> None:
+    (folder / "recipe.json").write_text(text)
     with pytest.raises(RebuildError, match="recipe.json is damaged or of another version"):
-        read_shared(str(place))
+        read_recipe(str(folder))
 
 
 def test_none_there_says_what_makes_one(tmp_path: Path) -> None:
     with pytest.raises(RebuildError, match=r"no recipe.json there. `fsprep push --recipe-only` makes one"):
-        read_shared(str(tmp_path))
+        read_recipe(str(tmp_path))
 
 
-def test_another_recipe_is_not_written_over(store: Store, place: Path) -> None:
-    push_recipe(store, str(place))
-    (place / "recipe.json").write_text("{}")
+def test_another_recipe_is_not_written_over(store: Store, folder: Path) -> None:
+    push_recipe(store, str(folder))
+    (folder / "recipe.json").write_text("{}")
     with pytest.raises(ShareError, match="holds the recipe of another store. Choose another URL, or --replace it"):
-        push_recipe(store, str(place))
-    push_recipe(store, str(place), replace=True)
-    assert (place / "recipe.json").read_bytes() == shared(store)
+        push_recipe(store, str(folder))
+    push_recipe(store, str(folder), replace=True)
+    assert (folder / "recipe.json").read_bytes() == recipe_json(store)

@@ -1,4 +1,4 @@
-"""A whole real store handed on through nginx and S3 over lines that break, a push killed, and training from both URLs.
+"""A real store shared through nginx and S3 over connections that break, a killed push, and training from both URLs.
 
 Run with -s to see what happened.
 """
@@ -18,8 +18,8 @@ from helpers.servers import cut, nginx, s3
 from helpers.shared import shared
 from helpers.shell import Shell
 
-from prep.sharing.transfer import digest_at, send
-from prep.storage.address import storage_at as place
+from prep.sharing.transfer import remote_digest, send
+from prep.storage.address import storage_at
 from prep.store.manifest import FileEntry
 from prep.store.read import open_store
 
@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 @pytest.fixture(scope="module")
 def nw_ucla(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The store of the whole data set."""
+    """The store of the whole dataset."""
     out = tmp_path_factory.mktemp("stores") / "nw_ucla.zarr"
     done = Shell()(f"fsprep build nw_ucla --raw {shared('data/nw_ucla.zip')} --out {out} --workers 2")
     assert done.exit_code == 0, done.output
@@ -47,7 +47,7 @@ def test_a_real_store_there_and_back(
     server: str, nw_ucla: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     kind, digest = request.node.callspec.params["server"], open_store(nw_ucla).digest
-    size = sum(held.bytes for held in open_store(nw_ucla).files.values())
+    size = sum(entry.bytes for entry in open_store(nw_ucla).files.values())
     back = tmp_path / "back.zarr"
 
     def at(address: str) -> str:
@@ -69,7 +69,7 @@ def test_a_real_store_there_and_back(
         print(f"{kind}: pulled {size:,} bytes, {line.carried:,} carried down, cut {line.cuts} times")
     assert types(f"fsprep verify {back}", server) == {"store": str(back), "digest": digest, "ok": True}
     print(f"{kind}: digest {digest} at both ends")
-    small = "--set budget.episodes=20 --set budget.validation=0 --set budget.test=20"
+    small = "--set budget.episodes=20 --set budget.validation_episodes=0 --set budget.test_episodes=20"
     result = types(f"fszoo train protonet --data nw_ucla --store {{url}} {small} --out {tmp_path / 'run'}", server)
     print(f"{kind}: trained from {at(server)}: {float(str(result['accuracy'])):.2f} %, chance 20 %")
     assert float(str(result["accuracy"])) > 25
@@ -109,11 +109,11 @@ def test_a_file_of_40_mb_survives_cuts(server: str, tmp_path: Path, monkeypatch:
     kind = "http" if (tmp_path / "www").exists() else "s3"
     with cut(server, after=9_000_000, way="up") as (url, line):
         monkeypatch.setenv("AWS_ENDPOINT_URL", url)
-        afar = place(f"{url}/x" if kind == "http" else "s3://stores/x")
-        told: list[int] = []
-        held = FileEntry(len(content), digest_at(place(tmp_path), "big"))
-        send(tmp_path, "big", held, afar, None, told.append)
+        afar = storage_at(f"{url}/x" if kind == "http" else "s3://stores/x")
+        reports: list[int] = []
+        entry = FileEntry(len(content), remote_digest(storage_at(tmp_path), "big"))
+        send(tmp_path, "big", entry, afar, None, reports.append)
         assert line.cuts == 3
-        assert sum(told) == len(content)
+        assert sum(reports) == len(content)
         assert afar.sizes(["big"]) == {"big": len(content)}
     print(f"\n{kind}: 40 MB sent, {line.carried:,} bytes carried up, cut {line.cuts} times")

@@ -16,14 +16,16 @@ from helpers.stores import embed, make_store, text_metadata, video_metadata
 
 from prep.curate.verify import verify
 from prep.errors import PrepError
-from prep.sharing.share import pull, push
+from prep.sharing.pull import pull
+from prep.sharing.push import push
 from prep.store import keep_embedding as keep
 from prep.store import manifest as marking
+from prep.store.arrays import SMALL
 from prep.store.embedding_key import ARRAYS, KeyMismatch
 from prep.store.embeddings import Embedding, open_embedding, unit_length, vision_language
 from prep.store.keep_embedding import check_name, embedding_digest, keep_texts, keep_videos
 from prep.store.manifest import MANIFEST, EmbeddingEntry, StoreError, array_digest
-from prep.store.read import SMALL, Store, open_store
+from prep.store.read import Store, open_store
 from prep.store.write import write_array
 
 CLIPS, CLASSES = 48, 24

@@ -1,4 +1,4 @@
-"""What was embedded at a place after a store was fetched from it follows alone."""
+"""Embeddings that were added at a URL after a store was fetched from it are fetched alone."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from helpers.stores import embed, make_store, text_metadata
 
 from prep.curate.verify import verify
 from prep.errors import PrepError
-from prep.sharing import addition
+from prep.progress import Step, result
+from prep.sharing import pull_embeddings as pulling
 from prep.sharing.card import CARD, card
-from prep.sharing.share import pull
+from prep.sharing.pull import pull
 from prep.sharing.transfer import ShareError
 from prep.storage.folder import Folder
 from prep.store.embeddings import open_embedding
@@ -39,7 +40,7 @@ def here(there: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of files as they are fetched from a place."""
+    """The names of files as they are fetched."""
     names: list[str] = []
     stream = Folder.stream
 
@@ -52,8 +53,8 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def arrays(path: Path, name: str = "xclip") -> list[np.ndarray]:
-    held = open_embedding(open_store(path), name)
-    return [held.video, held.done, held.frames, held.text]
+    embedding = open_embedding(open_store(path), name)
+    return [embedding.video, embedding.done, embedding.frames, embedding.text]
 
 
 def equal(one: Path, other: Path, name: str = "xclip") -> bool:
@@ -64,8 +65,9 @@ def test_only_what_was_added_is_fetched(there: Path, here: Path, read: list[str]
     embed(here, name="mine", seed=5)
     mine = arrays(here, "mine")
     store = embed(there, missing=(1,))
-    records = list(pull(str(there), here))
-    assert records[-1].done == records[-1].total
+    steps = list(pull(str(there), here))
+    size = sum(entry.bytes for file, entry in store.files.items() if file.startswith("embeddings/"))
+    assert steps[-1] == Step(size, size)
     assert set(read) == {file for file in store.files if file.startswith("embeddings/")}
     assert equal(here, there)
     assert all(map(np.array_equal, mine, arrays(here, "mine")))
@@ -75,7 +77,7 @@ def test_only_what_was_added_is_fetched(there: Path, here: Path, read: list[str]
     assert (here / CARD).read_text() == card(found)
     assert not here.with_name("here.zarr.embedding").exists()
     read.clear()
-    assert list(pull(str(there), here)) == []
+    assert not result(pull(str(there), here))
     assert read == []
 
 
@@ -83,24 +85,24 @@ def test_a_pull_that_was_stopped_goes_on(
     there: Path, here: Path, read: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     embed(there)
-    run = pull(str(there), here, jobs=1)
+    steps = pull(str(there), here, jobs=1)
     while len(read) < 4:
-        next(run)
-    run.close()  # type: ignore[attr-defined]
+        next(steps)
+    steps.close()
     assert not open_store(here).manifest.embedded
-    kept, move = set(read[:3]), addition._move
+    kept, move = set(read[:3]), pulling._move
     read.clear()
 
     def killed(*arguments: Any) -> None:
         move(*arguments)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(addition, "_move", killed)
+    monkeypatch.setattr(pulling, "_move", killed)
     with pytest.raises(KeyboardInterrupt):
         list(pull(str(there), here))
     assert not kept & set(read)
     assert not open_store(here).manifest.embedded
-    monkeypatch.setattr(addition, "_move", move)
+    monkeypatch.setattr(pulling, "_move", move)
     list(pull(str(there), here))
     assert equal(here, there)
     list(verify(open_store(here)))
@@ -123,25 +125,25 @@ def test_what_is_here_is_not_overwritten(there: Path, here: Path, tmp_path: Path
         list(pull(str(there), here))
     assert (open_embedding(open_store(here), "xclip").text == 1).all()
     other = make_store(tmp_path / "other.zarr", clips_per_class=2, seed=1)
-    with pytest.raises(ShareError, match="other.zarr: is there already, and is not the store of"):
+    with pytest.raises(ShareError, match="other.zarr: exists, and is not the store at"):
         list(pull(str(there), other))
     assert not open_store(other).manifest.embedded
 
 
-def outside(mark: dict[str, Any]) -> None:
-    mark["embedded"]["xclip/video"]["arrays"]["joints"] = "0" * 64
+def outside(manifest: dict[str, Any]) -> None:
+    manifest["embedded"]["xclip/video"]["arrays"]["joints"] = "0" * 64
 
 
-def elsewhere(mark: dict[str, Any]) -> None:
-    mark["embedded"]["../x/video"] = mark["embedded"].pop("xclip/video")
+def elsewhere(manifest: dict[str, Any]) -> None:
+    manifest["embedded"]["../x/video"] = manifest["embedded"].pop("xclip/video")
 
 
-def another_part(mark: dict[str, Any]) -> None:
-    mark["embedded"]["xclip/joints"] = mark["embedded"].pop("xclip/video")
+def another_part(manifest: dict[str, Any]) -> None:
+    manifest["embedded"]["xclip/joints"] = manifest["embedded"].pop("xclip/video")
 
 
-def without_files(mark: dict[str, Any]) -> None:
-    mark["files"] = {name: held for name, held in mark["files"].items() if "xclip/done" not in name}
+def without_files(manifest: dict[str, Any]) -> None:
+    manifest["files"] = {name: entry for name, entry in manifest["files"].items() if "xclip/done" not in name}
 
 
 @pytest.mark.parametrize("change", [outside, elsewhere, another_part, without_files])
@@ -149,11 +151,11 @@ def test_a_manifest_that_names_other_arrays_is_not_followed(
     there: Path, here: Path, change: Callable[[dict[str, Any]], None]
 ) -> None:
     embed(there)
-    mark = json.loads((there / MANIFEST).read_text())
-    change(mark)
-    (there / MANIFEST).write_text(json.dumps(mark))
+    manifest = json.loads((there / MANIFEST).read_text())
+    change(manifest)
+    (there / MANIFEST).write_text(json.dumps(manifest))
     before = open_store(here).manifest
-    with pytest.raises(StoreError, match="is none of a store. Do not trust this place"):
+    with pytest.raises(StoreError, match="is not an embedding of this format. Do not trust this origin"):
         list(pull(str(there), here))
     assert open_store(here).manifest == before
     list(verify(open_store(here)))
@@ -161,11 +163,11 @@ def test_a_manifest_that_names_other_arrays_is_not_followed(
 
 def test_nobody_else_writes_meanwhile(there: Path, here: Path) -> None:
     embed(there)
-    run = pull(str(there), here)
-    next(run)
+    steps = pull(str(there), here)
+    next(steps)
     with pytest.raises(PrepError, match="another command is writing here"):
         list(pull(str(there), here))
-    for _ in run:
+    for _ in steps:
         continue
     assert equal(here, there)
 

@@ -1,4 +1,4 @@
-"""push and pull: equal on both ends whatever breaks, and nothing cut short taken for a store."""
+"""push and pull: equal on both ends whatever breaks, and nothing incomplete is taken for a store."""
 
 from __future__ import annotations
 
@@ -16,12 +16,15 @@ from helpers.stores import make_store
 import prep.storage.remote
 from prep.curate.verify import verify
 from prep.errors import PrepError
-from prep.sharing.share import TermsError, pull, push
+from prep.progress import Step, Work, result
+from prep.sharing.pull import pull
+from prep.sharing.push import TermsError, push
 from prep.sharing.transfer import ShareError
 from prep.storage.folder import Folder
 from prep.storage.storage import ConnectionLost, StorageError
+from prep.store.arrays import SMALL
 from prep.store.manifest import MANIFEST, StoreError
-from prep.store.read import SMALL, open_store
+from prep.store.read import open_store
 
 SHARD = "joints/c/0/0/0/0"
 
@@ -48,12 +51,22 @@ def web(tmp_path: Path) -> Iterator[tuple[str, Path]]:
         yield url, tmp_path / "www"
 
 
+def run(work: Work[bool]) -> tuple[bool, list[Step]]:
+    """What work returns, and its steps."""
+    steps = []
+    while True:
+        try:
+            steps.append(next(work))
+        except StopIteration as stop:
+            return stop.value, steps
+
+
 def same(path: Path, whole: Path) -> None:
     assert open_store(path).digest == open_store(whole).digest
     assert sum(1 for _ in verify(open_store(path))) == len(SMALL) + 1
     files = {file.relative_to(path).as_posix(): file.read_bytes() for file in path.rglob("*") if file.is_file()}
-    here = {file.relative_to(whole).as_posix(): file.read_bytes() for file in whole.rglob("*") if file.is_file()}
-    assert {**here, "card.md": files["card.md"]} == files
+    original = {file.relative_to(whole).as_posix(): file.read_bytes() for file in whole.rglob("*") if file.is_file()}
+    assert {**original, "card.md": files["card.md"]} == files
 
 
 @pytest.mark.parametrize("kind", ["http", "s3", "file", "path"])
@@ -61,10 +74,11 @@ def test_there_and_back(kind: str, whole: Path, tmp_path: Path, bucket: str) -> 
     out = tmp_path / "back.zarr"
 
     def trip(target: str) -> None:
-        sent = list(push(open_store(whole), target))
-        assert sent[-1].done == sent[-1].total == sum(held.bytes for held in open_store(whole).files.values())
-        fetched = list(pull(target, out))
-        assert fetched[-1] == sent[-1]
+        size = sum(entry.bytes for entry in open_store(whole).files.values())
+        assert list(push(open_store(whole), target))[-1] == Step(size, size)
+        fetched, steps = run(pull(target, out))
+        assert fetched
+        assert steps[-1] == Step(size, size)
 
     if kind == "http":
         with nginx(tmp_path / "www") as url:
@@ -104,7 +118,7 @@ def test_what_arrived_is_kept_where_one_request_may_not_be_repeated(
 ) -> None:
     monkeypatch.setattr(prep.storage.remote, "RETRIES", 0)
     list(push(open_store(whole), f"{web[0]}/s.zarr"))
-    out, size = tmp_path / "back.zarr", sum(held.bytes for held in open_store(whole).files.values())
+    out, size = tmp_path / "back.zarr", sum(entry.bytes for entry in open_store(whole).files.values())
     with cut(web[0], after=300_000) as (url, line):
         list(pull(f"{url}/s.zarr", out, jobs=1))
         assert line.cuts == 3
@@ -115,13 +129,13 @@ def test_what_arrived_is_kept_where_one_request_may_not_be_repeated(
 def test_a_stopped_pull_is_continued(web: tuple[str, Path], whole: Path, tmp_path: Path) -> None:
     list(push(open_store(whole), f"{web[0]}/s.zarr"))
     out = tmp_path / "back.zarr"
-    run = pull(f"{web[0]}/s.zarr", out, jobs=1)
-    for record in run:
-        if record.done > 200_000:
+    steps = pull(f"{web[0]}/s.zarr", out, jobs=1)
+    for step in steps:
+        if step.done > 200_000:
             break
-    run.close()  # type: ignore[attr-defined]
+    steps.close()
     assert not out.exists()
-    with pytest.raises(StoreError, match="not all of it is fetched. Run the same `fsprep pull` again; it continues"):
+    with pytest.raises(StoreError, match="only a part is fetched. Run the same `fsprep pull` again; it continues"):
         open_store(out)
     with pytest.raises(StoreError, match=r"has no manifest\.json"):
         open_store(out.with_name("back.zarr.pulling") / "store")
@@ -172,7 +186,7 @@ def test_a_shard_damaged_at_the_server_is_fetched_twice_and_refused(
     assert not (tmp_path / "back.zarr").exists()
     with pytest.raises(StoreError):
         open_store(tmp_path / "back.zarr.pulling" / "store")
-    list(push(open_store(whole), f"{web[0]}/s.zarr"))  # mends it
+    list(push(open_store(whole), f"{web[0]}/s.zarr"))  # repairs it
     list(pull(f"{web[0]}/s.zarr", tmp_path / "back.zarr"))
     same(tmp_path / "back.zarr", whole)
 
@@ -191,11 +205,11 @@ def test_a_shard_of_another_size_is_refused(web: tuple[str, Path], whole: Path, 
 
 
 def test_a_push_that_was_stopped_is_no_store_and_is_continued(web: tuple[str, Path], whole: Path) -> None:
-    run = push(open_store(whole), f"{web[0]}/s.zarr", jobs=1)
-    for record in run:
-        if record.done > 100_000:
+    steps = push(open_store(whole), f"{web[0]}/s.zarr", jobs=1)
+    for step in steps:
+        if step.done > 100_000:
             break
-    run.close()  # type: ignore[attr-defined]
+    steps.close()
     with pytest.raises(StoreError, match=r"no manifest\.json there, so it is no store or not all of it was pushed"):
         open_store(f"{web[0]}/s.zarr")
     log = web[1].with_name("www.nginx") / "access.log"
@@ -210,11 +224,11 @@ def test_a_push_that_was_stopped_is_no_store_and_is_continued(web: tuple[str, Pa
 
 def test_another_store_is_not_written_over(web: tuple[str, Path], whole: Path, other: Path) -> None:
     list(push(open_store(other), f"{web[0]}/s.zarr"))
-    with pytest.raises(ShareError, match="holds a store of digest .* Choose another URL, or --replace it"):
+    with pytest.raises(ShareError, match="holds a store with digest .* Choose another URL, or --replace it"):
         list(push(open_store(whole), f"{web[0]}/s.zarr"))
-    run = push(open_store(whole), f"{web[0]}/s.zarr", replace=True)
-    next(run)
-    run.close()  # type: ignore[attr-defined]
+    steps = push(open_store(whole), f"{web[0]}/s.zarr", replace=True)
+    next(steps)
+    steps.close()
     with pytest.raises(StoreError, match="damaged"):
         open_store(f"{web[0]}/s.zarr")
     list(push(open_store(whole), f"{web[0]}/s.zarr"))
@@ -243,7 +257,7 @@ def test_a_place_that_loses_bytes_is_noticed(whole: Path, tmp_path: Path, monkey
             (self.path / name).write_bytes(b"less")
 
     monkeypatch.setattr(Folder, "write", lossy)
-    with pytest.raises(ShareError, match=f"{SHARD} comes back other than it was sent, twice"):
+    with pytest.raises(ShareError, match=f"{SHARD} was read back twice with other bytes"):
         list(push(open_store(whole), str(tmp_path / "there.zarr")))
     assert not (tmp_path / "there.zarr" / MANIFEST).exists()
 
@@ -260,9 +274,9 @@ def test_a_full_disk_is_told_by_its_name(whole: Path, tmp_path: Path, monkeypatc
 
 def test_a_folder_that_may_not_be_written_is_told(whole: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
-    with pytest.raises(StorageError, match="cannot be written .* Choose a place that you may write to"):
+    with pytest.raises(StorageError, match="cannot be written .* Choose a folder that you may write to"):
         list(push(open_store(whole), str(tmp_path / "file" / "s.zarr")))
-    with pytest.raises(StorageError, match="cannot be written .* Choose another --out"):
+    with pytest.raises(PrepError, match="cannot be written .Not a directory.*Choose another folder"):
         list(pull(str(whole), tmp_path / "file" / "s.zarr"))
 
 
@@ -270,19 +284,19 @@ def test_too_little_room_is_told_before_anything_is_fetched(
     whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10, 10, 0))  # type: ignore[attr-defined]
-    with pytest.raises(ShareError, match=r"GB are needed and 0.00 GB free. Make room"):
+    with pytest.raises(ShareError, match=r"GB are needed and 0.00 GB free. Free some space"):
         list(pull(str(whole), tmp_path / "back.zarr"))
     assert list((tmp_path / "back.zarr.pulling" / "store").iterdir()) == []
 
 
 def test_terms_that_forbid_it_are_told(tmp_path: Path) -> None:
     path = make_store(tmp_path / "nw.zarr", clips_per_class=1, name="nw_ucla")
-    words = "may not be handed on. Its terms: for research use; no redistribution.*--recipe-only.*--i-have-the-right"
+    words = "may not be redistributed. Its terms: for research use; no .*--recipe-only.*--i-have-the-right"
     with pytest.raises(TermsError, match="(?s)" + words):
         list(push(open_store(path), str(tmp_path / "there.zarr")))
     assert not (tmp_path / "there.zarr").exists()
     list(push(open_store(path), str(tmp_path / "there.zarr"), have_right=True))
-    assert "These terms forbid handing the data on" in (tmp_path / "there.zarr" / "card.md").read_text()
+    assert "These terms forbid redistribution" in (tmp_path / "there.zarr" / "card.md").read_text()
 
 
 def test_a_server_without_ranges_needs_a_word(web: tuple[str, Path], whole: Path, tmp_path: Path) -> None:
@@ -301,7 +315,7 @@ def test_a_line_that_brings_nothing_ends_the_pull(
 ) -> None:
     list(push(open_store(whole), f"{web[0]}/s.zarr"))
     monkeypatch.setattr(prep.storage.remote, "RETRIES", 0)
-    monkeypatch.setattr("prep.sharing.share._check_names", lambda place, mark: line.__setattr__("after", 0))
+    monkeypatch.setattr("prep.sharing.pull._check_files", lambda storage, manifest: line.__setattr__("after", 0))
     with cut(web[0], after=10**9, times=10**6) as (url, line), pytest.raises(ConnectionLost, match="it continues"):
         list(pull(f"{url}/s.zarr", tmp_path / "back.zarr"))
     assert not (tmp_path / "back.zarr").exists()
@@ -309,14 +323,27 @@ def test_a_line_that_brings_nothing_ends_the_pull(
 
 @pytest.mark.parametrize(
     "name",
-    ["../../escape", "/escape", "a/../../escape", ".hidden", MANIFEST, "card.md", "zarr.json/below", "a b", "a\nb"],
+    [
+        "../../escape",
+        "/escape",
+        "a/../../escape",
+        ".hidden",
+        MANIFEST,
+        "card.md",
+        "zarr.json/below",
+        "a b",
+        "a\nb",
+        "sitecustomize.py",
+        "label/setup.py",
+        "embeddings/x/video/code.so",
+    ],
 )
 def test_a_manifest_with_strange_names_writes_nothing(whole: Path, tmp_path: Path, name: str) -> None:
     copy = Path(shutil.copytree(whole, tmp_path / "copy.zarr"))
-    mark = json.loads((copy / MANIFEST).read_text())
-    mark["files"][name] = {"bytes": 3, "sha256": "0" * 64}
-    (copy / MANIFEST).write_text(json.dumps(mark))
-    with pytest.raises(StoreError, match="which is no file of a store|names a file outside the store"):
+    manifest = json.loads((copy / MANIFEST).read_text())
+    manifest["files"][name] = {"bytes": 3, "sha256": "0" * 64}
+    (copy / MANIFEST).write_text(json.dumps(manifest))
+    with pytest.raises(StoreError, match="which is not a file of a store"):
         list(pull(str(copy), tmp_path / "sub" / "back.zarr"))
     assert not (tmp_path / "sub").exists()
 
@@ -329,9 +356,9 @@ def test_one_pull_per_place(whole: Path, tmp_path: Path) -> None:
     for _ in first:
         continue
     same(tmp_path / "back.zarr", whole)
-    assert list(pull(str(whole), tmp_path / "back.zarr")) == []
+    assert not result(pull(str(whole), tmp_path / "back.zarr"))
     (tmp_path / "other").mkdir()
-    with pytest.raises(ShareError, match="is there already, and is not the store of .+ Choose another --out"):
+    with pytest.raises(ShareError, match="exists, and is not the store at .+ Choose another --out"):
         list(pull(str(whole), tmp_path / "other"))
 
 

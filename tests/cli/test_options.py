@@ -1,0 +1,67 @@
+"""How results and errors leave a command."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from cli import options
+from prep.errors import PrepError
+
+
+def run(raised: BaseException) -> Result:
+    @click.command()
+    @options.plain_errors
+    def command() -> None:
+        raise raised
+
+    return CliRunner().invoke(command)
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (errno.ENOSPC, "out.npy: the disk is full, or a size limit was reached. Free some space and run the same"),
+        (errno.EDQUOT, "out.npy: the disk is full, or a size limit was reached"),
+        (errno.EFBIG, "out.npy: the disk is full, or a size limit was reached"),
+        (errno.EROFS, "out.npy: cannot be opened (Read-only file system). Choose another folder"),
+        (errno.EACCES, "out.npy: cannot be opened (Permission denied). Choose another folder, or change its rights"),
+        (errno.ENOTDIR, "out.npy: cannot be opened (Not a directory)"),
+    ],
+)
+def test_errors_of_the_disk_are_one_sentence(code: int, words: str) -> None:
+    done = run(OSError(code, os.strerror(code), "out.npy"))
+    assert done.exit_code == 2
+    assert done.stderr.startswith(f"Error: {words}")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_short_write_of_numpy_is_a_full_disk() -> None:
+    done = run(OSError("255360 requested and 992 written"))
+    assert (done.exit_code, "the output: the disk is full" in done.stderr) == (2, True)
+
+
+def test_ctrl_c_is_one_line_and_the_status_of_an_interrupted_program() -> None:
+    done = run(KeyboardInterrupt())
+    assert (done.exit_code, done.stderr) == (130, "Stopped. Run the same command; it continues.\n")
+
+
+@pytest.mark.parametrize("bug", [OSError(errno.EIO, "no"), ValueError("bug"), KeyError("bug")])
+def test_bugs_keep_their_traceback(bug: Exception) -> None:
+    assert run(bug).exception is bug
+
+
+HOSTILE = "wave\x1b]0;title\x07\x9b2J\u202etxt\u200b"
+
+
+def test_names_from_outside_cannot_control_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    done = run(PrepError(f"{HOSTILE}: broken\nsecond line"))
+    assert done.stderr == "Error: wave\\x1b]0;title\\x07\\x9b2J\\u202etxt\\u200b: broken\nsecond line\n"
+    options.emit(False, {}, f"  {HOSTILE}\n  größe 走")
+    assert capsys.readouterr().out == "  wave\\x1b]0;title\\x07\\x9b2J\\u202etxt\\u200b\n  größe 走\n"
+    options.emit(True, {"name": HOSTILE}, "")
+    assert capsys.readouterr().out.isascii()

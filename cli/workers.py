@@ -1,4 +1,4 @@
-"""Workers behind concurrent.futures: processes of one machine, or an existing Dask cluster."""
+"""Executors of concurrent.futures: processes of this machine, or an existing Dask cluster."""
 
 from __future__ import annotations
 
@@ -11,20 +11,27 @@ from collections.abc import Iterator
 from concurrent.futures import CancelledError, Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.connection import wait
+from typing import TYPE_CHECKING
 
-from cli.sturdy import Sturdy, WorkerDied
+from cli.process_pool import IsolatedPool, TaskTimeout, WorkerDied
+
+if TYPE_CHECKING:
+    from prep.embedding.videos import Workers
+
+# Seconds for one clip. The largest videos of the datasets take less than two.
+TIMEOUT = 120.0
 
 
 class ClusterError(Exception):
-    """The cluster asked for cannot be used; the text says what to install or start."""
+    """The requested cluster cannot be used; the text says what to install or start."""
 
 
 @contextmanager
 def executor(workers: int, scheduler: str = "") -> Iterator[tuple[Executor, int]]:
-    """An executor and how many tasks it works on at once: the cluster at `scheduler`, or processes of this machine."""
+    """An executor and how many tasks it runs at once: the cluster at `scheduler`, or processes of this machine."""
     if scheduler:
-        with _cluster(scheduler) as found:
-            yield found
+        with _cluster(scheduler) as cluster:
+            yield cluster
     else:
         with local_executor(workers) as pool:
             yield pool, workers
@@ -36,7 +43,7 @@ def _cluster(scheduler: str) -> Iterator[tuple[Executor, int]]:
         from distributed import Client, KilledWorker
     except ImportError as error:
         raise ClusterError("--scheduler needs Dask: pip install 'fewshot-skeleton[cluster]'.") from error
-    # What goes wrong is raised; Dask's own lines would tear the bars.
+    # Errors are raised; Dask's log lines would break the progress bars.
     for name in ("distributed", "distributed.client", "tornado.application"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
@@ -47,14 +54,14 @@ def _cluster(scheduler: str) -> Iterator[tuple[Executor, int]]:
         threads = sum(client.nthreads().values())
         if not threads:
             raise ClusterError(f"--scheduler {scheduler}: the cluster has no workers. Start some with `dask worker`.")
-        # Not pure: what a build that failed was told is not told again.
+        # Not pure: Dask would return the cached error of a failed task instead of running it again.
         pool = client.get_executor(pure=False)
         try:
             yield pool, threads
         except KilledWorker as error:
             raise ClusterError(
                 f"--scheduler {scheduler}: one task ended worker after worker, perhaps for want of memory. "
-                "Give the workers more, or look at their logs, and run the same command; it continues."
+                "Give the workers more memory, or look at their logs, and run the same command; it continues."
             ) from error
         except CancelledError as error:
             raise ClusterError(
@@ -62,7 +69,7 @@ def _cluster(scheduler: str) -> Iterator[tuple[Executor, int]]:
             ) from error
         except ModuleNotFoundError as error:
             raise ClusterError(
-                f"--scheduler {scheduler}: a worker lacks what this program needs ({error}). "
+                f"--scheduler {scheduler}: a worker lacks a module of this program ({error}). "
                 "Install the same version of fewshot-skeleton for every worker."
             ) from error
         finally:
@@ -71,7 +78,7 @@ def _cluster(scheduler: str) -> Iterator[tuple[Executor, int]]:
 
 @contextmanager
 def local_executor(workers: int) -> Iterator[Executor]:
-    """An executor of `workers` processes; one worker needs no process of its own."""
+    """An executor of `workers` processes; a single worker is a thread of this process."""
     if workers == 1:
         with ThreadPoolExecutor(1) as executor:
             yield executor
@@ -81,37 +88,40 @@ def local_executor(workers: int) -> Iterator[Executor]:
 
 
 @contextmanager
-def sturdy_executor(workers: int, scheduler: str = "") -> Iterator[tuple[Executor, int, tuple[type[Exception], ...]]]:
-    """As `executor`, for tasks that may end their process: also the errors by which such a task is known.
+def decoding_workers(workers: int, scheduler: str = "", timeout: float = TIMEOUT) -> Iterator[Workers]:
+    """Workers for tasks that may crash or hang: each such task fails alone. Even one worker is a process of its own.
 
-    Even one worker is a process of its own.
+    On a cluster a task that crashes its worker fails alone too, but there is no time-out.
     """
+    from prep.embedding.videos import Workers
+
     if scheduler:
         with _cluster(scheduler) as (cluster, at_once):
             from distributed import KilledWorker
 
-            yield cluster, at_once, (KilledWorker,)
+            yield Workers(cluster, at_once, (KilledWorker,))
     else:
-        with _often_switched(), Sturdy(_processes, workers) as pool:
+        with _frequent_thread_switches():
+            pool = IsolatedPool(workers, timeout, _die_with_parent)
             try:
-                yield pool, workers, (WorkerDied,)
+                yield Workers(pool, workers, (WorkerDied,), (TaskTimeout,), timeout)
             finally:
-                pool.shutdown(cancel_futures=True)
+                pool.kill_workers()
 
 
 @contextmanager
-def _often_switched() -> Iterator[None]:
+def _frequent_thread_switches() -> Iterator[None]:
     """Let threads take turns ten times as often.
 
-    A result of a megabyte comes through a pipe in pieces, and before each its thread waits for the interpreter: with
-    the usual 5 ms, a busy main thread makes 22 ms of 4 ms for a clip of 8 frames; so it makes 7.
+    A result of a megabyte comes through a pipe in pieces, and before each piece its thread waits for the interpreter
+    lock. Beside a busy main thread a clip of 8 frames takes 22 ms instead of 4 ms at the default 5 ms, and 7 ms here.
     """
-    usual = sys.getswitchinterval()
-    sys.setswitchinterval(usual / 10)
+    default = sys.getswitchinterval()
+    sys.setswitchinterval(default / 10)
     try:
         yield
     finally:
-        sys.setswitchinterval(usual)
+        sys.setswitchinterval(default)
 
 
 def _processes(workers: int) -> ProcessPoolExecutor:
@@ -121,7 +131,7 @@ def _processes(workers: int) -> ProcessPoolExecutor:
 
 
 def _die_with_parent() -> None:
-    """Worker: end when the parent is killed, rather than wait for work that never comes."""
+    """Worker: end when the parent process is killed, instead of running or waiting on."""
     parent = multiprocessing.parent_process()
     if parent is None:
         return

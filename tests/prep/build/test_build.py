@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import signal
 import subprocess
 import sys
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.build_jobs import built, job, run, write_raw
 
 from manifests.facts import dataset, split
 from prep.build import build as building
@@ -22,26 +22,10 @@ from prep.build.job import Job
 from prep.build.part import PartResult, PartTask
 from prep.curate.verify import verify
 from prep.errors import PrepError
-from prep.progress import Step
+from prep.progress import result
 from prep.readers import nw_ucla
-from prep.store.read import Store, open_store
+from prep.store.read import open_store
 from prep.untrusted.files import load_bytes
-
-ACTIONS = (1, 2, 3, 4, 5, 6, 8, 9, 11, 12)
-
-
-def write_raw(folder: Path, clips: int = 60, frames: int = 6, seed: int = 0) -> Path:
-    """NW-UCLA JSON files with synthetic joints."""
-    folder.mkdir(parents=True)
-    rng = np.random.default_rng(seed)
-    for index in range(clips):
-        label = index % len(ACTIONS)
-        name = f"a{ACTIONS[label]:02d}_s{index // 10 % 10 + 1:02d}_e{index // 100:02d}_v01"
-        skeletons = rng.standard_normal((frames + index % 5, 20, 3)).round(4).tolist()
-        (folder / f"{name}.json").write_text(
-            json.dumps({"file_name": name, "skeletons": skeletons, "label": label + 1})
-        )
-    return folder
 
 
 @pytest.fixture
@@ -52,20 +36,6 @@ def raw(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(building, "CLIPS_PER_PART", 7)
-
-
-def job(raw: Path, out: Path, **more: object) -> Job:
-    return Job(dataset=dataset("nw_ucla"), preprocessing="raw", raw=raw, out=out, **more)  # type: ignore[arg-type]
-
-
-def run(task: Job, executor: Executor | None = None) -> list[Step]:
-    with executor or ThreadPoolExecutor(1) as pool:
-        return list(building.build(task, pool, window=3))
-
-
-def built(task: Job) -> Store:
-    run(task)
-    return open_store(task.out)
 
 
 def test_a_build_holds_every_clip_in_the_order_of_names(raw: Path, tmp_path: Path) -> None:
@@ -195,23 +165,25 @@ def test_two_builds_into_one_place_are_refused(raw: Path, tmp_path: Path) -> Non
         first.close()
 
 
-def test_a_full_disk_says_so_and_the_build_goes_on_later(
-    raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_build_returns_the_digest_of_its_store(raw: Path, tmp_path: Path) -> None:
     task = job(raw, tmp_path / "s.zarr")
-    save, calls = np.save, []
+    with ThreadPoolExecutor(1) as pool:
+        digest = result(building.build(task, pool, window=3))
+    assert digest == open_store(task.out).digest
 
-    def full(*arguments: object, **options: object) -> None:
-        calls.append(1)
-        if len(calls) == 4:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        save(*arguments, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(np, "save", full)
-    with pytest.raises(PrepError, match="the disk is full. Free some space and run the same command"):
+def test_steps_count_clips_and_bad_files(raw: Path, tmp_path: Path) -> None:
+    sorted(raw.iterdir())[11].write_text("")
+    steps = run(job(raw, tmp_path / "s.zarr", allow_bad=True))
+    converting = [step for step in steps if step.stage == "converting"]
+    assert (converting[-1].done, converting[-1].total, converting[-1].note) == (60, 60, "1 bad")
+    assert converting[0].note == ""
+
+
+def test_a_dataset_whose_name_no_store_may_have_is_refused(raw: Path, tmp_path: Path) -> None:
+    task = replace(job(raw, tmp_path / "s.zarr"), dataset=replace(dataset("nw_ucla"), name="n" * 65))
+    with pytest.raises(PrepError, match="a store's name has 1 to 64 letters"):
         run(task)
-    monkeypatch.setattr(np, "save", save)
-    assert len(built(task)) == 60
 
 
 def test_a_dead_worker_is_explained(raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

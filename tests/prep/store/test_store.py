@@ -1,8 +1,10 @@
-"""The store contract: what is refused, what is noticed, what comes back as it went in."""
+"""Stores: a round trip is exact, damage is detected, and unfinished or foreign stores are refused."""
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 
 from prep.curate.verify import verify
 from prep.store.arrays import BLOCK, PER_CLIP
-from prep.store.manifest import FORMAT, MANIFEST, StoreError
+from prep.store.manifest import FORMAT, MANIFEST, RECIPE, StoreError, write_manifest
 from prep.store.read import open_store
 from prep.store.write import create, finalise, pack_text, write_block
 
@@ -34,7 +36,7 @@ def check(path: Path) -> None:
         continue
 
 
-def test_what_went_in_comes_out(store: Path) -> None:
+def test_a_store_is_read_as_written(store: Path) -> None:
     opened = open_store(store)
     assert opened.shape == (1, 25, 3)
     assert len(opened) == 72 == len(opened.names)
@@ -72,7 +74,7 @@ def test_round_trip_is_exact_across_blocks(data: st.DataObject, tmp_path_factory
     check(path)
 
 
-def test_the_digest_is_of_the_content(whole: Path, tmp_path: Path) -> None:
+def test_the_digest_covers_the_content(whole: Path, tmp_path: Path) -> None:
     again = make_store(tmp_path / "again.zarr", clips_per_class=3)
     other = make_store(tmp_path / "other.zarr", clips_per_class=3, seed=1)
     assert open_store(again).digest == open_store(whole).digest != open_store(other).digest
@@ -87,14 +89,14 @@ def test_an_unfinished_store_is_refused(store: Path) -> None:
         open_store(store)
 
 
-def test_an_absent_store_says_what_makes_one(tmp_path: Path) -> None:
+def test_an_absent_store_is_refused_with_a_remedy(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no store there. `fsprep list` shows the stores; `fsprep build` makes one"):
         open_store(tmp_path / "none.zarr")
 
 
 def test_a_newer_store_is_refused(store: Path) -> None:
-    mark = json.loads((store / MANIFEST).read_text())
-    (store / MANIFEST).write_text(json.dumps({**mark, "format": FORMAT + 1}))
+    manifest = json.loads((store / MANIFEST).read_text())
+    (store / MANIFEST).write_text(json.dumps({**manifest, "format": FORMAT + 1}))
     with pytest.raises(
         StoreError, match=f"has format {FORMAT + 1}, this version reads {FORMAT}. Upgrade fewshot-skeleton"
     ):
@@ -102,22 +104,32 @@ def test_a_newer_store_is_refused(store: Path) -> None:
 
 
 def test_an_older_store_is_built_again(store: Path) -> None:
-    mark = json.loads((store / MANIFEST).read_text())
-    (store / MANIFEST).write_text(json.dumps({**mark, "format": FORMAT - 1}))
+    manifest = json.loads((store / MANIFEST).read_text())
+    (store / MANIFEST).write_text(json.dumps({**manifest, "format": FORMAT - 1}))
     with pytest.raises(StoreError, match=f"has format {FORMAT - 1}, this version reads {FORMAT}. Build or fetch"):
         open_store(store)
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{", "[]", '{"format": 3}', '{"format": 3, "arrays": 3, "files": 4, "digest": 5}']
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        '{"format": 3}',
+        '{"format": 3, "arrays": 3, "files": 4, "digest": 5}',
+        '{"format": Infinity}',
+        '{"format": ' + "[" * 200_000 + "}",
+    ],
+    ids=range(7),
 )
-def test_a_damaged_mark_is_refused(store: Path, content: str) -> None:
+def test_a_damaged_manifest_is_refused(store: Path, content: str) -> None:
     (store / MANIFEST).write_text(content)
     with pytest.raises(StoreError, match=r"manifest\.json.* is damaged"):
         open_store(store)
 
 
-def test_a_flipped_byte_anywhere_is_noticed(whole: Path, tmp_path: Path) -> None:
+def test_a_flipped_byte_in_any_file_is_detected(whole: Path, tmp_path: Path) -> None:
     files = [file for file in sorted(whole.rglob("*")) if file.is_file()]
     assert len(files) > 20
     for number, file in enumerate(files):
@@ -137,14 +149,6 @@ def test_a_missing_shard_is_not_read_as_zeros(store: Path) -> None:
         open_store(store)
 
 
-def test_a_mark_that_points_outside_is_refused(store: Path) -> None:
-    mark = json.loads((store / MANIFEST).read_text())
-    mark["files"]["../../etc/hostname"] = {"bytes": 3, "sha256": ""}
-    (store / MANIFEST).write_text(json.dumps(mark))
-    with pytest.raises(StoreError, match="names a file outside the store"):
-        open_store(store)
-
-
 def test_values_that_are_not_finite_fail_the_check(tmp_path: Path) -> None:
     path = tmp_path / "nan.zarr"
     create(path, info(), 2, (1, 25, 3))
@@ -154,3 +158,35 @@ def test_values_that_are_not_finite_fail_the_check(tmp_path: Path) -> None:
     finalise(path, small, [block])
     with pytest.raises(StoreError, match="not finite"):
         check(path)
+
+
+def test_an_unfinished_pull_and_a_shared_recipe_are_named(tmp_path: Path) -> None:
+    (tmp_path / "s.zarr.pulling").mkdir()
+    with pytest.raises(StoreError, match="only a part is fetched. Run the same `fsprep pull` again"):
+        open_store(tmp_path / "s.zarr")
+    (tmp_path / "r").mkdir()
+    (tmp_path / "r" / RECIPE).write_text("{}")
+    with pytest.raises(StoreError, match="holds the recipe of a store, not a store. .*`fsprep rebuild"):
+        open_store(tmp_path / "r")
+
+
+def test_the_manifest_is_written_last_and_whole(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = Path(shutil.copytree(whole, tmp_path / "s.zarr"))
+    before = (path / MANIFEST).read_bytes()
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_manifest(path, {}, {})
+    assert (path / MANIFEST).read_bytes() == before
+    assert not list(path.rglob("*.writing"))
+
+
+def test_a_stray_file_is_no_part_of_a_store(whole: Path, tmp_path: Path) -> None:
+    path = Path(shutil.copytree(whole, tmp_path / "s.zarr"))
+    (path / ".DS_Store").write_bytes(b"x")
+    manifest = open_store(path).manifest
+    write_manifest(path, json.loads((path / "zarr.json").read_text())["attributes"], manifest.arrays)
+    assert open_store(path).manifest == manifest

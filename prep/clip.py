@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+# A larger coordinate could not be squared and summed in float32.
+LARGEST_COORDINATE = 1e12
+
 
 @dataclass(frozen=True)
 class Recording:

@@ -6,8 +6,9 @@ import numpy as np
 
 from prep.demo.body import JOINTS, Array
 from prep.demo.simulation import DemoClip
+from prep.preprocessing.joints_box import HEIGHT, WIDTH
 
-COLOUR_SIZE = (1920, 1080)
+COLOUR_SIZE = (WIDTH, HEIGHT)
 _JOINT = "%.7g %.7g %.7g %.7g %.7g %.7g %.7g 0 0 0 0 %d\n"
 _BODY = "%d 0 1 1 1 1 0 %.7g %.7g 2\n25\n" + _JOINT * JOINTS
 

@@ -16,14 +16,12 @@ from numpy.typing import NDArray
 from manifests.dataset import Dataset
 from manifests.facts import layout_of
 from manifests.text import plain
-from prep.clip import Recording, Source
+from prep.clip import LARGEST_COORDINATE, Recording, Source
 from prep.errors import BadFile, PrepError
 from prep.formats import FindResult
 from prep.untrusted.arrays import ArrayOnDisk, from_npy, open_npy, open_stored, read_rows, to_npy
 from prep.untrusted.brief import brief
 
-# A larger coordinate could not be squared and summed in float32.
-LARGEST = 1e12
 MOST_BODIES = 8
 LONGEST_NAME = 200
 _SUFFIXES = (".skeleton", ".json", ".txt", ".npy")
@@ -158,8 +156,10 @@ def recording(source: Source, joints: NDArray[Any], data: Dataset, keep_length: 
     Empty frames at the end are padding and left out, unless `keep_length`. Raises BadFile for numbers that cannot be
     coordinates, and for a name that contradicts the label.
     """
-    if (np.abs(joints.astype(np.float64)) > LARGEST).any():
-        raise BadFile(f"{source.name}: holds a number above {LARGEST:g}, which is no coordinate. Fetch the file again.")
+    if (np.abs(joints.astype(np.float64)) > LARGEST_COORDINATE).any():
+        raise BadFile(
+            f"{source.name}: holds a number above {LARGEST_COORDINATE:g}, which is no coordinate. Fetch the file again."
+        )
     joints = np.ascontiguousarray(joints, np.float32)
     present: NDArray[np.bool_] = np.asarray(joints.any(axis=(2, 3)))
     if not keep_length:

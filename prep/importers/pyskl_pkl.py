@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from manifests.dataset import Dataset
 from manifests.facts import layout_of
 from manifests.text import plain
-from prep.clip import Recording, Source
+from prep.clip import LARGEST_COORDINATE, Recording, Source
 from prep.errors import BadFile, PrepError
 from prep.files import atomic_write
 from prep.formats import FindRequest, FindResult, Format
@@ -162,8 +162,8 @@ def _in_image(annotation: Mapping[str, Any], points: NDArray[Any]) -> NDArray[np
     sides = size if isinstance(size, tuple | list) and len(size) == 2 else []
     if not sides or not all(type(side) is int and 0 < side <= LARGEST_SIDE for side in sides):
         raise BadFile(f"has no img_shape (height, width) in pixels, 1 to {LARGEST_SIDE}.")
-    if any((np.abs(numbers.astype(np.float64)) > _clips.LARGEST).any() for numbers in (points, score)):
-        raise BadFile(f"holds a number above {_clips.LARGEST:g}, which is no coordinate.")
+    if any((np.abs(numbers.astype(np.float64)) > LARGEST_COORDINATE).any() for numbers in (points, score)):
+        raise BadFile(f"holds a number above {LARGEST_COORDINATE:g}, which is no coordinate.")
     height, width = sides
     scaled = points.astype(np.float32) / np.array([width, height], np.float32)
     return np.concatenate([scaled, score[..., None].astype(np.float32)], axis=3)

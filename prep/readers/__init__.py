@@ -1,1 +1,1 @@
-"""One file per raw form of a data set; prep/formats.py says what each offers."""
+"""One module per raw file format of a dataset; each exports a `Format` (prep/formats.py)."""

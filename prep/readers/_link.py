@@ -1,37 +1,36 @@
-"""Who is who in consecutive frames, where a recording shows people without names (OpenPose finds poses, not persons).
+"""Tracking of people in consecutive frames, for recordings without ids (OpenPose detects poses, not people).
 
-The rule. A track is one person seen again and again, and stands where it was last seen. How far a pose is from a track
-is the mean, over the joints that either has, of how far the joint moved; a joint that only one of them has counts as
-moved by `REACH`. In each frame the nearest pair of a track and a pose is joined, then the nearest of those still free,
-and so on, as long as they are less than `REACH` apart. A pose left over begins a track; a track that was not seen in
-more than `GAP` frames running has ended. The rule is our own: the field's recipes for such recordings either follow
-nobody or look at the two surest poses only.
+The rule. A track is one person detected again and again, and is where the person was last detected. The distance of a
+pose from a track is the mean, over the joints that either has, of the distance that the joint moved; a joint that only
+one of them has counts as moved by `REACH`. In each frame the nearest pair of a track and a pose is joined, then the
+nearest of those still free, and so on, as long as they are less than `REACH` apart. A pose left over starts a new
+track. A track without a pose in more than `GAP` frames in a row has ended. The rule is our own: the field's usual
+preprocessing of such recordings either tracks nobody or takes the two poses with the highest scores.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-# In parts of the image's width and height. In two crowded clips of Kinetics, over joints that both have: of the poses
-# nearest to each other in neighbouring frames 99 in 100 are within 0.067, of the other pairs 5 in 100 within 0.08.
+from prep.readers._compile import compiled
+
+# As a fraction of the image's width and height. In two crowded clips of Kinetics, over joints that both have, 99 % of
+# the poses nearest to each other in neighbouring frames are within 0.067, and 5 % of the other pairs within 0.08.
 REACH = 0.1
 # A third of a second at 30 frames per second.
 GAP = 10
-
-_compiled = njit(cache=True, nogil=True, error_model="numpy")
 
 
 def link(
     people: NDArray[np.int64], joints: NDArray[np.float32], reach: float = REACH, gap: int = GAP
 ) -> NDArray[np.int64]:
-    """(R,) int64: the track of each pose, numbered from 0 in order of appearance; none stands twice in one frame.
+    """(R,) int64: the track of each pose, numbered from 0 in order of appearance; no track has two poses in a frame.
 
-    `people` (L,) poses per frame; `joints` (R, V, 3) x, y and score, all finite, of all poses end to end, R =
-    people.sum(). A joint with score 0 is missing; a pose without any is a track of its own. The order of poses within
-    a frame has no influence, unless two are exactly as near or exactly alike: of tracks that begin together the surer
-    is numbered first.
+    `people` (L,) are the poses per frame, `joints` (R, V, 3) the finite x, y and score of all poses end to end, R =
+    people.sum(). A joint with score 0 is missing; a pose without joints is a track of its own. The order of poses
+    within a frame has no influence, unless two are equally near or identical: of tracks that start in the same frame
+    the one with the higher score is numbered first.
 
     >>> poses = np.array([[[0.5, 0.5, 1.0]], [[0.1, 0.5, 0.9]], [[0.12, 0.5, 0.9]], [[0.51, 0.5, 1.0]]])
     >>> link(np.array([2, 2]), poses).tolist()
@@ -40,21 +39,21 @@ def link(
     frame = np.repeat(np.arange(len(people)), people)
     x, y, score = joints.sum(axis=1).T
     order = np.lexsort((y, x, -score, frame))
-    # Coordinates by rows of a pose, so that distances are worked out several joints at a time.
+    # One row of a pose per coordinate, so that distances are computed several joints at a time.
     planes = np.ascontiguousarray(joints[order].transpose(2, 0, 1), np.float32)
     track = np.empty(len(joints), np.int64)
     track[order] = _follow(np.ascontiguousarray(people, np.int64), planes, float(reach), int(gap))
     return track
 
 
-@_compiled
+@compiled
 def _follow(people: NDArray[np.int64], planes: NDArray[np.float32], reach: float, gap: int) -> NDArray[np.int64]:
-    """As `link`, of x, y and score as planes (3, R, V), where of equals the first in a frame is taken."""
+    """As `link`, with x, y and score as planes (3, R, V); of equal poses the first in a frame is taken."""
     poses = planes.shape[1]
     track = np.empty(poses, np.int64)
     frame = np.empty(poses, np.int64)
     last = np.empty(poses, np.int64)  # the last pose of each open track, in order of their numbers
-    tracks, begun, start = 0, 0, 0
+    open_tracks, next_track, start = 0, 0, 0
     for number in range(len(people)):
         end = start + people[number]
         frame[start:end] = number
@@ -62,23 +61,23 @@ def _follow(people: NDArray[np.int64], planes: NDArray[np.float32], reach: float
         if start == end:
             continue
         kept = 0
-        for row in range(tracks):
+        for row in range(open_tracks):
             if frame[last[row]] >= number - gap - 1:
                 last[kept] = last[row]
                 kept += 1
-        tracks = kept
-        _join(planes, last[:tracks], start, end, reach, track)
+        open_tracks = kept
+        _join(planes, last[:open_tracks], start, end, reach, track)
         for pose in range(start, end):
             if track[pose] < 0:
-                track[pose] = begun
-                last[tracks] = pose
-                tracks += 1
-                begun += 1
+                track[pose] = next_track
+                last[open_tracks] = pose
+                open_tracks += 1
+                next_track += 1
         start = end
     return track
 
 
-@_compiled
+@compiled
 def _join(
     planes: NDArray[np.float32],
     last: NDArray[np.int64],
@@ -87,36 +86,37 @@ def _join(
     reach: float,
     track: NDArray[np.int64],
 ) -> None:
-    """Give the poses from `start` to `end` the tracks of the nearest of `last`, which become these poses themselves.
+    """Assign poses `start` to `end` to the tracks whose last poses are `last`, and update `last`.
 
-    Nearest pair first, each taken once, all nearer than `reach`; of equal distances the older track and the first pose.
+    Nearest pair first, each pose and track once, all nearer than `reach`; of equal distances the older track and the
+    first pose.
     """
-    wide = end - start
-    near = np.empty(len(last) * wide, np.int64)
-    distance = np.empty(len(last) * wide)
+    poses = end - start
+    near = np.empty(len(last) * poses, np.int64)
+    distance = np.empty(len(last) * poses)
     moved = np.empty(planes.shape[2], np.float32)
     count = 0
     for row in range(len(last)):
-        for column in range(wide):
+        for column in range(poses):
             apart = _distance(planes, last[row], start + column, reach, moved)
             if apart < reach:
-                near[count], distance[count] = row * wide + column, apart
+                near[count], distance[count] = row * poses + column, apart
                 count += 1
     taken = np.zeros(len(last), np.bool_)
-    for place in np.argsort(distance[:count], kind="mergesort"):
-        row, pose = near[place] // wide, start + near[place] % wide
+    for pair in near[np.argsort(distance[:count], kind="mergesort")]:
+        row, pose = pair // poses, start + pair % poses
         if not taken[row] and track[pose] < 0:
             track[pose] = track[last[row]]
             last[row] = pose
             taken[row] = True
 
 
-@_compiled
+@compiled
 def _distance(planes: NDArray[np.float32], old: int, new: int, reach: float, moved: NDArray[np.float32]) -> float:
-    """How far two poses are apart; `reach` where they share no joint. `moved` (V,) is room to work in.
+    """The distance between two poses; `reach` if they share no joint. `moved` (V,) is scratch memory.
 
-    Not over shared joints alone: OpenPose cuts a person in two at times, and a piece that shares one joint with the
-    other piece's track would be nearer than the person's own.
+    Joints of one pose alone count too: OpenPose sometimes splits a person in two, and a part that shares one joint
+    with the other part's track would be nearer than the person's own track.
     """
     shared, either = 0, 0
     for joint in range(len(moved)):
@@ -131,16 +131,16 @@ def _distance(planes: NDArray[np.float32], old: int, new: int, reach: float, mov
     return (np.float64(_sum(moved)) + reach * (either - shared)) / either
 
 
-@_compiled
+@compiled
 def _sum(values: NDArray[np.float32]) -> np.float32:
-    """Of at most 128 numbers, in the order in which numpy adds: tests compare bits, and near ties hang on the last."""
+    """The sum of at most 128 numbers, in numpy's order of addition: near ties depend on the last bit."""
     whole = len(values) // 8 * 8
     total = np.float32(0)
     if whole:
-        for place in range(8, whole):
-            values[place % 8] += values[place]
+        for index in range(8, whole):
+            values[index % 8] += values[index]
         left = (values[0] + values[1]) + (values[2] + values[3])
         total = left + ((values[4] + values[5]) + (values[6] + values[7]))
-    for place in range(whole, len(values)):
-        total += values[place]
+    for index in range(whole, len(values)):
+        total += values[index]
     return total

@@ -1,7 +1,7 @@
-"""Nested lists of numbers out of a JSON file.
+"""Nested lists of numbers in a JSON file.
 
-They become objects first: numpy would make room for the longest text everywhere, and take true, "1" and null for
-numbers.
+They are converted to arrays of objects first. numpy alone would reserve the length of the longest string for every
+entry, and convert true, "1" and null to numbers.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ class Ragged(ValueError):
 
 
 class NotNumbers(ValueError):
-    """Something among the numbers is none."""
+    """An entry that is not a number."""
 
 
 def nested(value: Any) -> NDArray[np.object_]:
-    """Nested lists as an array of what they hold. Raises Ragged.
+    """Nested lists as an array of their entries. Raises Ragged.
 
     >>> nested([[1, "a"], [0.5, None]]).shape
     (2, 2)
@@ -33,7 +33,7 @@ def nested(value: Any) -> NDArray[np.object_]:
 
 
 def numbers(array: NDArray[np.object_], missing: bool = False) -> NDArray[np.float64]:
-    """The same as float64; with `missing`, None is NaN. Raises NotNumbers.
+    """The entries as float64; with `missing`, None becomes NaN. Raises NotNumbers.
 
     >>> numbers(nested([[1, None]]), missing=True).tolist()
     [[1.0, nan]]

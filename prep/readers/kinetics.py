@@ -1,14 +1,18 @@
 """Kinetics-skeleton, as released with ST-GCN: `kinetics_train/<id>.json`, `kinetics_val/<id>.json` and two label files.
 
-A clip is one JSON object `{"data": [frame, ...], "label": name, "label_index": 0 to 399}`; a frame is `{"frame_index":
-1, 2, 3, ..., "skeleton": [person, ...]}`, with nobody in it at times; a person is `{"pose": [x0, y0, ... x17, y17],
-"score": [18 numbers]}` in OpenPose's order, x and y in parts of the image's width and height from its top left corner
-(a little beyond 1 at times), (0, 0) with score 0 where a joint was not found. People have no names: `_link.py`
-follows them. An id is the 11 characters of the video's, and may begin with `-` or `_`.
+A clip is one JSON object `{"data": [frame, ...], "label": name, "label_index": 0 to 399}`. A frame is `{"frame_index":
+1, 2, 3, ..., "skeleton": [person, ...]}`; the list of people may be empty. A person is `{"pose": [x0, y0, ... x17,
+y17], "score": [18 numbers]}` in OpenPose's order. x and y are fractions of the image's width and height from its top
+left corner (slightly beyond 1 at times); a joint that was not found is (0, 0) with score 0. People have no ids:
+`_link.py` tracks them. A clip's name is the id of its video, 11 characters, which may begin with `-` or `_`.
 
-`kinetics_val_label.json` is `{id: {"has_skeleton": bool, "label": name, "label_index": number}, ...}`. Where it is,
-it and the clip must agree, and clips that it says have no skeleton are left out, as ST-GCN does. It lists the whole
-release: that the user holds a part is no fault and becomes a note in the store. Without it, clips say their own label.
+`kinetics_val_label.json` is `{id: {"has_skeleton": bool, "label": name, "label_index": number}, ...}`. The label file
+and the clip must agree. Clips whose `has_skeleton` is false are left out, as in ST-GCN. The label file lists the whole
+release; holding only a part of it is no fault, and the store notes how much. Without a label file, the label inside
+the clip counts.
+
+Read with orjson: 266,440 clips take about a quarter of an hour of one core. A compiled scanner of our own would save
+half of that, once per dataset, and was not worth its 147 lines.
 """
 
 from __future__ import annotations
@@ -36,15 +40,14 @@ MOST_FRAMES, MOST_PEOPLE, MOST_BYTES = 10_000, 200, 16 * 2**20
 # Real coordinates and scores end near 1.2; pixels are in the hundreds.
 LARGEST = 10.0
 
-# People in each frame (L,); x, y and score (R, 18, 3) of all of them.
-Shown = tuple[NDArray[np.int64], NDArray[np.float32]]
+Rows = tuple[tuple[str, str], ...]
 
 
 def find(request: FindRequest) -> FindResult:
-    """Every `.json` file below the folder that is no label file, in folders and zips, with what the label files say.
+    """Every `.json` file in folders and zips below `raw` except label files, with the labels from these.
 
-    Bad are clips to which the label files give no class that exists, or two, and a label file that cannot be read (its
-    clips are found all the same). Raises PrepError for two files of one name.
+    Unusable: clips for which the label files give no valid class or two, and label files that cannot be read (their
+    clips are still found). Raises PrepError if two files have the same name.
     """
     files = find_sources(request.raw, ".json")
     clips = [file for file in files if file.name not in LABEL_FILES]
@@ -58,13 +61,13 @@ def find(request: FindRequest) -> FindResult:
         for clip in clips
         if clip.name not in refused and (label := labels.get(clip.name, -1)) is not None
     ]
-    return FindResult(tuple(sources), tuple(bad), tuple(notes))
+    return FindResult(tuple(sources), bad, notes)
 
 
 def read(source: Source, data: bytes, facts: Dataset) -> Recording:
-    """One file's bytes to a Recording, (R, 18, 3) x, y and score, with the tracks of `link` as body ids.
+    """Parse one file to a Recording: joints (R, 18, 3) are x, y and score, body ids the tracks of `link`.
 
-    Raises BadFile when name, keys, label, frame numbers or numbers break the form; the message says which.
+    Raises BadFile if name, keys, label, frame numbers or numbers break the format; the message gives the place.
     """
     from prep.readers._link import link
 
@@ -72,43 +75,22 @@ def read(source: Source, data: bytes, facts: Dataset) -> Recording:
         raise _bad(source.name, "the name is not the 11 characters of a video's id", "Move the file away.")
     if len(data) > MOST_BYTES:
         raise _bad(source.name, f"has {len(data)} bytes; a clip has at most {MOST_BYTES}")
-    clip, shown = _as_released(data) or (_parse(source, data), None)
+    clip = _parse(source, data)
     label = _label(clip, source.name, facts)
     if source.label not in (-1, label):
-        own, other = (f"{number} ({facts.classes[number]})" for number in (label, source.label))
-        raise _bad(source.name, f"is labelled {own} inside and {other} in the label file", "Fetch both again.")
-    people, joints = shown or _shown(clip, source.name)
+        inside, listed = (f"{number} ({facts.classes[number]})" for number in (label, source.label))
+        raise _bad(source.name, f"is labelled {inside} inside and {listed} in the label file", "Fetch both again.")
+    bodies_per_frame, joints = _detections(clip, source.name)
     return Recording(
-        name=source.name, label=label, bodies_per_frame=people, body_id=link(people, joints), joints=joints
+        name=source.name,
+        label=label,
+        bodies_per_frame=bodies_per_frame,
+        body_id=link(bodies_per_frame, joints),
+        joints=joints,
     )
 
 
 FORMAT = Format(files="kinetics_train/<id>.json or kinetics_val/<id>.json", find=find, read=read)
-
-
-def _as_released(data: bytes) -> tuple[dict[str, Any], Shown] | None:
-    """What stands beside the frames, and what the frames show; None unless all is written as in the release.
-
-    The same numbers as by `_parse` and `_shown`, in a third of the time.
-    """
-    import orjson
-
-    from prep.readers import _kinetics_scan as scanner
-
-    people = np.empty(MOST_FRAMES, np.int64)
-    joints = np.empty((len(data) // scanner.SMALLEST_PERSON, JOINTS, 3), np.float32)
-    text = np.frombuffer(data + b"\0", np.uint8)
-    place, frames, rows = scanner.scan(text, people, joints, MOST_PEOPLE, LARGEST)
-    if place < 0 or data[place : place + 1] != b",":
-        return None
-    try:
-        beside = orjson.loads(b"{" + data[place + 1 :])
-    except orjson.JSONDecodeError:
-        return None
-    # Nothing after the comma is no JSON; of two `data` the second counts.
-    if not beside or "data" in beside:
-        return None
-    return beside, (people[:frames].copy(), joints[:rows].copy())
 
 
 def _parse(source: Source, data: bytes) -> dict[str, Any]:
@@ -123,10 +105,8 @@ def _parse(source: Source, data: bytes) -> dict[str, Any]:
     return value
 
 
-def _labels(
-    files: Sequence[Source], here: Set[str], facts: Dataset
-) -> tuple[dict[str, int | None], list[tuple[str, str]], list[tuple[str, str]]]:
-    """The label (None: no skeleton) of clips that are here, (name, reason) of bad clips and files, and notes."""
+def _labels(files: Sequence[Source], clips: Set[str], facts: Dataset) -> tuple[dict[str, int | None], Rows, Rows]:
+    """The label of each listed clip (None: no skeleton), (name, reason) of unusable clips and files, and notes."""
     labels: dict[str, int | None] = {}
     bad: list[tuple[str, str]] = []
     notes: list[tuple[str, str]] = []
@@ -134,21 +114,21 @@ def _labels(
         try:
             rows = _parse(file, load_bytes(file))
         except BadFile as error:
-            bad.append((f"{file.name}.json", f"{error} Or move it away: clips say their own label too."))
+            bad.append((f"{file.name}.json", f"{error} Or move it away: clips contain their labels too."))
             continue
-        notes.append((f"{file.name}.json", _count(rows, here)))
-        for name in sorted(rows.keys() & here):
+        notes.append((f"{file.name}.json", _summary(rows, clips)))
+        for name in sorted(rows.keys() & clips):
             try:
-                said = _announced(rows[name], f"{name} in {file.name}.json", facts)
-                if labels.setdefault(name, said) != said:
+                label = _listed_label(rows[name], f"{name} in {file.name}.json", facts)
+                if labels.setdefault(name, label) != label:
                     raise _bad(name, "the two label files disagree about it", "Fetch them again.")
             except BadFile as error:
                 bad.append((name, str(error)))
-    return labels, bad, notes
+    return labels, tuple(bad), tuple(notes)
 
 
-def _announced(row: Any, where: str, facts: Dataset) -> int | None:
-    """The label that a label file's row gives; None of a clip without a skeleton. Raises BadFile."""
+def _listed_label(row: Any, where: str, facts: Dataset) -> int | None:
+    """The label in a row of a label file; None for a clip without a skeleton. Raises BadFile."""
     if not isinstance(row, dict) or type(row.get("has_skeleton")) is not bool:
         raise _bad(where, f"is {brief(row)}; a row has has_skeleton (true or false), label and label_index")
     label = _label(row, where, facts)
@@ -164,36 +144,34 @@ def _label(row: dict[str, Any], where: str, facts: Dataset) -> int:
     return index
 
 
-def _count(rows: dict[str, Any], here: Set[str]) -> str:
-    """What a label file lists, in words."""
-    shown = {name for name, row in rows.items() if isinstance(row, dict) and row.get("has_skeleton") is True}
-    empty = len(here & rows.keys()) - len(here & shown)
-    left = f"; {empty} that are here have none and are left out" if empty else ""
-    return f"lists {len(shown)} clips with a skeleton, of which {len(shown & here)} are here{left}"
+def _summary(rows: dict[str, Any], clips: Set[str]) -> str:
+    """How many clips a label file lists and how many of them are present, as a note."""
+    listed = {name for name, row in rows.items() if isinstance(row, dict) and row.get("has_skeleton") is True}
+    empty = len(clips & rows.keys()) - len(clips & listed)
+    left_out = f"; {empty} more are present without a skeleton and left out" if empty else ""
+    return f"lists {len(listed)} clips with a skeleton, of which {len(listed & clips)} are present{left_out}"
 
 
-def _shown(clip: dict[str, Any], name: str) -> Shown:
-    """What the frames of a parsed clip show. Raises BadFile."""
+def _detections(clip: dict[str, Any], name: str) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """People per frame (L,), and x, y and score (R, 18, 3) of all of them. Raises BadFile."""
     frames = clip.get("data")
     if not isinstance(frames, list) or len(frames) > MOST_FRAMES:
         raise _bad(name, f"`data` is not a list of at most {MOST_FRAMES} frames")
-    shown = [_people(name, frame, number) for number, frame in enumerate(frames, 1)]
-    people = np.array([len(persons) for persons in shown], np.int64)
-    joints = np.empty((int(people.sum()), JOINTS, 3), np.float32)
-    pose = _numbers(name, shown, "pose", 2 * JOINTS)
+    people = [_people(name, frame, number) for number, frame in enumerate(frames, 1)]
+    joints = np.empty((sum(map(len, people)), JOINTS, 3), np.float32)
+    pose = _numbers(name, people, "pose", 2 * JOINTS)
     joints[..., 0], joints[..., 1] = pose[:, 0::2], pose[:, 1::2]
-    joints[..., 2] = _numbers(name, shown, "score", JOINTS)
-    return people, joints
+    joints[..., 2] = _numbers(name, people, "score", JOINTS)
+    return np.array(list(map(len, people)), np.int64), joints
 
 
 def _people(name: str, frame: Any, number: int) -> list[dict[str, Any]]:
-    """The people of one frame. Raises BadFile."""
+    """The people in one frame. Raises BadFile."""
     if not isinstance(frame, dict) or type(frame.get("frame_index")) is not int:
         raise _bad(name, f"frame {number} of `data` is no object with a whole number `frame_index`")
     if frame["frame_index"] != number:
-        raise _bad(
-            name, f"frame {number} of `data` has `frame_index` {frame['frame_index']}; frames count 1, 2, 3, ..."
-        )
+        what = f"frame {number} of `data` has `frame_index` {frame['frame_index']}; frames count 1, 2, 3, ..."
+        raise _bad(name, what)
     people = frame.get("skeleton")
     if not isinstance(people, list) or len(people) > MOST_PEOPLE:
         raise _bad(name, f"frame {number}: `skeleton` is not a list of at most {MOST_PEOPLE} people")
@@ -202,24 +180,28 @@ def _people(name: str, frame: Any, number: int) -> list[dict[str, Any]]:
     return people
 
 
-def _numbers(name: str, shown: Sequence[list[dict[str, Any]]], key: str, width: int) -> NDArray[np.float64]:
-    """(R, width): the numbers under `key` of everybody. Raises BadFile."""
-    rows = [person.get(key) for people in shown for person in people]
-    if _fits(rows, width):
-        return np.array(rows, np.float64).reshape(-1, width)
-    wrong = next(row for row in range(len(rows)) if not _fits(rows[row : row + 1], width))
-    places = [(number, place) for number, people in enumerate(shown, 1) for place in range(1, len(people) + 1)]
-    rule = f"`{key}` is {brief(rows[wrong])}; it must be {width} numbers up to {LARGEST:g}, parts of the image"
-    raise _bad(name, "frame {}, person {}: ".format(*places[wrong]) + rule)
+def _numbers(name: str, people: Sequence[list[dict[str, Any]]], key: str, width: int) -> NDArray[np.float64]:
+    """(R, width): the numbers under `key` for everybody in all frames. Raises BadFile."""
+    rows = [person.get(key) for frame in people for person in frame]
+    array = _array(rows, width)
+    if array is not None:
+        return array
+    wrong = next(row for row, value in enumerate(rows) if _array([value], width) is None)
+    where = [(number, person) for number, frame in enumerate(people, 1) for person in range(1, len(frame) + 1)]
+    rule = f"`{key}` is {brief(rows[wrong])}; it must be {width} numbers up to {LARGEST:g}, fractions of the image"
+    raise _bad(name, "frame {}, person {}: ".format(*where[wrong]) + rule)
 
 
-def _fits(rows: Sequence[Any], width: int) -> bool:
-    """Whether all are lists of that many numbers within bounds; numpy would take true and null for numbers."""
+def _array(rows: Sequence[Any], width: int) -> NDArray[np.float64] | None:
+    """(R, width) float64; None unless all rows are lists of that many numbers of at most LARGEST."""
     if not all(type(row) is list and len(row) == width for row in rows):
-        return False
-    if not set(map(type, chain.from_iterable(rows))) <= {float, int}:
-        return False
-    return not rows or float(np.abs(np.array(rows, np.float64)).max()) <= LARGEST
+        return None
+    values = list(chain.from_iterable(rows))
+    # numpy would convert true and null to numbers.
+    if not set(map(type, values)) <= {float, int}:
+        return None
+    array = np.array(values, np.float64).reshape(-1, width)
+    return array if np.abs(array).max(initial=0) <= LARGEST else None
 
 
 def _bad(where: str, what: str, remedy: str = "Fetch the file again.") -> BadFile:

@@ -1,7 +1,7 @@
-"""Northwestern-UCLA in its widespread form: `all_sqe/aAA_sSS_eEE_vVV.json`, packed or not, one body per clip.
+"""Northwestern-UCLA in its common JSON format: `all_sqe/aAA_sSS_eEE_vVV.json`, zipped or not, one body per clip.
 
-One JSON object with `file_name` (the stem), `skeletons` (frames x 20 joints x 3, metres, Kinect v1) and `label` (1 to
-10, the rank of the action AA among those that exist). VV is the camera, EE the repetition.
+One JSON object with `file_name` (the file's stem), `skeletons` (frames x 20 joints x 3, metres, Kinect v1) and `label`
+(1 to 10, the rank of the action AA among the ten that exist). VV is the camera, EE the repetition.
 """
 
 from __future__ import annotations
@@ -14,31 +14,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manifests.dataset import Dataset
-from prep.clip import Recording, Source
+from prep.clip import LARGEST_COORDINATE, Recording, Source
 from prep.errors import BadFile
 from prep.formats import FindRequest, FindResult, Format
 from prep.readers._nested import NotNumbers, Ragged, nested, numbers
 from prep.untrusted.files import find_sources
 
 JOINTS = 20
-# A larger coordinate could not be squared and summed in float32.
-LARGEST = 1e12
 
 
 def find(request: FindRequest) -> FindResult:
-    """Every `.json` file below the folder, in folders and zips. Raises PrepError for two of one name."""
+    """Every `.json` file in folders and zips below `raw`. Raises PrepError if two have the same name."""
     return FindResult(tuple(find_sources(request.raw, ".json")))
 
 
 def read(source: Source, data: bytes, facts: Dataset) -> Recording:
-    """One file's bytes to a Recording in metres, with the same body in each frame; zero frames are kept.
+    """Parse one file to a Recording in metres, with the same body in every frame; it may have zero frames.
 
-    Raises BadFile when name, keys, label, shape or numbers break the form; the message says which.
+    Raises BadFile if name, keys, label, shape or numbers break the format; the message says which.
     """
     match = re.fullmatch(facts.pattern, source.name)
     if match is None or int(match["action"]) not in facts.actions:
-        known = ", ".join(f"{action:02}" for action in facts.actions)
-        raise _bad(source, f"the name is not aAA_sSS_eEE_vVV with AA one of {known}", "Move the file away.")
+        actions = ", ".join(f"{action:02}" for action in facts.actions)
+        raise _bad(source, f"the name is not aAA_sSS_eEE_vVV with AA one of {actions}", "Move the file away.")
     clip = _parse(source, data)
     label = facts.actions.index(int(match["action"]))
     if clip["file_name"] != source.name:
@@ -77,10 +75,11 @@ def _parse(source: Source, data: bytes) -> dict[str, Any]:
 
 
 def _joints(source: Source, skeletons: Any) -> NDArray[np.float32]:
-    """(L, 20, 3) float32 of nested lists."""
+    """Nested lists to (L, 20, 3) float32. Raises BadFile."""
     if skeletons == []:
         return np.zeros((0, JOINTS, 3), np.float32)
-    rule, words = f"it must be frames x {JOINTS} joints x 3 numbers", f"or not one of metres up to {LARGEST:g}"
+    rule = f"it must be frames x {JOINTS} joints x 3 numbers"
+    not_metres = f"`skeletons` holds what is not a number, or not one of metres up to {LARGEST_COORDINATE:g}"
     try:
         lists = nested(skeletons)
         if lists.shape[1:] != (JOINTS, 3):
@@ -89,9 +88,9 @@ def _joints(source: Source, skeletons: Any) -> NDArray[np.float32]:
     except Ragged as error:
         raise _bad(source, f"`skeletons` is ragged; {rule}") from error
     except NotNumbers as error:
-        raise _bad(source, f"`skeletons` holds what is not a number, {words}") from error
-    if (np.abs(joints) > LARGEST).any():
-        raise _bad(source, f"`skeletons` holds what is not a number, {words}")
+        raise _bad(source, not_metres) from error
+    if (np.abs(joints) > LARGEST_COORDINATE).any():
+        raise _bad(source, not_metres)
     return joints.astype(np.float32)
 
 

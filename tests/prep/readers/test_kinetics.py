@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 import subprocess
 import sys
 import zipfile
@@ -14,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.mutations import broken_bytes
 from helpers.plain_kinetics import clip, person, plain_link, pose, text
 from helpers.refusals import refused
 from helpers.shared import shared
@@ -24,7 +22,6 @@ from manifests.facts import dataset, layout
 from prep.clip import Recording, Source
 from prep.errors import BadFile, PrepError
 from prep.formats import FindRequest, FindResult, detect_format
-from prep.readers import kinetics
 from prep.readers.kinetics import LABEL_FILES, MOST_BYTES, MOST_FRAMES, MOST_PEOPLE, find, read
 from prep.untrusted.files import load_bytes
 
@@ -155,7 +152,7 @@ FAULTS = {
     "null": (someone(score=[*SCORES, None]), SCORE),
     "true": (someone(score=[*SCORES, True]), SCORE),
     "an object": (someone(pose={"x": 1}), POSE + "{'x': 1}"),
-    "pixels": (someone(pose=[120.5] * 36), "it must be 36 numbers up to 10, parts of the image."),
+    "pixels": (someone(pose=[120.5] * 36), "it must be 36 numbers up to 10, fractions of the image."),
     "huge": (someone(pose=[1e300] * 36), POSE),
     "a huge integer": (someone(pose=[10**40] * 36), POSE),
     "far left": (someone(pose=[-11] * 36), POSE),
@@ -179,130 +176,6 @@ def test_other_files_are_reported_by_name(name: str) -> None:
         parse(clip([]), name)
 
 
-# --- the text as released, and any other ---
-
-AS_RELEASED = text(clip([[pose(1)], [], [pose(1), pose(2, x=0.9)]], "parkour", 207))
-# What stands for "skeleton": [] of the second frame; the first number of the file's first person; the file's end.
-EMPTY, NUMBER, END = b'"skeleton": []', text(pose(1)[0][0]), b', "label": "parkour", "label_index": 207}'
-# Edits of the text above, and whether the scanner takes them.
-EDITS: dict[str, tuple[bytes, bytes, bool]] = {
-    "nothing": (b"", b"", True),
-    "no blanks": (b" ", b"", True),
-    "more blanks": (b", ", b",   ", True),
-    "an integer": (NUMBER, b"1", True),
-    "minus": (NUMBER, b"-0.25", True),
-    "minus nothing": (NUMBER, b"-0.0", True),
-    "minus nothing, whole": (NUMBER, b"-0", False),
-    "15 digits": (NUMBER, b"0.12345678901234", True),
-    "16 digits": (NUMBER, b"0.123456789012345", False),
-    "40 digits": (NUMBER, b"0." + b"3" * 40, False),
-    "exponent": (NUMBER, b"5e-1", False),
-    "zero before": (NUMBER, b"00.5", False),
-    "plus": (NUMBER, b"+0.5", False),
-    "no digit before": (NUMBER, b".5", False),
-    "no digit after": (NUMBER, b"0.", False),
-    "two points": (NUMBER, b"0.5.5", False),
-    "at the bound": (NUMBER, b"10.0", True),
-    "beyond the bound": (NUMBER, b"10.000001", False),
-    "lines": (b", ", b",\n", False),
-    "a form feed": (b", ", b",\f", False),
-    "a comma too many": (EMPTY, b'"skeleton": [,]', False),
-    "a comma at the end": (b"]}]}]", b"]},]}]", False),
-    "keys in another order": (b'"frame_index": 2, ' + EMPTY, EMPTY + b', "frame_index": 2', False),
-    "a key more": (EMPTY, EMPTY + b', "more": 1', False),
-    "a key twice": (EMPTY, EMPTY + b", " + EMPTY, False),
-    "frame 2.0": (b'"frame_index": 2', b'"frame_index": 2.0', False),
-    "frame 02": (b'"frame_index": 2', b'"frame_index": 02', False),
-    "more beside the frames": (END, b', "more": [1]' + END, True),
-    "data twice": (END, b', "data": []' + END, False),
-    "data twice, escaped": (END, b', "d\\u0061ta": []' + END, False),
-    "nothing after the comma": (END, b",}", False),
-    "nothing after the frames": (END, b"}", False),
-    "text after the end": (END, END + b"1", False),
-    "a zero after the end": (END, END + b"\0", False),
-    "a second object": (END, END + b"{}", False),
-    "a blank after the end": (END, END + b" \n", True),
-    "a mark before": (b'{"data"', b'\xef\xbb\xbf{"data"', False),
-}
-
-
-def parsed(data: bytes, monkeypatch: pytest.MonkeyPatch) -> Recording | str:
-    """What comes of a text by the JSON parser alone, or the words of its refusal."""
-    with monkeypatch.context() as patch:
-        patch.setattr(kinetics, "_as_released", lambda data: None)
-        return outcome(data)
-
-
-def outcome(data: bytes) -> Recording | str:
-    try:
-        return parse(data)
-    except BadFile as error:
-        return str(error)
-
-
-def assert_same(found: Recording | str, expected: Recording | str) -> None:
-    if isinstance(found, str) or isinstance(expected, str):
-        assert found == expected
-        return
-    assert (found.name, found.label) == (expected.name, expected.label)
-    for array, other in (
-        (found.bodies_per_frame, expected.bodies_per_frame),
-        (found.body_id, expected.body_id),
-        (found.joints, expected.joints),
-    ):
-        assert (array.dtype, array.shape, array.tobytes()) == (other.dtype, other.shape, other.tobytes())
-
-
-@pytest.mark.parametrize("edit", EDITS)
-def test_the_scanner_reads_what_the_parser_reads_or_leaves_it(edit: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    old, new, taken = EDITS[edit]
-    assert old in AS_RELEASED
-    data = AS_RELEASED.replace(old, new, 1 if old in (b"", NUMBER) else -1)
-    assert (kinetics._as_released(data) is not None) is taken
-    assert_same(outcome(data), parsed(data, monkeypatch))
-
-
-def test_the_scanner_agrees_with_the_parser_on_broken_texts(monkeypatch: pytest.MonkeyPatch) -> None:
-    seeds = [AS_RELEASED, AS_RELEASED.replace(b" ", b""), text(clip([])), text(clip([[]] * 3))]
-    taken = changed = 0
-    for number in range(3000):
-        data = broken_bytes(seeds, random.Random(number))
-        if kinetics._as_released(data) is not None:
-            taken += 1
-            changed += data not in seeds
-            assert_same(outcome(data), parsed(data, monkeypatch))
-    print(f"{taken} of 3000 broken texts are left as released, {changed} of them changed")
-    assert changed > 100
-
-
-def test_every_number_is_rounded_as_by_the_parser(monkeypatch: pytest.MonkeyPatch) -> None:
-    rng = random.Random(0)
-    for _ in range(100):
-        numbers = [f"{rng.choice(['', '-'])}{rng.uniform(0, 10):.{rng.randint(1, 14)}f}" for _ in range(36)]
-        words = f'"pose": [{", ".join(numbers)}]'.encode()
-        data = text(clip([[pose(1)]]))
-        start, end = data.index(b'"pose"'), data.index(b', "score"')
-        data = data[:start] + words + data[end:]
-        assert kinetics._as_released(data) is not None
-        assert_same(outcome(data), parsed(data, monkeypatch))
-
-
-@pytest.mark.parametrize(("people", "frames"), [(MOST_PEOPLE, 1), (MOST_PEOPLE + 1, 1), (0, MOST_FRAMES)])
-def test_the_scanner_keeps_the_bounds(people: int, frames: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    data = text(clip([[pose(1)] * people] * frames))
-    assert (kinetics._as_released(data) is not None) is (people <= MOST_PEOPLE)
-    assert_same(outcome(data), parsed(data, monkeypatch))
-
-
-def test_real_clips_are_as_released(monkeypatch: pytest.MonkeyPatch) -> None:
-    sources = find(FindRequest(shared("data/kinetics-skeleton"), FACTS)).sources
-    assert len(sources) >= 5
-    for source in sources:
-        data = load_bytes(source)
-        assert kinetics._as_released(data) is not None
-        assert_same(outcome(data), parsed(data, monkeypatch))
-
-
 def test_finding_clips_compiles_nothing() -> None:
     script = "import sys, prep.readers.kinetics; print('numba' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout == "False\n"
@@ -316,8 +189,8 @@ def test_both_halves_are_found_with_their_labels(raw: Path) -> None:
     assert names_and_labels(found) == {name: index for index, name in enumerate(NAMES)}
     assert found.bad == ()
     assert found.notes == (
-        ("kinetics_train_label.json", "lists 2 clips with a skeleton, of which 2 are here"),
-        ("kinetics_val_label.json", "lists 3 clips with a skeleton, of which 3 are here"),
+        ("kinetics_train_label.json", "lists 2 clips with a skeleton, of which 2 are present"),
+        ("kinetics_val_label.json", "lists 3 clips with a skeleton, of which 3 are present"),
     )
     recordings = [read(source, load_bytes(source), FACTS) for source in found.sources]
     assert [each.label for each in recordings] == [0, 1, 2, 3, 4]
@@ -338,7 +211,7 @@ def test_clips_that_are_not_here_are_counted_and_no_fault(raw: Path) -> None:
     (raw / "kinetics_val" / "__u6odV5hrI.json").unlink()
     found = find(FindRequest(raw, FACTS))
     assert (len(found.sources), found.bad) == (4, ())
-    assert found.notes[1][1] == "lists 3 clips with a skeleton, of which 2 are here"
+    assert found.notes[1][1] == "lists 3 clips with a skeleton, of which 2 are present"
 
 
 def test_clips_without_a_skeleton_are_left_out_and_counted(raw: Path) -> None:
@@ -346,7 +219,7 @@ def test_clips_without_a_skeleton_are_left_out_and_counted(raw: Path) -> None:
     found = find(FindRequest(raw, FACTS))
     assert [source.name for source in found.sources] == [*NAMES[:3], NAMES[4]]
     assert found.bad == ()
-    note = "lists 2 clips with a skeleton, of which 2 are here; 1 that are here have none and are left out"
+    note = "lists 2 clips with a skeleton, of which 2 are present; 1 more are present without a skeleton and left out"
     assert found.notes[1][1] == note
 
 
@@ -393,7 +266,7 @@ def test_an_unreadable_label_file_is_named_and_its_clips_are_found(raw: Path, da
     ((name, reason),) = found.bad
     assert name == "kinetics_val_label.json"
     assert reason.startswith("kinetics_val_label: is not ")
-    assert reason.endswith("Fetch the file again. Or move it away: clips say their own label too.")
+    assert reason.endswith("Fetch the file again. Or move it away: clips contain their labels too.")
 
 
 def test_one_name_in_both_halves_is_an_error_that_names_both(raw: Path) -> None:

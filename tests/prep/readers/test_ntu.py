@@ -173,8 +173,8 @@ FAULTS = {
     "infinite": (swapped(b" 0.01 ", b" inf "), "`inf` is not a number."),
     "a far coordinate": (swapped(b"\n25\n", b"\n25\n1.1e12 "), "`1.1e12` is no coordinate in metres"),
     "an endless coordinate": (swapped(b"\n25\n", b"\n25\n-1e999 "), "the largest allowed is 1e+12"),
-    "more after the end": (SMALL + b"0\n", "`0` stands after the last of 3 frames; only blanks may follow."),
-    "a zero byte": (SMALL + b"\0", r"`\x00` stands after the last of 3 frames"),
+    "more after the end": (SMALL + b"0\n", "`0` follows the last of 3 frames, where only blanks may follow."),
+    "a zero byte": (SMALL + b"\0", r"`\x00` follows the last of 3 frames"),
     "zero bytes within": (swapped(b" 0.01 ", b" \0 "), r"`\x00` is not a number."),
     "binary": (bytes(range(128, 256)) * 9, "line 1 (byte 0, frame 1): `\\x80"),
 }

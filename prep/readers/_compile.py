@@ -1,0 +1,39 @@
+"""Compilation with numba, cached on disk where a folder for it can be written.
+
+numba compiles a function again when the file that defines it changes, but not when another file does. A file with
+compiled functions must therefore define everything they use, functions and constants; a test checks this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from numba import njit
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def compiled(function: Function) -> Function:
+    """Compile `function` at its first call, for any number of threads at once; 1 / 0 is infinite, as in numpy.
+
+    Without a writable folder for the cache, each process compiles again (about ten seconds).
+    """
+    return _compile(function)
+
+
+def inlined(function: Function) -> Function:
+    """As `compiled`, copied into its callers: LLVM calls small functions where copying is a third faster."""
+    return _compile(function, forceinline=True)
+
+
+def _compile(function: Function, **options: bool) -> Function:
+    options |= {"nogil": True}
+    try:
+        result: Function = njit(cache=True, error_model="numpy", **options)(function)
+    except RuntimeError as error:
+        # The folder of the code and the user's cache folder are read-only, as in many containers.
+        if "cannot cache function" not in str(error):
+            raise
+        result = njit(error_model="numpy", **options)(function)
+    return result

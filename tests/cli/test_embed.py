@@ -56,11 +56,6 @@ def test_videos_and_names_to_their_sum(shell, mine: Path) -> None:
     both, there = vision_language(embedding)
     assert there.all()
     np.testing.assert_array_equal(both, embedding.video + embedding.text[embedding.store.label])
-    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
-    code = readme.split("```python\nfrom prep.store.embeddings")[1].split("```")[0].replace("demo-home", str(mine))
-    names: dict[str, np.ndarray] = {}
-    exec(compile("from prep.store.embeddings" + code, "README.md", "exec"), names)
-    np.testing.assert_array_equal(names["vectors"], both)
     output = shell(f"fsprep info {mine / STORE}").stdout
     assert "tiny" in output
     assert "RANDOM weights" in output

@@ -60,7 +60,7 @@ def test_a_second_run_finds_nothing_to_do_and_writes_nothing(job: Make) -> None:
     assert manifest.stat().st_mtime_ns == before
 
 
-@pytest.manifest.parametrize("stop_after", [1, 5, 9])
+@pytest.mark.parametrize("stop_after", [1, 5, 9])
 def test_a_stopped_run_is_continued_to_the_same_bits(job: Make, stop_after: int) -> None:
     whole = run(job("whole"))
     stop(job("cut"), stop_after)
@@ -152,15 +152,15 @@ def test_class_names_are_mean_over_prompts_over_their_sentences(job: Make) -> No
 
 
 class Dying(Executor):
-    """Runs tasks at once; the worker of one clip dies."""
+    """Runs tasks at once; the task of one clip fails with `error`."""
 
-    def __init__(self, clip: int) -> None:
-        self.clip = clip
+    def __init__(self, clip: int, error: Exception | None = None) -> None:
+        self.clip, self.error = clip, error or ChildProcessError("gone")
 
     def submit(self, work: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
         future: Future[Any] = Future()
         if args[0].clip == self.clip:
-            future.set_exception(ChildProcessError("gone"))
+            future.set_exception(self.error)
         else:
             future.set_result(work(*args))
         return future
@@ -171,6 +171,15 @@ def test_a_decoder_that_crashes_costs_its_own_clip(job: Make) -> None:
     result = finish(embed_videos(made, Workers(Dying(9), 1, (ChildProcessError,))))
     assert [name for name, _ in result.bad] == [made.store.names[9]]
     assert "its decoder crashed, twice" in result.bad[0][1]
+    assert result.embedded == CLIPS - 1
+
+
+def test_a_decoder_that_hangs_costs_its_own_clip(job: Make) -> None:
+    made = job()
+    workers = Workers(Dying(9, TimeoutError()), 1, (ChildProcessError,), (TimeoutError,), 120.0)
+    result = finish(embed_videos(made, workers))
+    assert [name for name, _ in result.bad] == [made.store.names[9]]
+    assert "decoding took longer than 120 s. Fetch it again, or allow more with --timeout." in result.bad[0][1]
     assert result.embedded == CLIPS - 1
 
 

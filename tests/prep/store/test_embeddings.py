@@ -95,7 +95,7 @@ def test_the_clips_are_as_they_were(whole: Path, full: Path) -> None:
     steps = list(verify(after))
     assert [step.done for step in steps] == list(range(1, len(SMALL) + 1 + 4 + 1))
     assert steps[-1].done == steps[-1].total
-    assert {step.what for step in steps} >= {f"embeddings/xclip/{array}" for array in ("video", "done", "frames")}
+    assert {step.note for step in steps} >= {f"embeddings/xclip/{array}" for array in ("video", "done", "frames")}
 
 
 def test_the_digest_is_of_vectors_origin_and_clips(bare: Path, tmp_path: Path) -> None:
@@ -221,7 +221,7 @@ def unlisted(path: Path) -> set[str]:
     return files - open_store(path).files.keys() - {MANIFEST}
 
 
-@pytest.manifest.parametrize("start", ["bare", "full", "replaced"])
+@pytest.mark.parametrize("start", ["bare", "full", "replaced"])
 def test_a_kill_anywhere_leaves_the_former_vectors_or_the_new_ones(
     start: str, whole: Path, made: Path, tmp_path: Path
 ) -> None:
@@ -336,7 +336,7 @@ def endless() -> np.ndarray:
 
 FORGED = {
     "endless": ("video", endless(), "`xclip/video` holds values that are not finite"),
-    "of clips without": ("video", vectors(width=16), "has vectors of clips that it says have none"),
+    "of clips without": ("video", vectors(width=16), "has vectors for clips that it lists as clips without one"),
     "too few": ("video", vectors(rows=47), r"has `video` of shape \(47, 4\), and there are 48 rows"),
     "flat": ("video", vectors()[:, 0], r"has `video` of shape \(48,\), and there are 48 rows"),
     "a short mask": ("done", np.ones(47, bool), r"has `done` of shape \(47,\)"),
@@ -344,7 +344,7 @@ FORGED = {
 }
 
 
-@pytest.manifest.parametrize("fault", FORGED)
+@pytest.mark.parametrize("fault", FORGED)
 def test_arrays_that_do_not_fit_fail_the_check(full: Path, fault: str) -> None:
     array, value, words = FORGED[fault]
     forged(full, array, value)
@@ -367,7 +367,7 @@ def test_other_vectors_under_the_old_entry_fail_the_check(full: Path) -> None:
 ALTERED: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "digest": (
         lambda entries: entries["xclip/video"].update(digest="0" * 64),
-        "differs from its digest, or is of other cl",
+        "differs from its digest, or belongs to other cl",
     ),
     "array": (
         lambda entries: entries["xclip/text"]["arrays"].update({"embeddings/xclip/text": "0" * 64}),
@@ -391,7 +391,7 @@ ALTERED: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
 }
 
 
-@pytest.manifest.parametrize("fault", ALTERED)
+@pytest.mark.parametrize("fault", ALTERED)
 def test_an_altered_entry_fails_the_check(full: Path, fault: str) -> None:
     change, words = ALTERED[fault]
     alter(full, change)
@@ -403,7 +403,7 @@ def test_an_embedding_of_other_clips_fails_the_check(full: Path, tmp_path: Path)
     other = make_store(tmp_path / "other.zarr", clips_per_class=2, seed=1)
     shutil.copytree(full / "embeddings", other / "embeddings")
     marking.enter_embeddings(other, open_store(other).manifest, open_store(full).manifest.embedded, {})
-    with pytest.raises(StoreError, match="`xclip/text` differs from its digest, or is of other clips"):
+    with pytest.raises(StoreError, match="`xclip/text` differs from its digest, or belongs to other clips"):
         check(other)
 
 
@@ -442,7 +442,7 @@ def test_a_half_says_how_to_get_the_other(bare: Path) -> None:
             getattr(other, array)
 
 
-@pytest.manifest.parametrize("name", ["", "X", "a b", "../up", "a/b", "-a", "_a", "a" * 65, "é", "a\n"])
+@pytest.mark.parametrize("name", ["", "X", "a b", "../up", "a/b", "-a", "_a", "a" * 65, "é", "a\n"])
 def test_names_that_are_no_folder_are_refused(name: str, bare: Path) -> None:
     with pytest.raises(PrepError, match="is not 1 to 64 of a-z"):
         videos(open_store(bare), vectors(), name=name)
@@ -468,7 +468,7 @@ def test_the_sum_of_a_clip_and_its_class(full: Path) -> None:
         np.testing.assert_array_equal(found[clip], embedding.video[clip] + embedding.text[clip // 2])
 
 
-@pytest.manifest.parametrize(("normalise_video", "normalise_text"), [(True, False), (False, True), (True, True)])
+@pytest.mark.parametrize(("normalise_video", "normalise_text"), [(True, False), (False, True), (True, True)])
 def test_each_part_may_have_length_one(full: Path, normalise_video: bool, normalise_text: bool) -> None:
     embedding = embedding_of(full)
     found, _ = vision_language(embedding, normalise_video, normalise_text)

@@ -195,10 +195,10 @@ def _embeddings(a: Store, b: Store) -> Iterator[Fact]:
     digests_a, digests_b = ({key: entry.digest for key, entry in store.manifest.embedded.items()} for store in (a, b))
     for key in sorted(digests_a.keys() | digests_b.keys()):
         if digests_a.get(key) != digests_b.get(key):
-            texts = (
+            digest_a, digest_b = (
                 f"digest {short(digests[key])}" if key in digests else "none" for digests in (digests_a, digests_b)
             )
-            yield Fact(f"embedding {key}", *texts, content=False)
+            yield Fact(f"embedding {key}", digest_a, digest_b, content=False)
 
 
 def _as_text(name: str, a: Any, b: Any) -> tuple[str, str]:

@@ -366,5 +366,5 @@ def test_a_store_is_not_pushed_onto_itself_or_from_afar(web: tuple[str, Path], w
     with pytest.raises(ShareError, match="is the store itself"):
         list(push(open_store(whole), str(whole)))
     list(push(open_store(whole), f"{web[0]}/s.zarr"))
-    with pytest.raises(ShareError, match="is not on this machine. Fetch it first: `fsprep pull http"):
+    with pytest.raises(PrepError, match="is not on this machine. Fetch it first: `fsprep pull http"):
         list(push(open_store(f"{web[0]}/s.zarr"), f"{web[0]}/t.zarr"))

@@ -125,8 +125,7 @@ def pku_labels(folder: Path) -> Target:
 
 def msr_text(_: Path) -> Target:
     people = synthetic_kinect.people(2)
-    seeds = [synthetic_kinect.marked([people[0], np.zeros((0, 20, 3)), people[1]])]
-    seeds += [make(people, width) for make in (synthetic_kinect.counted, synthetic_kinect.bare) for width in (3, 4)]
+    seeds = [synthetic_kinect.msr_text([people[0], np.zeros((0, 20, 3)), people[1]])]
     return Target(
         bytes_of(seeds), lambda data: msr_pairs.read(source("a01_s01_e01", ".txt"), data, dataset("msr_pairs"))
     )

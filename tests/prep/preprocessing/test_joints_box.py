@@ -11,7 +11,7 @@ from helpers.built import built
 from helpers.plain_ntu import plain_read
 from helpers.real_ntu import real_files
 from helpers.synthetic_formats import clips, imported, npy_pkl
-from helpers.synthetic_kinect import marked, people
+from helpers.synthetic_kinect import msr_text, people
 from helpers.synthetic_ntu import person, text
 from helpers.synthetic_pku import label_text, recording, skeleton_text, write
 
@@ -149,7 +149,7 @@ def test_a_cut_of_an_untrimmed_recording_has_its_own_frames_and_box(tmp_path: Pa
 
 def test_the_image_of_marked_files_comes_into_the_store(tmp_path: Path) -> None:
     clip = people(5)
-    write(tmp_path / "raw", {"in/a01_s01_e01.txt": marked(list(clip))})
+    write(tmp_path / "raw", {"in/a01_s01_e01.txt": msr_text(list(clip))})
     store = built("msr_pairs", tmp_path / "raw")
     u, v = 0.5 + clip[..., 0] / 8, 0.5 - clip[..., 1] / 8
     np.testing.assert_allclose(store.box, [[u.min(), v.min(), u.max(), v.max()]], atol=1e-6)

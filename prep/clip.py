@@ -1,4 +1,4 @@
-"""The values of the preparation floor: where a recording lies, what it says, and what a recipe makes of it."""
+"""The values that travel from a reader to a store: Source, Recording, Clip."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ LARGEST_COORDINATE = 1e12
 
 @dataclass(frozen=True)
 class Recording:
-    """One raw file as read: every body of every frame, in file order, nothing chosen and nothing guessed.
+    """One raw file as read: every body of every frame, in file order, without any selection.
 
     `bodies_per_frame` (L,) int64; the detections of all frames end to end, R = bodies_per_frame.sum():
     `body_id` (R,) int64 identifies a person across frames, `joints` (R, V, C) float32 in the unit of the layout
     (NaN where the file says NaN). A recording may have zero frames.
-    `picture` (R, 4) float32 are left, top, right and bottom of each detection's joints in the picture, in parts of its
-    width and height (NaN where nothing is known), and None where the file says nothing of a picture.
-    `label` is 0-based; subject, camera, setup, repetition are as the name says them, -1 where it does not.
+    `picture` (R, 4) float32 are left, top, right and bottom of each detection's joints in the image, as fractions of
+    its width and height (NaN: unknown); None if the file has no image coordinates.
+    `label` is 0-based; subject, camera, setup and repetition come from the file name, -1 if it does not have them.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Recording:
 
 @dataclass(frozen=True)
 class Clip:
-    """One recording of one action after a recipe: `joints` float32 (L, M, V, C), `body_mask` bool (L, M).
+    """One recording of one action after preprocessing: `joints` float32 (L, M, V, C), `body_mask` bool (L, M).
 
     An absent body is zeros and False in the mask. L may be zero. `quality` is the sum of the clip's
     flags (prep.preprocessing.quality).
@@ -55,12 +55,11 @@ class Clip:
 
 @dataclass(frozen=True)
 class Source:
-    """Where one recording's bytes lie: a file (`member` empty) or a member of a zip.
+    """The location of one recording's bytes: a file (`member` is empty) or a member of a zip.
 
-    `name` identifies the clip; `stamp` changes when the file does (size and time, or zip CRC). `label` is 0-based
-    where something beside the file says it (a label file, an array of labels), else -1. `rows` are the first and the
-    last but one of what belongs to this clip where a file holds several: frames of an untrimmed recording, or rows
-    of an array.
+    `name` identifies the clip; `stamp` changes when the file does (size and time, or zip CRC). `label` is 0-based if it
+    comes from a label file or an array of labels, else -1. `rows` are start and stop of this clip in a file with
+    several clips: frames of an untrimmed recording, or rows of an array.
     """
 
     name: str

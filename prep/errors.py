@@ -1,11 +1,11 @@
-"""What every room of prep raises."""
+"""Errors that users can fix."""
 
 from __future__ import annotations
 
 
 class PrepError(Exception):
-    """Something about raw data, preprocessing or stores that the user can fix; the text names file, rule and remedy."""
+    """A fault in raw data, preprocessing or a store; the text names the file, the rule and the remedy."""
 
 
 class BadFile(PrepError):
-    """One raw file breaks its format. A build lists it and goes on with the others."""
+    """One raw file violates its format. A build lists it and converts the others."""

@@ -1,4 +1,4 @@
-"""Long work is a generator: it yields a `Step` now and then, and returns what it makes."""
+"""Long work is a generator: it yields a `Step` now and then, and returns its result."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Step:
-    """How far long work is: `done` of `total` units of `stage`, with an optional remark for the user."""
+    """Progress of long work: `done` of `total` units of `stage`, with an optional note for the user."""
 
     done: int
     total: int

@@ -125,6 +125,6 @@ def _check_shared_folders(task: PartTask) -> None:
 
 def _write(folder: Path, key: str, bodies: int, clips: Sequence[ConvertedClip], bad: Bad) -> None:
     joints, mask = frames(clips, bodies)
-    arrays = columns(clips) | {"bad": np.frombuffer(json.dumps(bad).encode(), np.uint8)}
+    arrays: dict[str, Any] = columns(clips) | {"bad": np.frombuffer(json.dumps(bad).encode(), np.uint8)}
     atomic_write(folder / f"{key}.joints.npy", lambda file: np.save(file, joints, allow_pickle=False))
     atomic_write(folder / f"{key}.npz", lambda file: np.savez(file, body_mask=mask, **arrays))

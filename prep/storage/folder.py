@@ -27,7 +27,9 @@ class Folder:
         except NotADirectoryError as error:
             raise FileNotFoundError(error.filename) from error
         except PermissionError as error:
-            raise StorageError(f"{self.path / name}: you have no permission to read it. Change its permissions.") from error
+            raise StorageError(
+                f"{self.path / name}: you have no permission to read it. Change its permissions."
+            ) from error
 
     def read_all(self, names: Sequence[str]) -> dict[str, bytes]:
         """All bytes of several files; absent ones are left out."""

@@ -14,7 +14,7 @@ WORKER = [sys.executable, "-m", "distributed.cli.dask_worker", "--nworkers", "1"
 
 
 class Cluster:
-    """A scheduler and workers as processes of their own, as `dask scheduler` and `dask worker` start them."""
+    """A scheduler and workers in separate processes, started like `dask scheduler` and `dask worker`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.file, self.processes = folder, folder / "scheduler.json", []
@@ -39,7 +39,7 @@ class Cluster:
             client.wait_for_workers(count, timeout=60)
 
     def fsprep(self, *words: str | Path) -> subprocess.Popen[str]:
-        """The command in a process of its own, its tasks on this cluster."""
+        """fsprep in its own process, with its tasks on this cluster."""
         program = [sys.executable, "-c", "from cli.fsprep import main; main()"]
         command = [*program, *map(str, words), "--scheduler", self.address]
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -50,8 +50,9 @@ class Cluster:
             process.wait()
 
 
-def until(true: Callable[[], bool], seconds: float = 60) -> None:
+def until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    """Wait until a condition holds."""
     end = time.monotonic() + seconds
-    while not true():
+    while not condition():
         assert time.monotonic() < end, "waited too long"
         time.sleep(0.02)

@@ -1,4 +1,4 @@
-"""What every refusal of a file must be: the reader's own error, with the clip in front and the remedy at the end."""
+"""Every refusal of a file is a BadFile that begins with the clip and ends with the remedy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LONGEST = 300
 
 
 def refused(read: Callable[[], object], name: str, words: str) -> None:
-    """Reading raises BadFile, which names the clip, has these words and says what to do."""
+    """Reading raises BadFile with the clip's name, these words and a remedy."""
     with pytest.raises(BadFile) as caught:
         read()
     assert words in str(caught.value)

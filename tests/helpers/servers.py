@@ -1,4 +1,4 @@
-"""Servers for the tests of sharing: nginx, an S3 server, an HTTP server without ranges, and a line that breaks."""
+"""Servers for tests: nginx, an S3 server, an HTTP server without ranges, and a proxy that breaks connections."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from typing import Literal
 import pytest
 
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
-SEEN = {"AWS_ACCESS_KEY_ID": "tests", "AWS_SECRET_ACCESS_KEY": "tests", "AWS_REGION": "us-east-1"}
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "tests", "AWS_SECRET_ACCESS_KEY": "tests", "AWS_REGION": "us-east-1"}
 _CONFIGURATION = """
 daemon off; master_process off; pid {home}/pid; error_log {home}/error.log;
 events {{ worker_connections 256; }}
@@ -40,7 +40,7 @@ http {{
 
 @contextmanager
 def nginx(folder: Path) -> Iterator[str]:
-    """nginx serving `folder`, with PUT but below /readonly, /private and /full. Gives its URL; skips without it."""
+    """nginx for `folder`, with PUT except below /readonly, /private and /full. Gives its URL; skips without nginx."""
     if NGINX is None:
         pytest.skip("needs nginx, which this machine does not have")
     home, port = folder.with_name(folder.name + ".nginx"), _free_port()
@@ -58,7 +58,7 @@ def nginx(folder: Path) -> Iterator[str]:
 
 @contextmanager
 def s3(patch: pytest.MonkeyPatch, buckets: tuple[str, ...] = ("stores",)) -> Iterator[str]:
-    """An S3 server (moto) with empty buckets, and the environment that finds it. Gives its address."""
+    """An S3 server (moto) with empty buckets, and the environment variables for it. Gives its address."""
     import boto3
     from moto.server import ThreadedMotoServer
 
@@ -67,7 +67,7 @@ def s3(patch: pytest.MonkeyPatch, buckets: tuple[str, ...] = ("stores",)) -> Ite
     server.start()
     try:
         address = "http://{}:{}".format(*server.get_host_and_port())
-        for name, value in {**SEEN, "AWS_ENDPOINT_URL": address, "AWS_ALLOW_HTTP": "true"}.items():
+        for name, value in {**CREDENTIALS, "AWS_ENDPOINT_URL": address, "AWS_ALLOW_HTTP": "true"}.items():
             patch.setenv(name, value)
         with closing(boto3.client("s3", endpoint_url=address, region_name="us-east-1")) as client:
             for bucket in buckets:
@@ -78,7 +78,7 @@ def s3(patch: pytest.MonkeyPatch, buckets: tuple[str, ...] = ("stores",)) -> Ite
 
 
 class _Patient(ThreadingHTTPServer):
-    request_queue_size = 64  # of the five by default, the sixth connection waits a second
+    request_queue_size = 64  # the default is five, and the sixth connection would wait a second
 
 
 class _Plain(SimpleHTTPRequestHandler):
@@ -88,7 +88,7 @@ class _Plain(SimpleHTTPRequestHandler):
 
 @contextmanager
 def without_ranges(folder: Path) -> Iterator[str]:
-    """Python's http.server, which answers a request for a range with the whole file. Gives its URL."""
+    """Python's http.server, which answers a range request with the whole file. Gives its URL."""
     server = _Patient(("127.0.0.1", 0), partial(_Plain, directory=str(folder)))
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
@@ -101,22 +101,22 @@ def without_ranges(folder: Path) -> Iterator[str]:
 
 @dataclass
 class Line:
-    """A TCP proxy to `port`: `times` times it closes the connection once `after` bytes went `way`."""
+    """A TCP proxy to `port` that closes the connection after `after` bytes in one direction, `times` times."""
 
     port: int
     after: int
     times: int
-    way: Literal["up", "down"]
+    direction: Literal["up", "down"]
     cuts: int = 0
     carried: int = 0
     since: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def carry(self, client: socket.socket) -> None:
-        """Carry one connection both ways until either end, or the line, closes it."""
+        """Forward one connection in both directions until either end, or this proxy, closes it."""
         server = socket.create_connection(("127.0.0.1", self.port))
-        ways = [(client, server, self.way == "up"), (server, client, self.way == "down")]
-        for source, target, counted in ways:
+        directions = [(client, server, self.direction == "up"), (server, client, self.direction == "down")]
+        for source, target, counted in directions:
             threading.Thread(target=self._pump, args=(source, target, counted), daemon=True).start()
 
     def _pump(self, source: socket.socket, target: socket.socket, counted: bool) -> None:
@@ -126,7 +126,7 @@ class Line:
                     break
                 target.sendall(data)
         except OSError:
-            return  # the other way has closed both ends
+            return  # the other direction has closed both ends
         finally:
             for end in (source, target):
                 _close(end)
@@ -141,9 +141,9 @@ class Line:
 
 
 @contextmanager
-def cut(url: str, after: int, times: int = 3, way: Literal["up", "down"] = "down") -> Iterator[tuple[str, Line]]:
-    """The same server behind a line that breaks. Gives the new URL and the line, whose `cuts` can be read."""
-    line = Line(int(url.rsplit(":", 1)[1]), after, times, way)
+def cut(url: str, after: int, times: int = 3, direction: Literal["up", "down"] = "down") -> Iterator[tuple[str, Line]]:
+    """The same server behind a proxy that breaks connections. Gives the new URL and the proxy, which counts `cuts`."""
+    line = Line(int(url.rsplit(":", 1)[1]), after, times, direction)
     door = socket.create_server(("127.0.0.1", 0), backlog=64)
 
     def accept() -> None:

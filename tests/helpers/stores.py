@@ -57,8 +57,8 @@ def make_store(
     """Clips of sines around a centre of their class; `separable` times the class centre, so that classes can be told
     apart. `skip` takes that many clips away from a class."""
     rng = np.random.default_rng(seed)
-    data, known = dataset(name), layout_of(dataset(name))
-    shape = (bodies, len(known.joints), known.coordinates)
+    data, layout = dataset(name), layout_of(dataset(name))
+    shape = (bodies, len(layout.joints), layout.coordinates)
     centre = rng.standard_normal((len(data.classes), 1, *shape)) * separable
     labels = [label for label in range(len(data.classes)) for _ in range(clips_per_class - (skip or {}).get(label, 0))]
     lengths = rng.integers(*frames, len(labels))
@@ -92,8 +92,8 @@ def write_clips(
     """A store of exactly these clips, (L, M, V, C) each; `source` is the sha256 of their bytes unless given."""
     masks = masks or [clip.any(axis=(2, 3)) for clip in clips]
     joints, mask = np.concatenate(clips), np.concatenate(masks)
-    given = {"label": labels, "bodies": [each.any(axis=0).sum() for each in masks], **columns}
-    small = {name: np.array(given.get(name, [0] * len(names)), dtype) for name, dtype in PER_CLIP.items()}
+    values = {"label": labels, "bodies": [mask.any(axis=0).sum() for mask in masks], **columns}
+    small = {name: np.array(values.get(name, [0] * len(names)), dtype) for name, dtype in PER_CLIP.items()}
     small["offsets"] = np.cumsum([0, *(len(clip) for clip in clips)]).astype(np.int64)
     small["names"] = pack_text(names)
     digests = [np.frombuffer(hashlib.sha256(clip.tobytes()).digest(), np.uint8) for clip in clips]
@@ -106,7 +106,7 @@ def write_clips(
 
 
 def clip_name(name: str, label: int, index: int) -> str:
-    """A name that fits the data set's pattern."""
+    """A name that fits the dataset's pattern."""
     action = dataset(name).actions[label]
     if name == "nw_ucla":
         return f"a{action:02d}_s{index % 10:02d}_e{index // 10 % 100:02d}_v01"
@@ -127,7 +127,7 @@ def text_metadata(weights: str = "a" * 64, random: bool = False, encoder: str = 
 
 
 def embed(path: Path, name: str = "xclip", seed: int = 0, missing: Sequence[int] = (), width: int = 16) -> Store:
-    """A store with invented vectors of its videos, but for those of the clips `missing`, and of its class names."""
+    """Add synthetic vectors of class names, and of all videos without those of the clips `missing`."""
     store, rng = open_store(path), np.random.default_rng(seed)
     vectors = rng.standard_normal((len(store), width)).astype(np.float32)
     done = ~np.isin(np.arange(len(store)), missing)

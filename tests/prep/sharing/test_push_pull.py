@@ -91,7 +91,7 @@ def test_there_and_back(kind: str, whole: Path, tmp_path: Path, bucket: str) -> 
 
 
 def test_http_cut_three_times_each_way(web: tuple[str, Path], whole: Path, tmp_path: Path) -> None:
-    with cut(web[0], after=300_000, way="up") as (url, line):
+    with cut(web[0], after=300_000, direction="up") as (url, line):
         list(push(open_store(whole), f"{url}/s.zarr"))
         assert line.cuts == 3
     same(web[1] / "s.zarr", whole)
@@ -102,7 +102,7 @@ def test_http_cut_three_times_each_way(web: tuple[str, Path], whole: Path, tmp_p
 
 
 def test_s3_cut_three_times_each_way(whole: Path, tmp_path: Path, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with cut(bucket, after=300_000, way="up") as (url, line):
+    with cut(bucket, after=300_000, direction="up") as (url, line):
         monkeypatch.setenv("AWS_ENDPOINT_URL", url)
         list(push(open_store(whole), "s3://stores/s.zarr"))
         assert line.cuts == 3
@@ -113,7 +113,7 @@ def test_s3_cut_three_times_each_way(whole: Path, tmp_path: Path, bucket: str, m
     same(tmp_path / "back.zarr", whole)
 
 
-def test_what_arrived_is_kept_where_one_request_may_not_be_repeated(
+def test_received_bytes_are_kept_without_retries(
     web: tuple[str, Path], whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(prep.storage.remote, "RETRIES", 0)
@@ -144,7 +144,7 @@ def test_a_stopped_pull_is_continued(web: tuple[str, Path], whole: Path, tmp_pat
     same(out, whole)
 
 
-def test_a_partial_file_is_taken_up_and_not_begun_anew(web: tuple[str, Path], whole: Path, tmp_path: Path) -> None:
+def test_a_partial_file_is_resumed(web: tuple[str, Path], whole: Path, tmp_path: Path) -> None:
     list(push(open_store(whole), f"{web[0]}/s.zarr"))
     out = tmp_path / "back.zarr"
     content = (whole / SHARD).read_bytes()
@@ -222,7 +222,7 @@ def test_a_push_that_was_stopped_is_no_store_and_is_continued(web: tuple[str, Pa
     same(web[1] / "s.zarr", whole)
 
 
-def test_another_store_is_not_written_over(web: tuple[str, Path], whole: Path, other: Path) -> None:
+def test_another_store_is_not_overwritten(web: tuple[str, Path], whole: Path, other: Path) -> None:
     list(push(open_store(other), f"{web[0]}/s.zarr"))
     with pytest.raises(ShareError, match="holds a store with digest .* Choose another URL, or --replace it"):
         list(push(open_store(whole), f"{web[0]}/s.zarr"))
@@ -248,7 +248,7 @@ def test_a_file_altered_here_is_not_sent(whole: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "there.zarr" / MANIFEST).exists()
 
 
-def test_a_place_that_loses_bytes_is_noticed(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_storage_that_loses_bytes_is_noticed(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write = Folder.write
 
     def lossy(self: Folder, name: str, content: bytes | Path) -> None:
@@ -262,7 +262,7 @@ def test_a_place_that_loses_bytes_is_noticed(whole: Path, tmp_path: Path, monkey
     assert not (tmp_path / "there.zarr" / MANIFEST).exists()
 
 
-def test_a_full_disk_is_told_by_its_name(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -272,7 +272,7 @@ def test_a_full_disk_is_told_by_its_name(whole: Path, tmp_path: Path, monkeypatc
     assert list((tmp_path / "there.zarr").rglob("*.writing")) == []
 
 
-def test_a_folder_that_may_not_be_written_is_told(whole: Path, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written(whole: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(StorageError, match="cannot be written .* Choose a folder that you may write to"):
         list(push(open_store(whole), str(tmp_path / "file" / "s.zarr")))
@@ -280,7 +280,7 @@ def test_a_folder_that_may_not_be_written_is_told(whole: Path, tmp_path: Path) -
         list(pull(str(whole), tmp_path / "file" / "s.zarr"))
 
 
-def test_too_little_room_is_told_before_anything_is_fetched(
+def test_too_little_space_is_reported_before_anything_is_fetched(
     whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10, 10, 0))  # type: ignore[attr-defined]
@@ -289,7 +289,7 @@ def test_too_little_room_is_told_before_anything_is_fetched(
     assert list((tmp_path / "back.zarr.pulling" / "store").iterdir()) == []
 
 
-def test_terms_that_forbid_it_are_told(tmp_path: Path) -> None:
+def test_terms_that_forbid_redistribution(tmp_path: Path) -> None:
     path = make_store(tmp_path / "nw.zarr", clips_per_class=1, name="nw_ucla")
     words = "may not be redistributed. Its terms: for research use; no .*--recipe-only.*--i-have-the-right"
     with pytest.raises(TermsError, match="(?s)" + words):
@@ -299,7 +299,7 @@ def test_terms_that_forbid_it_are_told(tmp_path: Path) -> None:
     assert "These terms forbid redistribution" in (tmp_path / "there.zarr" / "card.md").read_text()
 
 
-def test_a_server_without_ranges_needs_a_word(web: tuple[str, Path], whole: Path, tmp_path: Path) -> None:
+def test_a_server_without_ranges_needs_whole_files(web: tuple[str, Path], whole: Path, tmp_path: Path) -> None:
     list(push(open_store(whole), f"{web[0]}/s.zarr"))
     with without_ranges(web[1]) as url:
         with pytest.raises(StorageError, match="the server ignores Range requests"):
@@ -310,7 +310,7 @@ def test_a_server_without_ranges_needs_a_word(web: tuple[str, Path], whole: Path
     same(tmp_path / "back.zarr", whole)
 
 
-def test_a_line_that_brings_nothing_ends_the_pull(
+def test_a_connection_without_progress_ends_the_pull(
     web: tuple[str, Path], whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     list(push(open_store(whole), f"{web[0]}/s.zarr"))
@@ -338,7 +338,7 @@ def test_a_line_that_brings_nothing_ends_the_pull(
         "embeddings/x/video/code.so",
     ],
 )
-def test_a_manifest_with_strange_names_writes_nothing(whole: Path, tmp_path: Path, name: str) -> None:
+def test_a_manifest_that_lists_other_files_writes_nothing(whole: Path, tmp_path: Path, name: str) -> None:
     copy = Path(shutil.copytree(whole, tmp_path / "copy.zarr"))
     manifest = json.loads((copy / MANIFEST).read_text())
     manifest["files"][name] = {"bytes": 3, "sha256": "0" * 64}
@@ -348,7 +348,7 @@ def test_a_manifest_with_strange_names_writes_nothing(whole: Path, tmp_path: Pat
     assert not (tmp_path / "sub").exists()
 
 
-def test_one_pull_per_place(whole: Path, tmp_path: Path) -> None:
+def test_one_pull_at_a_time(whole: Path, tmp_path: Path) -> None:
     first = pull(str(whole), tmp_path / "back.zarr")
     next(first)
     with pytest.raises(PrepError, match="another command is writing here"):
@@ -362,7 +362,7 @@ def test_one_pull_per_place(whole: Path, tmp_path: Path) -> None:
         list(pull(str(whole), tmp_path / "other"))
 
 
-def test_a_store_is_not_pushed_onto_itself_or_from_afar(web: tuple[str, Path], whole: Path) -> None:
+def test_a_store_is_not_pushed_onto_itself_or_from_a_url(web: tuple[str, Path], whole: Path) -> None:
     with pytest.raises(ShareError, match="is the store itself"):
         list(push(open_store(whole), str(whole)))
     list(push(open_store(whole), f"{web[0]}/s.zarr"))

@@ -59,7 +59,7 @@ def test_a_real_store_there_and_back(
         assert done.exit_code == 0, done.output
         return json.loads(done.stdout)
 
-    with cut(server, after=2_000_000, way="up") as (url, line):
+    with cut(server, after=2_000_000, direction="up") as (url, line):
         assert types(f"fsprep push {nw_ucla} {{url}} --i-have-the-right", url)["digest"] == digest
         assert line.cuts == 3
         print(f"\n{kind}: pushed {size:,} bytes, {line.carried:,} carried up, cut {line.cuts} times")
@@ -107,7 +107,7 @@ def test_a_file_of_40_mb_survives_cuts(server: str, tmp_path: Path, monkeypatch:
     content = os.urandom(40_000_000)
     (tmp_path / "big").write_bytes(content)
     kind = "http" if (tmp_path / "www").exists() else "s3"
-    with cut(server, after=9_000_000, way="up") as (url, line):
+    with cut(server, after=9_000_000, direction="up") as (url, line):
         monkeypatch.setenv("AWS_ENDPOINT_URL", url)
         afar = storage_at(f"{url}/x" if kind == "http" else "s3://stores/x")
         reports: list[int] = []

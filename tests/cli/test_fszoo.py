@@ -104,22 +104,6 @@ def test_a_damaged_result_is_named(shell, trained: Path, tmp_path: Path) -> None
     assert "damaged" in done.stderr
 
 
-def test_the_python_of_the_readme_runs(in_demo: Path, tmp_path: Path) -> None:
-    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
-    code = readme.split("## In Python")[1].split("```python\n")[1].split("```")[0]
-    code = code.replace("demo-home/runs", str(tmp_path)).replace("demo-home", str(in_demo))
-    quick = (
-        "budget.episodes=2",
-        "budget.validation_episodes=2",
-        "budget.test_episodes=2",
-        "data.frames=8",
-        "task.queries_per_class=2",
-    )
-    code = code.replace('"budget.episodes=100"', ", ".join(f'"{setting}"' for setting in quick))
-    exec(compile(code, "README.md", "exec"), {})
-    assert json.loads((tmp_path / "by-hand" / "result.json").read_text())["shot"] == 5
-
-
 def test_a_full_disk_is_said_plainly(shell, in_demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -179,12 +179,16 @@ def _inheritance(recipe: Recipe) -> dict[str, Any]:
 
 
 def _absolute(table: dict[str, Any]) -> dict[str, Any]:
-    """The table with paths of the user's own files made absolute."""
-    for key, name in (("data", "split"), ("method", "name"), ("backbone", "name")):
+    """The table with paths of the user's own files and runs made absolute, so that they hold in any folder."""
+    for key, name in (("data", "split"), ("method", "name"), ("backbone", "name"), ("init", "source")):
         value = table.get(key, {}).get(name) if isinstance(table.get(key), Mapping) else None
-        if isinstance(value, str) and (is_user_code(value) or is_custom(value)):
+        if isinstance(value, str) and (is_user_code(value) or is_custom(value) or _is_run(value)):
             table = _merged(table, {key: {**table[key], name: str(Path(value).absolute())}})
     return table
+
+
+def _is_run(name: str) -> bool:
+    return bool(name) and name not in shipped() and (Path(name) / "recipe.toml").is_file()
 
 
 def _setting(text: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers import tiny_backbone
 from helpers.stores import make_store
 from safetensors.torch import load_file
 
@@ -28,7 +29,7 @@ from zoo.experiment.resolve import resolve
 from zoo.experiment.run import Run, RunError
 
 CPU = torch.device("cpu")
-CLIPS = ["data.frames=8", "backbone.options.blocks=4"]
+CLIPS = [f"backbone.name={tiny_backbone.__file__}", "data.frames=8"]
 STAGE = [*CLIPS, "budget.epochs=2", "budget.batch=12", "budget.checkpoint_every=12"]
 CHAIN = [
     *CLIPS,
@@ -140,7 +141,7 @@ def test_a_part_that_does_not_fit_is_named(store: Path, tmp_path: Path) -> None:
     settings = [setting for setting in CHAIN if "init" not in setting]
     with pytest.raises(CheckpointError, match="has no module `head`. Name another one with init.part"):
         train(resolve("protonet", "demo", [*settings, f"init.source={first.path}", "init.part=head"]), store, tmp_path)
-    wider = resolve("protonet", "demo", [*settings, f"init.source={first.path}", "backbone.options.blocks=7"])
+    wider = resolve("protonet", "demo", [*settings, f"init.source={first.path}", "backbone.options.features=16"])
     with pytest.raises(CheckpointError, match="does not fit the model at"):
         train(wider, store, tmp_path)
 
@@ -157,7 +158,7 @@ def test_weights_that_saw_a_novel_class_are_refused(store: Path, tmp_path: Path)
     first = train(resolve("supervised", seen, STAGE), store, tmp_path / "first")
     settings = [setting for setting in CHAIN if "init" not in setting]
     novel = own_split(tmp_path, "[11, 12, 13, 14, 15]", "[4, 5, 6, 7, 8]")
-    settings += [f"init.source={first.path}", "budget.validation_episodes=0", "backbone.name=stgcn"]
+    settings += [f"init.source={first.path}", "budget.validation_episodes=0"]
     with pytest.raises(SetupError, match=r"trained on the classes \[4, 5\], which are novel in mine1"):
         train(resolve("protonet", novel, settings), store, tmp_path)
 
@@ -205,7 +206,7 @@ def test_a_stage_is_not_measured(store: Path, tmp_path: Path) -> None:
 def test_another_seed_draws_other_clips(tmp_path: Path) -> None:
     """Repeated class draws of clips, so that the spread over draws can be reported."""
     whole = make_store(tmp_path / "whole.zarr", clips_per_class=6, name="ntu120", frames=(8, 10))
-    few = ["data.clips_per_class=3", "task.queries_per_class=1", "budget.episodes=1", *CLIPS[1:]]
+    few = ["data.clips_per_class=3", "task.queries_per_class=1", "budget.episodes=1", *CLIPS]
 
     def clips(*settings: str) -> set[str]:
         return set(feed.load_pools(resolve("protonet", "ntu_t", [*few, *settings]), open_store(whole), CPU).test.names)
@@ -242,3 +243,22 @@ def test_only_names_of_base_classes_are_known_and_only_where_declared(store: Pat
     assert known.text is not None
     assert np.array_equal(known.text.numpy(), text[list(split("demo").train)])
     assert prepare(resolve("protonet", "demo", settings), open_store(store), CPU).learner.known.text is None
+
+
+@pytest.mark.parametrize("source", ["mine.toml", "first"])
+def test_a_source_given_by_a_relative_path_is_found_from_another_folder(
+    source: str, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    first = result(train_chain(resolve("supervised", "demo", STAGE), open_store(store), CPU, tmp_path, Path("first")))[
+        0
+    ]
+    Path("mine.toml").write_bytes((first.path / "recipe.toml").read_bytes())
+    settings = [f"init.source={source}" if setting.startswith("init.") else setting for setting in CHAIN]
+    run = train(resolve("protonet", "demo", settings), store, tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    again = result(measure_run(run, resolve(str(run.path)), open_store(store), CPU))
+    before = run.result()
+    assert before is not None
+    assert again.accuracy == before.accuracy

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers import stores
+from helpers import stores, tiny_backbone
 from helpers.shell import Shell
 from helpers.stores import make_store
 
@@ -22,8 +22,7 @@ from zoo.experiment.resolve import resolve
 
 CPU = torch.device("cpu")
 SMALL = [
-    "backbone.name=stgcn",
-    "backbone.options.blocks=4",
+    f"backbone.name={tiny_backbone.__file__}",
     "data.frames=8",
     "budget.episodes=4",
     "budget.episodes_per_epoch=2",

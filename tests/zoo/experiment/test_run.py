@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers import tiny_backbone
 from helpers.stores import make_store
 from safetensors.torch import load_file
 
@@ -39,6 +40,7 @@ from zoo.experiment.result import Result
 from zoo.experiment.run import Run, RunError, execute
 
 SMALL = (
+    f"backbone.name={tiny_backbone.__file__}",
     "data.frames=8",
     "budget.episodes=24",
     "budget.episodes_per_epoch=12",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from prep.embedding.videos import Result, Workers
     from prep.encoders._encoder import Precision
     from prep.progress import Work
-    from prep.video.request import Crop, DecoderName
+    from prep.video.request import CropMode, DecoderName
 
 LINES_SHOWN = 20
 
@@ -69,7 +69,7 @@ def command(
     stored: StoredType,
     replace: bool,
     frames: int | None,
-    crop: Crop,
+    crop: CropMode,
     decoder: DecoderName,
     device: str,
     batch: int,
@@ -85,7 +85,7 @@ def command(
     Unreadable videos are listed and skipped (exit status 3); fix them and run the same command again.
     """
     from prep.embedding.job import VideoJob
-    from prep.video.request import Wanted
+    from prep.video.request import FrameRequest
 
     opened = store_or_only(store)
     loaded = load_encoder(encoder, weights, device, precision)
@@ -94,7 +94,7 @@ def command(
         store=opened,
         videos=in_workspace(videos, opened.info.dataset),
         loaded=loaded,
-        wanted=Wanted(count, loaded.encoder.size, crop, decoder),
+        wanted=FrameRequest(count, loaded.encoder.size, crop, decoder),
         name=name or loaded.facts.name,
         batch=batch,
         stored=stored,

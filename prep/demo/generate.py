@@ -18,7 +18,7 @@ from prep.demo.video import write_video
 from prep.errors import PrepError
 from prep.files import LOCK, WRITING, atomic_write, disk_errors, flush, locked, remove
 from prep.progress import Step, Work
-from prep.video.extras import extra
+from prep.video.extras import import_extra
 
 SKELETONS, VIDEOS, SETTINGS = "nturgb+d_skeletons", "nturgb+d_rgb", "demo.json"
 CLASSES = tuple(ACTIONS)
@@ -63,7 +63,7 @@ def generate(folder: Path, clips: int = 960, seed: int = 0, videos: bool = False
     if seed < 0:
         raise PrepError(f"seed = {seed}: a seed is 0 or more.")
     if videos:
-        extra("cv2")
+        import_extra("cv2")
     settings = _Settings(VERSION, seed, videos)
     _check_folder(folder, settings)
     _check_clips(folder, keys)

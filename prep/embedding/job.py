@@ -13,7 +13,7 @@ from prep.encoders._encoder import Encoder, EncoderError, Facts, Precision
 from prep.store.embedding_key import Rows, TextKey, TextMetadata, VideoKey, VideoMetadata
 from prep.store.info import software
 from prep.store.read import Store
-from prep.video.request import Wanted
+from prep.video.request import FrameRequest
 
 StoredType = Literal["float32", "float16"]
 
@@ -39,7 +39,7 @@ class VideoJob:
     store: Store
     videos: Path
     loaded: LoadedEncoder
-    wanted: Wanted
+    wanted: FrameRequest
     name: str
     batch: int
     stored: StoredType = "float32"

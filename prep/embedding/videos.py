@@ -26,8 +26,8 @@ from prep.store.embedding_key import EmbeddingPart, Rows, VideoMetadata, check_s
 from prep.store.embeddings import Embedding, open_embedding
 from prep.store.keep_embedding import check_name, keep_videos, locked_store
 from prep.video.pairing import Pairs, pair
-from prep.video.request import Answer, ClipVideo, Wanted
-from prep.video.worker import answer
+from prep.video.request import ClipVideo, DecodedClip, FrameRequest
+from prep.video.worker import decode_clip
 
 ERRORS_SHOWN = 20
 
@@ -146,20 +146,20 @@ def _compute(job: VideoJob, chunks: Sequence[Chunk], workers: Workers, total: in
     missing = [chunk for chunk in chunks if not chunk.complete]
     done = sum(len(chunk.clips) for chunk in complete)
     bad = sum(len(read(chunk).bad) for chunk in complete)
-    answers = _answers([clip for chunk in missing for clip in chunk.clips], job.wanted, workers, job.batch)
+    decoding = _decode_ahead([clip for chunk in missing for clip in chunk.clips], job.wanted, workers, job.batch)
     try:
         for chunk in missing:
             rows = VideoVectors.empty(chunk.stop - chunk.first, job.loaded.encoder.width, job.stored)
             for clips in _batches(chunk, job.batch):
-                decoded = [next(answers) for _ in clips]
-                done, bad = done + len(decoded), bad + sum(video.pictures is None for video in decoded)
+                decoded = [next(decoding) for _ in clips]
+                done, bad = done + len(decoded), bad + sum(video.frames is None for video in decoded)
                 note = f"{bad} bad" if bad else ""
                 yield Step(done, total, "decoding", note)
                 _encode(job, chunk, clips, decoded, rows)
                 yield Step(done, total, "encoding", note)
             write(chunk, rows)
     finally:
-        answers.close()
+        decoding.close()
 
 
 def _batches(chunk: Chunk, size: int) -> Iterator[list[ClipVideo]]:
@@ -170,21 +170,23 @@ def _batches(chunk: Chunk, size: int) -> Iterator[list[ClipVideo]]:
     yield from by_batch.values()
 
 
-def _encode(job: VideoJob, chunk: Chunk, clips: list[ClipVideo], decoded: list[Answer], rows: VideoVectors) -> None:
+def _encode(
+    job: VideoJob, chunk: Chunk, clips: list[ClipVideo], decoded: list[DecodedClip], rows: VideoVectors
+) -> None:
     """Write the vectors, frame counts and errors of one batch into the rows of its chunk."""
     row_of = {clip.clip: clip.clip - chunk.first for clip in clips}
     start = min(row_of.values()) // job.batch * job.batch
     frames = np.zeros((job.batch, job.wanted.frames, job.wanted.size, job.wanted.size, 3), np.uint8)
     for clip, video in zip(clips, decoded, strict=True):
         row = row_of[clip.clip]
-        rows.frames[row] = video.counted
+        rows.frames[row] = video.frame_count
         rows.notes += [(clip.name, note) for note in video.notes]
-        if video.pictures is None:
+        if video.frames is None:
             rows.bad.append((clip.name, video.reason))
         else:
-            frames[row - start] = video.pictures
+            frames[row - start] = video.frames
             rows.done[row] = True
-    if all(video.pictures is None for video in decoded):
+    if all(video.frames is None for video in decoded):
         return
     vectors = job.loaded.encoder.videos(frames)
     stop = min(start + job.batch, len(rows.done))
@@ -192,10 +194,12 @@ def _encode(job: VideoJob, chunk: Chunk, clips: list[ClipVideo], decoded: list[A
     rows.vectors[start:stop][done] = as_stored(vectors[: stop - start][done], job.stored)
 
 
-def _answers(clips: Sequence[ClipVideo], wanted: Wanted, workers: Workers, batch: int) -> Generator[Answer, None, None]:
+def _decode_ahead(
+    clips: Sequence[ClipVideo], wanted: FrameRequest, workers: Workers, batch: int
+) -> Generator[DecodedClip, None, None]:
     """The decoded video of each clip, in order, with a bounded number decoded ahead."""
     ahead = 2 * (workers.at_once + batch)
-    submitted: deque[tuple[ClipVideo, Future[Answer]]] = deque()
+    submitted: deque[tuple[ClipVideo, Future[DecodedClip]]] = deque()
     waiting = iter(clips)
     try:
         while True:
@@ -203,13 +207,13 @@ def _answers(clips: Sequence[ClipVideo], wanted: Wanted, workers: Workers, batch
                 submitted.append((clip, workers.executor.submit(work, clip, wanted)))
             if not submitted:
                 return
-            yield _answer(*submitted.popleft(), workers)
+            yield _result(*submitted.popleft(), workers)
     finally:
         for _, future in submitted:
             future.cancel()
 
 
-def _answer(clip: ClipVideo, future: Future[Answer], workers: Workers) -> Answer:
+def _result(clip: ClipVideo, future: Future[DecodedClip], workers: Workers) -> DecodedClip:
     where = clip.video.sources[0].path
     try:
         return future.result()
@@ -218,16 +222,16 @@ def _answer(clip: ClipVideo, future: Future[Answer], workers: Workers) -> Answer
     except workers.timed_out:
         rule = f"decoding took longer than {workers.timeout:g} s"
         reason = f"{where}: {rule}. Fetch it again, or allow more with --timeout."
-    return Answer(clip.clip, None, reason)
+    return DecodedClip(clip.clip, None, reason)
 
 
-def work(clip: ClipVideo, wanted: Wanted) -> Answer:
+def work(clip: ClipVideo, wanted: FrameRequest) -> DecodedClip:
     """Task of a worker: the frames of one clip. Raises PrepError on a machine that cannot read the videos."""
     for folder in {Path(source.path).parent for source in clip.video.sources}:
         if not folder.is_dir():
             rule = "Every machine must see the videos at the same paths"
             raise PrepError(f"{folder}: not found on {platform.node()}, a worker. {rule}.")
-    return answer(clip, wanted)
+    return decode_clip(clip, wanted)
 
 
 def _metadata(job: VideoJob, vectors: VideoVectors, pairs: Pairs) -> VideoMetadata:

@@ -56,7 +56,7 @@ from manifests.facts import custom_encoder, is_custom_encoder, names
 from manifests.facts import encoder as facts_of
 from manifests.user_code import UserCodeError, blamed, load_module
 from prep.errors import PrepError
-from prep.video.extras import GET
+from prep.video.extras import INSTALL
 
 if TYPE_CHECKING:
     import torch
@@ -132,7 +132,7 @@ class EncoderModule:
             loaded: Encoder = self.module.load(request)
         except ModuleNotFoundError as error:
             raise EncoderError(
-                f"{self.name} needs the library `{error.name}`, which is not installed. {GET}"
+                f"{self.name} needs the library `{error.name}`, which is not installed. {INSTALL}"
             ) from error
         return loaded
 

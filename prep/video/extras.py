@@ -1,4 +1,4 @@
-"""The libraries of the extra `video`, which not every installation has."""
+"""The libraries of the optional extra `video`."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 from prep.errors import PrepError
 
-GET = "Get all that videos need by: pip install 'fewshot-skeleton[video]'"
+INSTALL = "Install all video libraries by: pip install 'fewshot-skeleton[video]'"
 
 
-def extra(name: str) -> Any:
-    """The module `name`. Raises PrepError, saying how to get it, where it is not installed."""
+def import_extra(name: str) -> Any:
+    """Import the module `name`. Raises PrepError with the command that installs it."""
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        raise PrepError(f"videos need the library `{name}`, which cannot be loaded ({error}). {GET}") from error
+        raise PrepError(f"videos need the library `{name}`, which cannot be loaded ({error}). {INSTALL}") from error

@@ -1,4 +1,4 @@
-"""What is asked of a video worker and what it answers, for one clip."""
+"""The input and output of a video worker for one clip."""
 
 from __future__ import annotations
 
@@ -12,33 +12,37 @@ from prep.clip import Source
 from prep.errors import PrepError
 from prep.preprocessing.joints_box import Box
 
-Crop = Literal["joints", "whole"]
+CropMode = Literal["joints", "whole"]
 DecoderName = Literal["auto", "pyav", "decord"]
 
 
 class BadVideo(PrepError):
-    """One video cannot be used for its clip. The others go on and this one is listed."""
+    """The video of one clip cannot be used. It is listed, and the work continues with the other clips."""
 
 
 @dataclass(frozen=True)
 class Video:
-    """The video of one clip: a file, a member of a zip, or (several `sources`) the pictures of a folder in order."""
+    """A video file, a member of a zip, or (`image_folder`) the images of a folder in the order of the frames."""
 
     sources: tuple[Source, ...]
-    pictures: bool = False
+    image_folder: bool = False
 
     @property
     def stamp(self) -> str:
-        """Changes when any of its files does."""
+        """Changes when any of its files changes."""
         return " ".join(f"{source.name} {source.stamp}" for source in self.sources)
 
 
 @dataclass(frozen=True)
 class ClipVideo:
-    """A clip and its video. `start` and `stop` are the clip's frames in an untrimmed video, else -1: all of them.
+    """A clip and its video.
 
-    `recorded` is how many frames the skeleton has (-1: unknown), and `together` whether the video must have as many.
-    `box` is the joints' box, or None; `shape` the picture's width : height that it was measured in, (0, 0) where any.
+    clip, name: the index and the name of the clip in its store.
+    start, stop: the frames of the clip in an untrimmed video; -1 for a trimmed video, which is used as a whole.
+    skeleton_frames: the number of frames of the raw skeleton, -1 if it is unknown.
+    box: the bounding box of the joints as fractions of the image, or None.
+    synchronised: True if video and skeleton must have the same number of frames.
+    shape: width : height of the image to which `box` refers; (0, 0) if any shape will do.
     """
 
     clip: int
@@ -46,31 +50,31 @@ class ClipVideo:
     video: Video
     start: int
     stop: int
-    recorded: int
+    skeleton_frames: int
     box: Box | None
-    together: bool = True
+    synchronised: bool = True
     shape: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """How many frames of what size, cropped how, decoded by what."""
+class FrameRequest:
+    """The number of frames per clip, the side of the square frames in pixels, the crop and the decoder."""
 
     frames: int
     size: int
-    crop: Crop = "joints"
+    crop: CropMode = "joints"
     decoder: DecoderName = "auto"
 
 
 @dataclass(frozen=True)
-class Answer:
-    """Frames (T, size, size, 3) uint8, red first, or None and the reason; `notes` are oddities of a usable video.
+class DecodedClip:
+    """The frames (T, size, size, 3) of a clip as uint8 RGB, or None and the reason.
 
-    `counted` is how many frames the video has (-1 where it could not be told).
+    `notes` are remarks on a usable video. `frame_count` is the number of frames of the video, -1 if it is unknown.
     """
 
     clip: int
-    pictures: NDArray[np.uint8] | None
+    frames: NDArray[np.uint8] | None
     reason: str = ""
     notes: tuple[str, ...] = ()
-    counted: int = -1
+    frame_count: int = -1

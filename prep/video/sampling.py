@@ -1,19 +1,22 @@
-"""Which frames of a clip are shown."""
+"""Which frames of a clip are decoded."""
 
 from __future__ import annotations
 
 
-def spread(start: int, stop: int, count: int) -> tuple[int, ...]:
-    """The frames in the centres of `count` equal parts of frames start : stop, rising; few frames stand there twice.
+def segment_centres(start: int, stop: int, count: int) -> tuple[int, ...]:
+    """Divide frames start : stop into `count` equal segments and return the centre frame of each, in ascending order.
 
-    The paper "sparsely samples 8 frames"; that it is the centres of equal parts is this project's choice (method card
-    D5). A centre between two frames is the later of them. Raises ValueError where there is no frame, or none is wanted.
+    Also known as sparse or uniform temporal sampling (Temporal Segment Networks, Wang et al., 2016, take a random frame
+    per segment). A centre between two frames is the later one. With fewer frames than segments, frames are repeated.
+    The papers of this project's methods do not say which frame of a segment they take.
 
-    >>> spread(0, 103, 8)
+    Raises ValueError unless there is at least one frame and one segment.
+
+    >>> segment_centres(0, 103, 8)
     (6, 19, 32, 45, 57, 70, 83, 96)
-    >>> spread(10, 13, 6)
+    >>> segment_centres(10, 13, 6)
     (10, 10, 11, 11, 12, 12)
     """
     if stop <= start or count < 1:
-        raise ValueError(f"{count} of the frames {start} : {stop}: there must be at least one frame, and one wanted")
-    return tuple(start + (2 * part + 1) * (stop - start) // (2 * count) for part in range(count))
+        raise ValueError(f"{count} segments of the frames {start} : {stop}: at least one of each is needed")
+    return tuple(start + (2 * segment + 1) * (stop - start) // (2 * count) for segment in range(count))

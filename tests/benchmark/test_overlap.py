@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.stores import make_store
-from helpers.synthetic_video import invent
+from helpers.synthetic_video import write_video
 
 from cli.workers import decoding_workers
 from manifests.facts import encoder
@@ -18,7 +18,7 @@ from prep.embedding.job import LoadedEncoder, VideoJob
 from prep.embedding.videos import embed_videos
 from prep.progress import result as finish
 from prep.store.read import open_store
-from prep.video.request import Wanted
+from prep.video.request import FrameRequest
 
 CLIPS, BATCH = 72, 4
 WORK = np.zeros(4_000_000)  # large enough that numpy releases the interpreter lock, as a network does
@@ -44,7 +44,7 @@ class Slow:
 
 @pytest.mark.benchmark
 def test_decoding_and_encoding_take_at_most_a_fifth_longer_than_the_slower(tmp_path: Path) -> None:
-    one = invent(tmp_path, "h264_mp4", 60, 640, 360)
+    one = write_video(tmp_path, "h264_mp4", 60, 640, 360)
     store = make_store(tmp_path / "s.zarr", clips_per_class=CLIPS // 24, frames=(3, 6))
     names = open_store(store).names
     videos = tmp_path / "videos"
@@ -56,7 +56,7 @@ def test_decoding_and_encoding_take_at_most_a_fifth_longer_than_the_slower(tmp_p
 
         def seconds(slow: Slow, name: str) -> float:
             model = LoadedEncoder(encoder("tiny"), slow, "spinning", "float32")
-            job = VideoJob(open_store(store), videos, model, Wanted(8, 224), name, BATCH)
+            job = VideoJob(open_store(store), videos, model, FrameRequest(8, 224), name, BATCH)
             start = time.perf_counter()
             result = finish(embed_videos(job, workers))
             took = time.perf_counter() - start

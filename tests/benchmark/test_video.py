@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 import pytest
 from helpers.shared import shared
-from helpers.synthetic_video import KINDS, encode, invent, plain, video_of
+from helpers.synthetic_video import KINDS, decode_all, encode, video_of, write_video
 from numpy.typing import NDArray
 
 from prep.video.decoders import _decoder as decoder
@@ -38,12 +38,12 @@ def cut(whole: NDArray[np.uint8], window: Window) -> NDArray[np.uint8]:
 
 def ours(path: Path, window: Window) -> Cuts:
     video = video_of(path)
-    return decoder.frames(video, decoder.look(video), WANTED, window)
+    return decoder.frames(video, decoder.probe(video), WANTED, window)
 
 
 def ours_decord(path: Path, window: Window) -> Cuts:
     video = video_of(path)
-    return decoder.frames(video, decoder.look(video), WANTED, window, "decord")
+    return decoder.frames(video, decoder.probe(video), WANTED, window, "decord")
 
 
 def pyav_seeking(path: Path, window: Window) -> Cuts:
@@ -109,7 +109,7 @@ def compare(path: Path, window: Window, title: str) -> dict[str, float]:
     """Median milliseconds of each, interleaved so that a busy machine is so for all; printed."""
     takers = [ours, ours_decord, *RIVALS]
     seconds: dict[str, list[float]] = {taker.__name__: [] for taker in takers}
-    whole = plain(path)
+    whole = decode_all(path)
     right = [cut(whole[number], window) for number in WANTED]
     exact = {taker.__name__: same(taker(path, window), right) for taker in takers}
     del whole
@@ -169,13 +169,13 @@ def resident() -> float:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", ["pyav", "decord"])
 def test_two_thousand_clips_leave_nothing_behind(tmp_path: Path, name: decoder.DecoderName) -> None:
-    videos = [video_of(invent(tmp_path, kind)) for kind in KINDS]
+    videos = [video_of(write_video(tmp_path, kind)) for kind in KINDS]
     held = {}
     for clip in range(1, 2001):
         video = videos[clip % len(videos)]
-        seen = decoder.look(video)
+        info = decoder.probe(video)
         numbers = [clip % 7 + 4 * step for step in range(8)]
-        assert len(decoder.frames(video, seen, numbers, (8, 8, 90, 70), name)) == 8
+        assert len(decoder.frames(video, info, numbers, (8, 8, 90, 70), name)) == 8
         if clip in (200, 1000, 2000):
             held[clip] = resident()
     print(f"\n{name}: " + ", ".join(f"{value:.0f} MB after {clip} clips" for clip, value in held.items()))

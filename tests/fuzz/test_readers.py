@@ -36,7 +36,7 @@ from prep.readers import kinetics, msr_pairs, ntu, nw_ucla, nw_ucla_frames, own,
 from prep.untrusted.pickles import UnsafePickle, loads
 from prep.video.decoders import _decoder as decoder
 from prep.video.request import BadVideo
-from prep.video.sampling import spread
+from prep.video.sampling import segment_centres
 
 
 def source(name: str, ending: str, label: int = -1) -> Source:
@@ -202,28 +202,28 @@ def own_files(folder: Path, ending: str) -> Target:
 
 
 def videos(folder: Path, kinds: Sequence[str]) -> Target:
-    seeds = [synthetic_video.invent(folder, kind, frames=24).read_bytes() for kind in kinds]
+    seeds = [synthetic_video.write_video(folder, kind, frames=24).read_bytes() for kind in kinds]
     path = folder / "v"
 
     def read(data: bytes) -> Any:
         path.write_bytes(data)
         video = synthetic_video.video_of(path)
-        seen = decoder.look(video)
-        wanted = spread(0, seen.frames, 4)
-        return decoder.frames(video, seen, wanted, (0, 0, min(seen.width, 64), min(seen.height, 64)))
+        info = decoder.probe(video)
+        indexes = segment_centres(0, info.frames, 4)
+        return decoder.frames(video, info, indexes, (0, 0, min(info.width, 64), min(info.height, 64)))
 
     return Target(bytes_of(seeds), read, BadVideo, BYTES_PER_COMPRESSED_BYTE, 0.1)
 
 
 def images(folder: Path) -> Target:
-    frame = synthetic_video.picture(5)
+    frame = synthetic_video.image(5)
     seeds = [cv2.imencode(ending, frame)[1].tobytes() for ending in (".jpg", ".png")]
     path = folder / "0001.jpg"
 
     def read(data: bytes) -> Any:
         path.write_bytes(data)
-        video = replace(synthetic_video.video_of(path), pictures=True)
-        return decoder.frames(video, decoder.look(video), [0])
+        video = replace(synthetic_video.video_of(path), image_folder=True)
+        return decoder.frames(video, decoder.probe(video), [0])
 
     return Target(bytes_of(seeds), read, BadVideo, BYTES_PER_COMPRESSED_BYTE)
 

@@ -1,4 +1,4 @@
-"""A part of a decoded frame in red, green and blue, as cut out of the whole but without converting the whole."""
+"""Crop a decoded frame and convert the crop to RGB, which is cheaper than converting the frame and cropping it."""
 
 from __future__ import annotations
 
@@ -6,30 +6,31 @@ from typing import Any
 
 import numpy as np
 
-from prep.video.decoders._decoder import Picture, Window
+from prep.video.decoders._decoder import Crop, Frame
 
-HALVED = ("yuv420p", "yuvj420p")
+CHROMA_420 = ("yuv420p", "yuvj420p")
 
 
-def cut(frame: Any, window: Window | None, converter: Any) -> Picture:
-    """The window (h, w, 3) uint8 of an av.VideoFrame. `converter` is an av VideoReformatter, kept between frames."""
-    if window is None:
-        return _converted(frame, converter)
-    left, top, right, bottom = window
-    if frame.format.name not in HALVED or frame.width % 2 or frame.height % 2 or frame.interlaced_frame:
-        # Where a value of chroma does not belong to one block of pixels, an edge depends on what is beyond it.
-        return np.ascontiguousarray(_converted(frame, converter)[top:bottom, left:right])
+def crop_frame(frame: Any, crop: Crop | None, converter: Any) -> Frame:
+    """A crop (h, w, 3) uint8 RGB of an av.VideoFrame. `converter` is an av VideoReformatter, reused between frames."""
+    if crop is None:
+        return _to_rgb(frame, converter)
+    left, top, right, bottom = crop
+    if frame.format.name not in CHROMA_420 or frame.width % 2 or frame.height % 2 or frame.interlaced_frame:
+        # Where a chroma sample is not that of one 2 x 2 block, pixels at an edge depend on pixels beyond it.
+        return np.ascontiguousarray(_to_rgb(frame, converter)[top:bottom, left:right])
     even = (left // 2 * 2, top // 2 * 2, (right + 1) // 2 * 2, (bottom + 1) // 2 * 2)
-    whole = _converted(_part(frame, even), converter)
-    return np.ascontiguousarray(whole[top - even[1] : bottom - even[1], left - even[0] : right - even[0]])
+    rgb = _to_rgb(_crop_planes(frame, even), converter)
+    return np.ascontiguousarray(rgb[top - even[1] : bottom - even[1], left - even[0] : right - even[0]])
 
 
-def _converted(frame: Any, converter: Any) -> Picture:
-    picture: Picture = converter.reformat(frame, format="rgb24", threads=1).to_ndarray()
-    return picture
+def _to_rgb(frame: Any, converter: Any) -> Frame:
+    rgb: Frame = converter.reformat(frame, format="rgb24", threads=1).to_ndarray()
+    return rgb
 
 
-def _part(frame: Any, even: Window) -> Any:
+def _crop_planes(frame: Any, even: Crop) -> Any:
+    """A crop with even sides as an av.VideoFrame of the same pixel format."""
     left, top, right, bottom = even
     planes = []
     for plane, step in zip(frame.planes, (1, 2, 2), strict=True):
@@ -37,6 +38,6 @@ def _part(frame: Any, even: Window) -> Any:
         planes.append(lines[top // step : bottom // step, left // step : right // step].ravel())
     joined = np.concatenate(planes).reshape(-1, right - left)
     part = type(frame).from_ndarray(joined, format=frame.format.name)
-    # These say how to convert; without them a part would have other colours than the whole.
+    # The conversion to RGB depends on both; without them the crop would have other colours than the frame.
     part.colorspace, part.color_range = frame.colorspace, frame.color_range
     return part

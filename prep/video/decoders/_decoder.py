@@ -1,14 +1,14 @@
-"""Decoders: frames of a video by number, exactly. One is a module of prep.video.decoders and has
+"""The interface of video decoders: exact frames by index. A decoder is a module of prep.video.decoders with
 
-look(video) -> Look                                      cheaply, without decoding. Raises BadVideo
-frames(video, numbers, window) -> list of (h, w, 3)      uint8, red first: the frames of these numbers (rising, from 0,
-                                                         may repeat), one for each, of which only the part `window`
-                                                         (left, top, right, bottom in pixels) is needed; None: all
-                                                         of it. Raises BadVideo
+probe(video) -> VideoInfo
+    Properties of the video, without decoding. Raises BadVideo.
+frames(video, indexes, crop) -> list of (h, w, 3) uint8 RGB
+    One frame per index. Indexes count from 0, ascend and may repeat. `crop` (left, top, right, bottom in pixels) is the
+    only part that is needed; None: the whole frame. Raises BadVideo.
 
-`video` is a prep.video.request.Video. Whoever needs frames calls `look(video)` and `frames(video, look, numbers,
-window, name)` of this file, which choose the module. All find the same frames; their pixels are the same but where the
-module says so.
+`video` is a prep.video.request.Video. Callers use `probe(video)` and `frames(video, info, indexes, crop, name)` of this
+file, which choose the module. All decoders return the same frames, with the same pixels unless the module's docstring
+states a difference.
 """
 
 from __future__ import annotations
@@ -23,56 +23,58 @@ from numpy.typing import NDArray
 
 from prep.video.request import DecoderName, Video
 
-Window = tuple[int, int, int, int]
-Picture = NDArray[np.uint8]
+Crop = tuple[int, int, int, int]
+Frame = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Look:
-    """What a container says of its video: nothing here is believed before frames are decoded.
+class VideoInfo:
+    """Properties of a video according to its container. They are not verified before frames are decoded.
 
-    `frames` as the index or the packets count them; `keys` how many of them can be decoded alone; `steady` is whether
-    every frame lasts as long as the next. `codec` is FFmpeg's name of it, and "images" for a folder of images.
+    frames: number of frames according to the index or the packets.
+    codec: FFmpeg's name of the codec; "images" for a folder of images.
+    keyframes: number of packets that the container marks as keyframes.
+    constant_frame_rate: True if all frames have the same duration.
     """
 
     frames: int
     width: int
     height: int
     codec: str
-    keys: int
-    steady: bool
+    keyframes: int
+    constant_frame_rate: bool
 
 
 class Decoder(Protocol):
-    """What every module of prep.video.decoders offers."""
+    """The functions of every module of prep.video.decoders."""
 
-    def look(self, video: Video) -> Look:
-        """What the container says. Raises BadVideo."""
+    def probe(self, video: Video) -> VideoInfo:
+        """Properties of the video, without decoding. Raises BadVideo."""
         ...
 
-    def frames(self, video: Video, numbers: Sequence[int], window: Window | None) -> list[Picture]:
-        """The frames of these numbers. Raises BadVideo."""
+    def frames(self, video: Video, indexes: Sequence[int], crop: Crop | None) -> list[Frame]:
+        """The frames at these indexes. Raises BadVideo."""
         ...
 
 
-def choose(look: Look, name: DecoderName = "auto") -> Decoder:
-    """The module that decodes such a video: a pure rule of what its container says."""
-    module = "image_folder" if look.codec == "images" else "pyav" if name == "auto" else name
+def choose(info: VideoInfo, name: DecoderName = "auto") -> Decoder:
+    """The decoder for a video. It depends on nothing but the arguments."""
+    module = "image_folder" if info.codec == "images" else "pyav" if name == "auto" else name
     return cast(Decoder, importlib.import_module(f"prep.video.decoders.{module}"))
 
 
-def look(video: Video) -> Look:
-    """What the container, or the first picture, says of a video. Cheap: nothing is decoded. Raises BadVideo."""
-    module = "image_folder" if video.pictures else "pyav"
-    return cast(Decoder, importlib.import_module(f"prep.video.decoders.{module}")).look(video)
+def probe(video: Video) -> VideoInfo:
+    """Properties of a video according to its container or its first image, without decoding. Raises BadVideo."""
+    module = "image_folder" if video.image_folder else "pyav"
+    return cast(Decoder, importlib.import_module(f"prep.video.decoders.{module}")).probe(video)
 
 
 def frames(
-    video: Video, look: Look, numbers: Sequence[int], window: Window | None = None, name: DecoderName = "auto"
-) -> list[Picture]:
-    """The frames of these numbers (rising, may repeat), one (h, w, 3) uint8 array, red first, for each.
+    video: Video, info: VideoInfo, indexes: Sequence[int], crop: Crop | None = None, name: DecoderName = "auto"
+) -> list[Frame]:
+    """The frames at `indexes` (ascending, may repeat), each (h, w, 3) uint8 RGB.
 
-    Only the part `window` is cut out of each, exactly as it would be cut out of the whole frame. Raises BadVideo when
-    the file cannot be decoded that far, or changed since it was looked at.
+    The pixels of a crop are those of the whole frame. Raises BadVideo if the file cannot be decoded that far, or was
+    changed since `probe`.
     """
-    return choose(look, name).frames(video, numbers, window)
+    return choose(info, name).frames(video, indexes, crop)

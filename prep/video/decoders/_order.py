@@ -1,4 +1,4 @@
-"""Which packet holds which frame of a video, and where decoding may begin."""
+"""The packets of a video in presentation order, and its random access points."""
 
 from __future__ import annotations
 
@@ -8,139 +8,147 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
-from prep.video.decoders._container import Entry, Opened, check_whole, indexed, packets
-from prep.video.decoders._h264 import Reader, instant, size_of_lengths
+from prep.video.decoders._container import OpenVideo, PacketHeader, check_packet_count, index, packets
+from prep.video.decoders._h264 import PictureOrder, is_idr, nal_length_size
 
-# One packet is one picture, and the container's word that it can be decoded alone may be believed.
-PLAIN = ("mpeg4", "mjpeg", "vp9", "av1", "ffv1")
+# Codecs with one frame per packet, whose keyframe flag in the container always marks a random access point.
+RELIABLE_KEYFRAMES = ("mpeg4", "mjpeg", "vp9", "av1", "ffv1")
 
 
 @dataclass(frozen=True)
-class Order:
-    """The packets of a video, counted from 0 as they lie in the file.
+class PacketOrder:
+    """The packets of a video, numbered from 0 in file order, which is decoding order.
 
-    `marks` are their times, rising as the container orders them for seeking; `starts` the packets at which decoding
-    may begin, 0 the first. Where `known`, `shown` are the packets in the order of their frames; else each start's
-    frames come out of the decoder in order, and as many of them as there are packets.
+    timestamps: the timestamp of each packet by which the container seeks (DTS; PTS in Matroska).
+    presentation: the packets in presentation order: frame i is in packet presentation[i]. Only meaningful if `known`.
+    random_access: the random access points, at which decoding may begin; the first is 0.
+    known: True if the presentation order is known before decoding. If not, frames are counted as the decoder returns
+        them: from each random access point on in presentation order, one frame per packet.
+    pts: the PTS of each packet if the container stores them, else empty.
     """
 
-    marks: tuple[int | None, ...]
-    shown: tuple[int, ...]
-    starts: tuple[int, ...]
+    timestamps: tuple[int | None, ...]
+    presentation: tuple[int, ...]
+    random_access: tuple[int, ...]
     known: bool
-    times: tuple[int, ...] = ()
+    pts: tuple[int, ...] = ()
 
     @cached_property
-    def packets(self) -> dict[int | None, int]:
-        """The packet of each mark."""
-        return {mark: packet for packet, mark in enumerate(self.marks)}
+    def packet_at(self) -> dict[int | None, int]:
+        """The packet with each timestamp."""
+        return {timestamp: packet for packet, timestamp in enumerate(self.timestamps)}
 
     @cached_property
-    def frames(self) -> dict[int, int]:
-        """The frame of each packet, where `known`."""
-        return {packet: frame for frame, packet in enumerate(self.shown)}
+    def frame_of(self) -> dict[int, int]:
+        """The frame in each packet, if the order is `known`."""
+        return {packet: frame for frame, packet in enumerate(self.presentation)}
 
-    def start(self, frame: int) -> int:
-        """The last packet from which decoding reaches this frame exactly."""
-        packet = self.shown[frame]
-        at = bisect_right(self.starts, packet) - 1
-        # What is shown before a start may refer to what lies before it.
-        while at and self.times and self.times[self.starts[at]] > self.times[packet]:
-            at -= 1
-        return self.starts[at]
+    def first_packet(self, frame: int) -> int:
+        """The last random access point from which decoding reproduces this frame exactly."""
+        packet = self.presentation[frame]
+        point = bisect_right(self.random_access, packet) - 1
+        # A frame presented before a random access point (a leading picture) may refer to frames before that point.
+        while point and self.pts and self.pts[self.random_access[point]] > self.pts[packet]:
+            point -= 1
+        return self.random_access[point]
 
-    def end(self, frame: int) -> int:
-        """The last packet that is needed for this frame."""
+    def last_packet(self, frame: int) -> int:
+        """The last packet that must be decoded for this frame."""
         if self.known:
-            return self.shown[frame]
-        at = bisect_right(self.starts, frame)
-        return (self.starts[at] if at < len(self.starts) else len(self.shown)) - 1
+            return self.presentation[frame]
+        point = bisect_right(self.random_access, frame)
+        end = self.random_access[point] if point < len(self.random_access) else len(self.presentation)
+        return end - 1
 
 
-def entries(video: Opened) -> list[Entry]:
-    """What the index says of all packets, or else the packets themselves. Raises BadVideo."""
-    listed = indexed(video)
-    if listed is not None:
-        return listed
-    before = len(video.stream.index_entries)
-    found = [_entry(packet) for packet in packets(video)]
-    check_whole(video, before, len(found))
-    return found
+def packet_headers(video: OpenVideo) -> list[PacketHeader]:
+    """All packets according to the index, or by reading the file if it has none. Raises BadVideo."""
+    indexed = index(video)
+    if indexed is not None:
+        return indexed
+    entries = len(video.stream.index_entries)
+    headers = [_header(packet) for packet in packets(video)]
+    check_packet_count(video, entries, len(headers))
+    return headers
 
 
-def order(video: Opened) -> Order:
-    """Which packet is which frame. Raises BadVideo.
+def packet_order(video: OpenVideo) -> PacketOrder:
+    """The packets of a video in presentation order. Raises BadVideo.
 
-    An AVI says no times of display. Where its pictures are not reordered each packet is the next frame; H.264 says
-    the order in the headers of its pictures, and the frames of anything else are counted as they are decoded.
+    An AVI has no PTS. If its codec does not reorder, each packet is the next frame. For H.264 the presentation order
+    is read from slice headers. Frames of other codecs are counted as they are decoded.
     """
     context = video.stream.codec_context
-    if video.format == "avi" and video.codec in PLAIN and not context.has_b_frames:
-        found = entries(video)
-        return _order(found, [e.decoded for e in found], list(range(len(found))), [e.key for e in found])
-    before = len(video.stream.index_entries)
-    found, alone, reader = [], [], Reader(usual=video.format == "avi" and video.codec == "h264")
-    length = size_of_lengths(context.extradata)
+    if video.format == "avi" and video.codec in RELIABLE_KEYFRAMES and not context.has_b_frames:
+        headers = packet_headers(video)
+        dts, keyframes = [header.dts for header in headers], [header.keyframe for header in headers]
+        return _packet_order(headers, dts, list(range(len(headers))), keyframes)
+    entries = len(video.stream.index_entries)
+    picture_order = PictureOrder(supported=video.format == "avi" and video.codec == "h264")
+    length_size = nal_length_size(context.extradata)
+    headers, random_access = [], []
     for packet in packets(video):
-        found.append(_entry(packet))
-        alone.append(_alone(video.codec, packet, length))
-        if reader.usual:
-            reader.read(bytes(packet))
-    check_whole(video, before, len(found))
-    marks = [_mark(video, entry.shown, entry.decoded) for entry in found]
-    if reader.usual:
-        return _order(found, marks, reader.order(), alone)
-    timed = video.format in ("mov", "matroska") and video.codec in (*PLAIN, "h264", "hevc")
-    times = [entry.shown for entry in found if entry.shown is not None] if timed else []
-    if len(set(times)) != len(found):
-        # Only H.264 says of a picture that nothing after it refers to what lies before it.
-        return _order(found, marks, None, alone if video.codec == "h264" else [])
-    shown = sorted((i for i, entry in enumerate(found) if not entry.discarded), key=times.__getitem__)
-    return _order(found, marks, shown, alone, tuple(times))
+        headers.append(_header(packet))
+        random_access.append(_is_random_access(video.codec, packet, length_size))
+        if picture_order.supported:
+            picture_order.read(bytes(packet))
+    check_packet_count(video, entries, len(headers))
+    timestamps = [_timestamp(video, header.pts, header.dts) for header in headers]
+    if picture_order.supported:
+        return _packet_order(headers, timestamps, picture_order.presentation(), random_access)
+    has_pts = video.format in ("mov", "matroska") and video.codec in (*RELIABLE_KEYFRAMES, "h264", "hevc")
+    pts = [header.pts for header in headers if header.pts is not None] if has_pts else []
+    if len(set(pts)) != len(headers):
+        # Frames can be counted from a random access point only if it is an IDR picture.
+        return _packet_order(headers, timestamps, None, random_access if video.codec == "h264" else [])
+    shown = sorted((packet for packet, header in enumerate(headers) if not header.discarded), key=pts.__getitem__)
+    return _packet_order(headers, timestamps, shown, random_access, tuple(pts))
 
 
-def mark_of(video: Opened, packet: Any) -> int | None:
-    """The time by which a packet is known, one of an order's `marks`."""
-    return _mark(video, packet.pts, packet.dts)
+def timestamp_of(video: OpenVideo, packet: Any) -> int | None:
+    """The timestamp by which the container seeks this packet, one of `PacketOrder.timestamps`."""
+    return _timestamp(video, packet.pts, packet.dts)
 
 
-def _mark(video: Opened, shown: int | None, decoded: int | None) -> int | None:
-    # Matroska says when pictures are shown and not when they are decoded; times of display in an AVI are a guess.
-    return shown if video.format == "matroska" else decoded
+def _timestamp(video: OpenVideo, pts: int | None, dts: int | None) -> int | None:
+    # Matroska stores PTS and no DTS; the PTS of an AVI are guesses of FFmpeg.
+    return pts if video.format == "matroska" else dts
 
 
-def _order(
-    found: list[Entry],
-    marks: list[int | None],
-    shown: list[int] | None,
-    alone: list[bool],
-    times: tuple[int, ...] = (),
-) -> Order:
-    starts = tuple(i for i, key in enumerate(alone) if key and i)
-    if shown is None and any(entry.discarded for entry in found):
-        starts = ()
-    frames = tuple(range(sum(not entry.discarded for entry in found))) if shown is None else tuple(shown)
-    return Order(tuple(marks), frames, (0, *starts), shown is not None, times)
+def _packet_order(
+    headers: list[PacketHeader],
+    timestamps: list[int | None],
+    presentation: list[int] | None,
+    random_access: list[bool],
+    pts: tuple[int, ...] = (),
+) -> PacketOrder:
+    points = tuple(packet for packet, possible in enumerate(random_access) if possible and packet)
+    if presentation is None:
+        kept = sum(not header.discarded for header in headers)
+        if kept < len(headers):
+            points = ()
+        return PacketOrder(tuple(timestamps), tuple(range(kept)), (0, *points), False, pts)
+    return PacketOrder(tuple(timestamps), tuple(presentation), (0, *points), True, pts)
 
 
-def _entry(packet: Any) -> Entry:
-    return Entry(packet.pts, packet.dts, bool(packet.is_keyframe), bool(packet.is_discard))
+def _header(packet: Any) -> PacketHeader:
+    return PacketHeader(packet.pts, packet.dts, bool(packet.is_keyframe), bool(packet.is_discard))
 
 
-def _alone(codec: str, packet: Any, length: int) -> bool:
-    """Whether decoding may begin here, whatever comes before."""
+def _is_random_access(codec: str, packet: Any, length_size: int) -> bool:
+    """Whether decoding may begin at this packet, whatever comes before it."""
     if not packet.is_keyframe:
         return False
-    # A key frame of H.264 may be one of an open group, or the first of several that refresh the picture by parts.
-    return codec in PLAIN or (codec == "h264" and instant(bytes(packet), length))
+    # A keyframe of H.264 may also begin an open group of pictures or a gradual refresh (recovery point SEI).
+    return codec in RELIABLE_KEYFRAMES or (codec == "h264" and is_idr(bytes(packet), length_size))
 
 
-def steady(times: list[int]) -> bool:
-    """Whether frames shown at these times, in ticks, last equally long, as far as ticks can tell.
+def constant_frame_rate(times: list[int]) -> bool:
+    """Whether frames at these times, in ticks, have equal durations up to the rounding to ticks.
 
-    >>> steady([0, 33, 67, 100, 133]), steady([0, 33, 67, 133])
+    >>> constant_frame_rate([0, 33, 67, 100, 133]), constant_frame_rate([0, 33, 67, 133])
     (True, False)
     """
-    gaps = [after - before for before, after in pairwise(times)]
-    usual = sorted(gaps)[len(gaps) // 2] if gaps else 0
-    return all(abs(gap - usual) <= max(1 if usual > 5 else 0, usual / 20) for gap in gaps)
+    durations = [after - before for before, after in pairwise(times)]
+    median = sorted(durations)[len(durations) // 2] if durations else 0
+    return all(abs(duration - median) <= max(1 if median > 5 else 0, median / 20) for duration in durations)

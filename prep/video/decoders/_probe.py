@@ -1,21 +1,21 @@
-"""What a video's container says of it."""
+"""Properties of a video according to its container."""
 
 from __future__ import annotations
 
-from prep.video.decoders._container import opened
-from prep.video.decoders._decoder import Look
-from prep.video.decoders._order import entries, steady
+from prep.video.decoders._container import open_video
+from prep.video.decoders._decoder import VideoInfo
+from prep.video.decoders._order import constant_frame_rate, packet_headers
 from prep.video.request import Video
 
 
-def look(video: Video) -> Look:
-    """What the container says, without decoding. Raises BadVideo."""
-    with opened(video) as file:
+def probe(video: Video) -> VideoInfo:
+    """Properties of a video, without decoding. Raises BadVideo."""
+    with open_video(video) as file:
         context = file.stream.codec_context
-        found = [entry for entry in entries(file) if not entry.discarded]
-        # An index says no times of display, and those of packets in an AVI are FFmpeg's guess.
-        timed = file.format != "avi" and all(entry.shown is not None for entry in found)
-        times = [entry.shown if timed else entry.decoded for entry in found]
-        even = steady(sorted(time for time in times if time is not None))
-        keys = sum(entry.key for entry in found)
-        return Look(len(found), context.width, context.height, file.codec, keys, even)
+        headers = [header for header in packet_headers(file) if not header.discarded]
+        # An index has no PTS, and in an AVI FFmpeg guesses them.
+        has_pts = file.format != "avi" and all(header.pts is not None for header in headers)
+        times = [header.pts if has_pts else header.dts for header in headers]
+        constant = constant_frame_rate(sorted(time for time in times if time is not None))
+        keyframes = sum(header.keyframe for header in headers)
+        return VideoInfo(len(headers), context.width, context.height, file.codec, keyframes, constant)

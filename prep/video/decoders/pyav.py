@@ -1,6 +1,8 @@
-"""FFmpeg through PyAV: decodes from the last place before a wanted frame where decoding may begin, and no more.
+"""FFmpeg through PyAV, the default: decodes from the last random access point before each requested frame.
 
-One thread: many of these decode side by side.
+The best choice for long videos with keyframes, for small crops of large frames (only the crop is converted to RGB) and
+for H.264 in AVI, where unrequested non-reference frames are skipped. It reads every container that is supported here.
+One thread per clip, because many workers decode side by side.
 """
 
 from __future__ import annotations
@@ -10,111 +12,112 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-from prep.video.decoders._container import Opened, opened, packets
-from prep.video.decoders._crop import cut
-from prep.video.decoders._decoder import Look, Picture, Window
-from prep.video.decoders._limits import check_asked
-from prep.video.decoders._order import Order, mark_of, order
-from prep.video.decoders._probe import look
-from prep.video.extras import extra
+from prep.video.decoders._container import OpenVideo, open_video, packets
+from prep.video.decoders._crop import crop_frame
+from prep.video.decoders._decoder import Crop, Frame, VideoInfo
+from prep.video.decoders._limits import check_request
+from prep.video.decoders._order import PacketOrder, packet_order, timestamp_of
+from prep.video.decoders._probe import probe
+from prep.video.extras import import_extra
 from prep.video.request import BadVideo, Video
 
-__all__ = ["frames", "look"]
+__all__ = ["frames", "probe"]
 
 
-def frames(video: Video, numbers: Sequence[int], window: Window | None = None) -> list[Picture]:
-    """The window of each of these frames. Raises BadVideo, also where decoding yields fewer than the file says."""
-    with opened(video) as file:
-        found = order(file)
+def frames(video: Video, indexes: Sequence[int], crop: Crop | None = None) -> list[Frame]:
+    """The crop of each frame at `indexes`. Raises BadVideo, also if it yields fewer frames than announced."""
+    with open_video(video) as file:
+        order = packet_order(file)
         context = file.stream.codec_context
-        size = Look(len(found.shown), context.width, context.height, file.codec, 0, True)
-        check_asked(file.where, size, numbers, window)
-        cuts = _cuts(file, found, sorted(set(numbers)), window)
-        if cuts is None or (file.codec == "h264" and file.format == "avi" and len(cuts) < len(set(numbers))):
-            cuts = _cuts(file, _counted(found), sorted(set(numbers)), window)
-    missing = [number for number in numbers if number not in (cuts or {})]
-    if cuts is None or missing:
-        what = f"of its {size.frames} frames number {missing[0]} cannot be decoded"
-        raise BadVideo(f"{file.where}: {what}. Fetch it again, or leave it out.")
-    return [cuts[number] for number in numbers]
+        info = VideoInfo(len(order.presentation), context.width, context.height, file.codec, 0, True)
+        check_request(file.path, info, indexes, crop)
+        requested = sorted(set(indexes))
+        crops = _crops(file, order, requested, crop)
+        if crops is None or (file.codec == "h264" and file.format == "avi" and len(crops) < len(requested)):
+            crops = _crops(file, _decode_in_order(order), requested, crop)
+    missing = [index for index in indexes if index not in (crops or {})]
+    if crops is None or missing:
+        rule = f"frame {missing[0]} of its {info.frames} frames cannot be decoded"
+        raise BadVideo(f"{file.path}: {rule}. Fetch it again, or leave it out.")
+    return [crops[index] for index in indexes]
 
 
 @dataclass(frozen=True)
-class Run:
-    """Frames that are decoded in one go: packets `first` to `last`."""
+class PacketRange:
+    """Packets `first` to `last`, decoded one after another for the requested `frames`."""
 
     first: int
     last: int
     frames: tuple[int, ...]
 
 
-def runs(order: Order, wanted: Sequence[int]) -> list[Run]:
-    """What to decode for these frames, rising. A new run begins only where packets can be left out before it."""
-    made: list[Run] = []
-    for frame in wanted:
-        first, last = order.start(frame), order.end(frame)
-        if made and first <= made[-1].last + 1:
-            made[-1] = Run(made[-1].first, max(last, made[-1].last), (*made[-1].frames, frame))
+def packet_ranges(order: PacketOrder, requested: Sequence[int]) -> list[PacketRange]:
+    """The packets to decode for these frames, in ascending order. A new range begins where packets can be skipped."""
+    ranges: list[PacketRange] = []
+    for frame in requested:
+        first, last = order.first_packet(frame), order.last_packet(frame)
+        if ranges and first <= ranges[-1].last + 1:
+            previous = ranges[-1]
+            ranges[-1] = PacketRange(previous.first, max(last, previous.last), (*previous.frames, frame))
         else:
-            made.append(Run(first, last, (frame,)))
-    return made
+            ranges.append(PacketRange(first, last, (frame,)))
+    return ranges
 
 
-def _counted(order: Order) -> Order:
-    """The same video, every frame counted from the beginning."""
-    return Order(order.marks, tuple(range(len(order.shown))), (0,), False)
+def _decode_in_order(order: PacketOrder) -> PacketOrder:
+    """The same video with every frame counted from the beginning."""
+    return PacketOrder(order.timestamps, tuple(range(len(order.presentation))), (0,), False)
 
 
-def _cuts(file: Opened, order: Order, wanted: Sequence[int], window: Window | None) -> dict[int, Picture] | None:
-    """The windows of those of the frames that could be decoded; None when they come in another order than foretold."""
-    converter: Any = extra("av.video.reformatter").VideoReformatter()
-    made: dict[int, Picture] = {}
+def _crops(file: OpenVideo, order: PacketOrder, requested: Sequence[int], crop: Crop | None) -> dict[int, Frame] | None:
+    """The crops of the requested frames, as far as they can be decoded; None if the decoder contradicts `order`."""
+    converter: Any = import_extra("av.video.reformatter").VideoReformatter()
+    crops: dict[int, Frame] = {}
     size = (file.stream.codec_context.width, file.stream.codec_context.height)
-    for run in runs(order, wanted):
-        before = -1
-        for number, frame in _decoded(file, order, run):
-            if number <= before:
+    for span in packet_ranges(order, requested):
+        previous = -1
+        for index, frame in _decode(file, order, span):
+            if index <= previous:
                 return None
-            before = number
-            if number in run.frames:
+            previous = index
+            if index in span.frames:
                 if (frame.width, frame.height) != size:
-                    what = f"frame {number} has {frame.width} x {frame.height} pixels and not {size[0]} x {size[1]}"
-                    raise BadVideo(f"{file.where}: {what}. Convert it to one size.")
-                made[number] = cut(frame, window, converter)
-            if number >= run.frames[-1]:
+                    rule = f"frame {index} has {frame.width} x {frame.height} pixels and not {size[0]} x {size[1]}"
+                    raise BadVideo(f"{file.path}: {rule}. Convert it to one size.")
+                crops[index] = crop_frame(frame, crop, converter)
+            if index >= span.frames[-1]:
                 break
-    return made
+    return crops
 
 
-def _decoded(file: Opened, order: Order, run: Run) -> Iterator[tuple[int, Any]]:
-    """(number, frame) as they come out of the decoder."""
+def _decode(file: OpenVideo, order: PacketOrder, span: PacketRange) -> Iterator[tuple[int, Any]]:
+    """(index, av.VideoFrame) as the decoder returns them."""
     context = file.stream.codec_context
-    wanted = {order.shown[frame] for frame in run.frames}
-    passing = order.known and file.codec == "h264"
-    count = run.first
-    for number, packet in _from(file, order, run.first):
+    requested = {order.presentation[frame] for frame in span.frames}
+    may_skip = order.known and file.codec == "h264"
+    count = span.first
+    for number, packet in _packets_from(file, order, span.first):
         packet.pts = packet.dts = number
-        if passing:
-            # What no other picture refers to need not be decoded to decode the others.
-            context.skip_frame = "DEFAULT" if number in wanted else "NONREF"
-        last = number == run.last
+        if may_skip:
+            # No other frame depends on a non-reference frame (nal_ref_idc 0).
+            context.skip_frame = "DEFAULT" if number in requested else "NONREF"
+        last = number == span.last
         for frame in (*context.decode(packet), *(context.decode(None) if last else ())):
-            yield (order.frames.get(frame.pts, -1) if order.known else count), frame
+            yield (order.frame_of.get(frame.pts, -1) if order.known else count), frame
             count += 1
         if last:
             break
 
 
-def _from(file: Opened, order: Order, first: int) -> Iterator[tuple[int, Any]]:
-    """(number, packet) from packet `first` on. Raises BadVideo where the file cannot be read from its beginning."""
-    for start in (first, 0):
-        file.container.seek(order.marks[start] or 0, stream=file.stream, backward=True)
+def _packets_from(file: OpenVideo, order: PacketOrder, first: int) -> Iterator[tuple[int, Any]]:
+    """(number, packet) from packet `first` on. Raises BadVideo if the file cannot be read from its beginning."""
+    for target in (first, 0):
+        file.container.seek(order.timestamps[target] or 0, stream=file.stream, backward=True)
         stream = packets(file)
         head = next(stream, None)
-        place = None if head is None else order.packets.get(mark_of(file, head))
-        if place is not None and place <= first:
-            yield from (
-                (number, packet) for number, packet in enumerate(chain([head], stream), place) if number >= first
-            )
+        number = None if head is None else order.packet_at.get(timestamp_of(file, head))
+        if number is not None and number <= first:
+            numbered = enumerate(chain([head], stream), number)
+            yield from ((number, packet) for number, packet in numbered if number >= first)
             return
-    raise BadVideo(f"{file.where}: cannot be read a second time from its beginning. Convert it to H.264 in mp4.")
+    raise BadVideo(f"{file.path}: cannot be read a second time from its beginning. Convert it to H.264 in mp4.")

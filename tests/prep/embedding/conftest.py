@@ -13,7 +13,7 @@ from prep.demo.generate import generate
 from prep.embedding.job import LoadedEncoder, VideoJob
 from prep.encoders._encoder import encoder
 from prep.store.read import open_store
-from prep.video.request import Wanted
+from prep.video.request import FrameRequest
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +22,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("demo")
     for _ in generate(home / "raw", CLIPS, videos=True):
         pass
-    built("demo", home / "raw", recipe="agcn")
+    built("demo", home / "raw", preprocessing="agcn")
     return home
 
 
@@ -43,7 +43,7 @@ def job(demo: Path, tiny: LoadedEncoder, tmp_path: Path) -> Make:
             if own_videos:
                 shutil.copytree(demo / "raw" / "nturgb+d_rgb", place / "videos")
         videos = place / "videos" if own_videos else demo / "raw"
-        settings = {"wanted": Wanted(4, tiny.encoder.size), "name": "tiny", "batch": 8} | changed
+        settings = {"wanted": FrameRequest(4, tiny.encoder.size), "name": "tiny", "batch": 8} | changed
         return VideoJob(open_store(place / "s.zarr"), videos, settings.pop("loaded", tiny), **settings)  # type: ignore[arg-type]
 
     return make

@@ -24,8 +24,8 @@ from prep.store.embedding_key import KeyMismatch
 from prep.store.embeddings import open_embedding
 from prep.store.read import open_store
 from prep.video.pairing import pair
-from prep.video.request import Wanted
-from prep.video.worker import answer
+from prep.video.request import FrameRequest
+from prep.video.worker import decode_clip
 
 
 def rows(job: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -41,9 +41,9 @@ def test_every_clip_gets_the_vector_of_its_own_video(job: Make) -> None:
     vectors, done = rows(made)
     assert done.all()
     for clip in pair(store, made.videos).clips[::7]:
-        shown = answer(clip, made.wanted)
-        assert shown.pictures is not None
-        alone = made.loaded.encoder.videos(shown.pictures[None])
+        shown = decode_clip(clip, made.wanted)
+        assert shown.frames is not None
+        alone = made.loaded.encoder.videos(shown.frames[None])
         np.testing.assert_allclose(vectors[clip.clip], alone[0], rtol=1e-4, atol=1e-5)
     np.testing.assert_array_equal(open_embedding(store, "tiny").frames, store.stop - store.start)
     assert store.digest == made.store.digest
@@ -78,11 +78,11 @@ def test_finished_parts_are_not_made_again(job: Make, monkeypatch: pytest.Monkey
     assert len(parts) == 2
     calls: list[int] = []
 
-    def counted(clip: Any, wanted: Wanted) -> Any:
+    def counted(clip: Any, wanted: FrameRequest) -> Any:
         calls.append(clip.clip)
-        return answer(clip, wanted)
+        return decode_clip(clip, wanted)
 
-    monkeypatch.setattr("prep.embedding.videos.answer", counted)
+    monkeypatch.setattr("prep.embedding.videos.decode_clip", counted)
     run(job())
     assert sorted(calls) == list(range(16, CLIPS))
 
@@ -112,11 +112,11 @@ def test_a_broken_video_is_named_and_costs_nobody_else_a_bit(job: Make) -> None:
 def test_vectors_made_otherwise_are_refused_by_what_differs(job: Make) -> None:
     run(job())
     with pytest.raises(KeyMismatch, match="frames is 4 there and 6 here. Keep both under another --name, or --replace"):
-        run(job(wanted=Wanted(6, 32)))
+        run(job(wanted=FrameRequest(6, 32)))
     with pytest.raises(KeyMismatch, match="crop is joints there and whole here"):
-        run(job(wanted=Wanted(4, 32, crop="whole")))
-    run(job(wanted=Wanted(6, 32), name="tiny-6"))
-    replaced = run(job(wanted=Wanted(6, 32), replace=True))
+        run(job(wanted=FrameRequest(4, 32, crop="whole")))
+    run(job(wanted=FrameRequest(6, 32), name="tiny-6"))
+    replaced = run(job(wanted=FrameRequest(6, 32), replace=True))
     assert replaced.fresh == CLIPS
     store = open_store(job().store.path)
     np.testing.assert_array_equal(open_embedding(store, "tiny").video, open_embedding(store, "tiny-6").video)
@@ -258,7 +258,7 @@ def test_what_was_embedded_since_a_command_began_is_not_embedded_again(job: Make
 
 
 def test_settings_are_compared_with_what_was_embedded_since_a_command_began(job: Make) -> None:
-    videos, texts = job(wanted=Wanted(6, 32)), job()
+    videos, texts = job(wanted=FrameRequest(6, 32)), job()
     other = replace(texts.loaded, facts=replace(texts.loaded.facts, name="other"))
     run(job())
     with pytest.raises(KeyMismatch, match="frames is 4 there and 6 here"):

@@ -1,4 +1,4 @@
-"""Videos find their clips by name in every layout of every data set; what cannot be told is listed with its reason."""
+"""Videos are paired with clips by name in every layout of every dataset; ambiguous ones are listed with the reason."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def packed(path: Path, *names: str) -> Path:
     return path
 
 
-def found(pairs: Pairs, folder: Path) -> dict[str, str]:
-    """Clip to the place of its video, or of its first picture, below the folder."""
+def paths(pairs: Pairs, folder: Path) -> dict[str, str]:
+    """The path of each clip's video, or of its first image, below the folder."""
     return {clip.name: location(clip.video.sources[0]).replace(f"{folder}/", "") for clip in pairs.clips}
 
 
@@ -76,12 +76,12 @@ def found(pairs: Pairs, folder: Path) -> dict[str, str]:
 )
 def test_a_video_finds_its_clip(tmp_path: Path, dataset: str, clip: str, file: str) -> None:
     store = store_of(tmp_path, dataset, [clip])
-    folder = put(tmp_path / "videos", file, "notes/README.txt", "stranger.avi")
+    folder = put(tmp_path / "videos", file, "notes/README.txt", "unmatched.avi")
     pairs = pair(store, folder)
-    assert found(pairs, folder) == {clip: file}
+    assert paths(pairs, folder) == {clip: file}
     (one,) = pairs.clips
-    assert (one.clip, one.start, one.stop, one.recorded, one.box) == (0, -1, -1, 40, None)
-    assert not one.video.pictures
+    assert (one.clip, one.start, one.stop, one.skeleton_frames, one.box) == (0, -1, -1, 40, None)
+    assert not one.video.image_folder
     assert (pairs.missing, pairs.bad, pairs.unused, pairs.unmatched) == ((), (), 0, 1)
 
 
@@ -100,7 +100,7 @@ def test_a_video_finds_its_clip(tmp_path: Path, dataset: str, clip: str, file: s
     ],
 )
 @pytest.mark.parametrize("zipped", [False, True])
-def test_the_pictures_of_a_folder_are_a_video_in_the_order_of_their_numbers(
+def test_the_images_of_a_folder_are_a_video_in_the_order_of_their_numbers(
     tmp_path: Path, dataset: str, clip: str, files: list[str], zipped: bool
 ) -> None:
     store = store_of(tmp_path, dataset, [clip], own=dataset == "mine")
@@ -113,7 +113,7 @@ def test_the_pictures_of_a_folder_are_a_video_in_the_order_of_their_numbers(
         put(folder, *shuffled)
     pairs = pair(store, folder)
     (one,) = pairs.clips
-    assert one.video.pictures
+    assert one.video.image_folder
     assert [source.member or os.path.relpath(source.path, folder) for source in one.video.sources] == files
     assert (pairs.missing, pairs.bad, pairs.unused, pairs.unmatched) == ((), (), 0, 0)
 
@@ -143,10 +143,10 @@ def test_the_folder_of_one_action_is_enough_and_so_is_a_zip_of_a_view(tmp_path: 
         ]
 
 
-def test_what_folders_above_are_called_shuts_nothing_out(tmp_path: Path) -> None:
+def test_names_of_parent_folders_exclude_nothing(tmp_path: Path) -> None:
     store = store_of(tmp_path, "msr_pairs", ["a01_s02_e03"])
     folder = put(tmp_path / "rgb and depth" / "videos", "rgb/a01_s02_e03/1.png", "Depth/a01_s02_e03/1.png")
-    assert found(pair(store, folder), folder) == {"a01_s02_e03": "rgb/a01_s02_e03/1.png"}
+    assert paths(pair(store, folder), folder) == {"a01_s02_e03": "rgb/a01_s02_e03/1.png"}
 
 
 def test_two_videos_of_one_clip_are_bad_and_the_others_go_on(tmp_path: Path) -> None:
@@ -155,12 +155,12 @@ def test_two_videos_of_one_clip_are_bad_and_the_others_go_on(tmp_path: Path) -> 
     folder = put(tmp_path / "videos", "aaaaaaaaaaa_000001_000011.mp4", *cuts)
     pairs = pair(store, folder)
     assert [clip.name for clip in pairs.clips] == ["aaaaaaaaaaa"]
-    reason = f"{folder}/{cuts[0]} and {folder}/{cuts[1]} and 1 more are videos of one name. Leave one of them there."
+    reason = f"{folder}/{cuts[0]} and {folder}/{cuts[1]} and 1 more are videos of the same name. Move all but one away."
     assert pairs.bad == (("bbbbbbbbbbb", reason),)
     assert pairs.missing == ("ccccccccccc",)
 
 
-def test_pictures_and_a_video_of_one_clip_are_two(tmp_path: Path) -> None:
+def test_images_and_a_video_of_one_clip_are_two_videos(tmp_path: Path) -> None:
     store = store_of(tmp_path, "nw_ucla", UCLA)
     folder = put(tmp_path / "videos", "view_1/a01_s01_e00/frame_1_tc_1_rgb.jpg", "a01/v01_s01_e00.avi")
     packed(folder / "old.zip", "view_1/a01_s01_e00/frame_1_tc_1_rgb.jpg")
@@ -169,7 +169,7 @@ def test_pictures_and_a_video_of_one_clip_are_two(tmp_path: Path) -> None:
     assert f"{folder}/a01/v01_s01_e00.avi and {folder}/old.zip: view_1/a01_s01_e00 and 1 more are videos" in reason
 
 
-def test_two_pictures_of_one_number_are_bad(tmp_path: Path) -> None:
+def test_two_images_of_one_number_are_bad(tmp_path: Path) -> None:
     store = store_of(tmp_path, "nw_ucla", UCLA)
     frames = [f"view_1/a01_s01_e00/frame_{n}_rgb.jpg" for n in ("1_tc_1", "2_tc_5", "02_tc_6")]
     folder = put(tmp_path / "videos", *frames)
@@ -178,7 +178,7 @@ def test_two_pictures_of_one_number_are_bad(tmp_path: Path) -> None:
     assert reason == f"{folder}/{frames[2]} and {folder}/{frames[1]} are both frame 2. Move one of them away."
 
 
-def test_what_is_missing_unused_or_strange_is_counted(tmp_path: Path) -> None:
+def test_missing_unused_and_unmatched_videos_are_counted(tmp_path: Path) -> None:
     store = store_of(tmp_path, "ntu120", NTU)
     folder = put(
         tmp_path / "v", f"{NTU[1]}_rgb.avi", "S009C001P001R001A001_rgb.avi", f"{NTU[0]}_ir.avi", "x.mp4", "y.jpg"
@@ -218,7 +218,7 @@ def test_all_segments_of_a_doubtful_video_are_bad(tmp_path: Path) -> None:
 def test_a_segment_whose_frames_were_lost_is_bad(tmp_path: Path) -> None:
     store = store_of(tmp_path, "pku_mmd", ["0002-L_001"], form="mamp_npz", start=[-1], stop=[-1])
     folder = put(tmp_path / "v", "0002-L.avi")
-    reason = f"{folder}/0002-L.avi: which of its frames 0002-L_001 is, the form `mamp_npz` does not say. "
+    reason = f"{folder}/0002-L.avi: the format `mamp_npz` does not say which frames of the video 0002-L_001 is. "
     pairs = pair(store, folder)
     assert pairs.bad == (("0002-L_001", reason + "Build the store from the raw files."),)
     assert (pairs.clips, pairs.missing) == ((), ())
@@ -230,13 +230,13 @@ def test_boxes_counts_and_shapes_come_from_the_store_and_the_facts(tmp_path: Pat
     clips = pair(store, put(tmp_path / "v", *(f"{name}_rgb.avi" for name in NTU))).clips
     # The third box has no width.
     assert [clip.box for clip in clips] == [(0.25, 0.5, 0.75, 1.0), None, None]
-    assert [clip.recorded for clip in clips] == [103, -1, 9]
-    assert all(clip.together and clip.shape == (16, 9) for clip in clips)
+    assert [clip.skeleton_frames for clip in clips] == [103, -1, 9]
+    assert all(clip.synchronised and clip.shape == (16, 9) for clip in clips)
     assert all(type(side) is float for side in clips[0].box or ())
 
 
 @pytest.mark.parametrize(
-    ("dataset", "clip", "file", "together", "shape"),
+    ("dataset", "clip", "file", "synchronised", "shape"),
     [
         ("kinetics", "aaaaaaaaaaa", "aaaaaaaaaaa.mp4", False, (0, 0)),
         ("nw_ucla", "a01_s01_e00_v01", "a01/v01_s01_e00.avi", False, (0, 0)),
@@ -245,21 +245,21 @@ def test_boxes_counts_and_shapes_come_from_the_store_and_the_facts(tmp_path: Pat
         ("demo", "S001C001P001R001A001", "S001C001P001R001A001.avi", True, (16, 9)),
     ],
 )
-def test_whose_frames_count_alike(
-    tmp_path: Path, dataset: str, clip: str, file: str, together: bool, shape: tuple[int, int]
+def test_which_videos_are_synchronised(
+    tmp_path: Path, dataset: str, clip: str, file: str, synchronised: bool, shape: tuple[int, int]
 ) -> None:
     (one,) = pair(store_of(tmp_path, dataset, [clip]), put(tmp_path / "v", file)).clips
-    assert (one.together, one.shape) == (together, shape)
+    assert (one.synchronised, one.shape) == (synchronised, shape)
 
 
-def test_ones_own_videos_are_called_like_the_clips(tmp_path: Path) -> None:
+def test_videos_of_custom_datasets_have_the_names_of_the_clips(tmp_path: Path) -> None:
     names = ["jump-01", "odd_rgb", "run-01", "walk 1", "x.y"]
     store = store_of(tmp_path, "mine", names, own=True)
     folder = put(
         tmp_path / "v", "jump/01.mp4", "odd_rgb.mov", "run/01_rgb.avi", "deep/walk 1_rgb.avi", "x.y.mkv", "z.mp4"
     )
     pairs = pair(store, folder)
-    assert found(pairs, folder) == {
+    assert paths(pairs, folder) == {
         "jump-01": "jump/01.mp4",
         "odd_rgb": "odd_rgb.mov",
         "run-01": "run/01_rgb.avi",
@@ -267,7 +267,7 @@ def test_ones_own_videos_are_called_like_the_clips(tmp_path: Path) -> None:
         "x.y": "x.y.mkv",
     }
     assert (pairs.unused, pairs.unmatched) == (1, 0)
-    assert all(clip.together and clip.shape == (0, 0) for clip in pairs.clips)
+    assert all(clip.synchronised and clip.shape == (0, 0) for clip in pairs.clips)
 
 
 def test_a_link_that_leads_back_up_is_walked_once(tmp_path: Path) -> None:
@@ -279,40 +279,40 @@ def test_a_link_that_leads_back_up_is_walked_once(tmp_path: Path) -> None:
     assert not pairs.bad
 
 
-def test_a_link_to_a_video_that_is_not_there_stops_nothing(tmp_path: Path) -> None:
+def test_a_broken_link_to_a_video_stops_nothing(tmp_path: Path) -> None:
     store = store_of(tmp_path, "ntu120", NTU)
     folder = put(tmp_path / "v", f"{NTU[0]}_rgb.avi")
     (folder / f"{NTU[1]}_rgb.avi").symlink_to(tmp_path / "not fetched")
     assert [clip.name for clip in pair(store, folder).clips] == list(NTU[:2])
 
 
-def test_a_name_in_a_hostile_zip_is_not_searched_for_ever(tmp_path: Path) -> None:
+def test_a_long_name_in_a_hostile_zip_does_not_hang(tmp_path: Path) -> None:
     store = store_of(tmp_path, "mine", ["clip"], own=True)
     folder = put(tmp_path / "v", "clip.mp4")
     packed(
         folder / "evil.zip", "a/" + "1a" * 30_000 + "!.jpg", "../../clip_rgb/x.mp4", "/etc/" + "b/" * 20_000 + "9.png"
     )
     pairs = pair(store, folder)
-    assert found(pairs, folder) == {"clip": "clip.mp4"}
+    assert paths(pairs, folder) == {"clip": "clip.mp4"}
     assert pairs.unused == 1
 
 
-def test_nothing_at_all_is_said_in_words(tmp_path: Path) -> None:
+def test_a_folder_without_videos_is_refused_with_its_content(tmp_path: Path) -> None:
     store = store_of(tmp_path, "nw_ucla", UCLA)
     folder = put(tmp_path / "v", "a.json", "b.json", "sub/c.AVI", "README")
     with pytest.raises(PrepError) as caught:
         pair(store, folder)
     assert str(caught.value) == (
         f"{folder}: holds no video of Northwestern-UCLA Multiview Action 3D, as aAA/vVV_sSS_eEE.avi; "
-        "view_V/aAA_sSS_eEE/frame_N_tc_TIME_rgb.jpg. There is 2 .json, 1 without an ending, 1 .avi. "
-        "Name their folder."
+        "view_V/aAA_sSS_eEE/frame_N_tc_TIME_rgb.jpg. It holds 2 .json, 1 without a suffix, 1 .avi. "
+        "Name the folder of the videos."
     )
 
 
 def test_an_empty_folder_a_missing_one_and_no_folder(tmp_path: Path) -> None:
     store = store_of(tmp_path, "ntu120", NTU)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(PrepError, match="There is nothing. Name their folder."):
+    with pytest.raises(PrepError, match="It holds nothing. Name the folder of the videos."):
         pair(store, tmp_path / "empty")
     with pytest.raises(PrepError, match="gone: there is no such folder or zip."):
         pair(store, tmp_path / "gone")
@@ -328,7 +328,7 @@ def test_videos_of_other_clips_only_are_an_error_that_shows_both(tmp_path: Path)
         pair(store, folder)
     assert str(caught.value) == (
         f"{folder}: 2 videos, {folder}/S009C001P001R001A001_rgb.avi for example, belong to no clip of {store.path}. "
-        f"Its clips are called like {NTU[0]}. Name their folder."
+        f"Its clips have names like {NTU[0]}. Name the folder of their videos."
     )
 
 

@@ -1,4 +1,4 @@
-"""Frames are spread evenly: the centres of equal parts."""
+"""Frames are sampled at the centres of equal segments."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prep.video.sampling import spread
+from prep.video.sampling import segment_centres
 
 
 def test_eight_of_the_103_frames_of_a_real_clip_by_hand() -> None:
-    # Parts of 12.875 frames; their centres are 6.44, 19.31, 32.19, 45.06, 57.94, 70.81, 83.69 and 96.56.
-    assert spread(0, 103, 8) == (6, 19, 32, 45, 57, 70, 83, 96)
-    assert spread(1000, 1103, 8) == (1006, 1019, 1032, 1045, 1057, 1070, 1083, 1096)
+    # Segments of 12.875 frames; their centres are 6.44, 19.31, 32.19, 45.06, 57.94, 70.81, 83.69 and 96.56.
+    assert segment_centres(0, 103, 8) == (6, 19, 32, 45, 57, 70, 83, 96)
+    assert segment_centres(1000, 1103, 8) == (1006, 1019, 1032, 1045, 1057, 1070, 1083, 1096)
 
 
-def test_few_frames_stand_there_twice() -> None:
-    assert spread(5, 6, 3) == (5, 5, 5)
-    assert spread(0, 4, 8) == (0, 0, 1, 1, 2, 2, 3, 3)
+def test_few_frames_are_repeated() -> None:
+    assert segment_centres(5, 6, 3) == (5, 5, 5)
+    assert segment_centres(0, 4, 8) == (0, 0, 1, 1, 2, 2, 3, 3)
 
 
 @given(st.integers(0, 10**6), st.integers(1, 10**5), st.integers(1, 64))
-def test_frames_rise_lie_inside_and_are_equally_far_apart(start: int, length: int, count: int) -> None:
-    numbers = spread(start, start + length, count)
+def test_frames_ascend_lie_inside_and_are_equally_far_apart(start: int, length: int, count: int) -> None:
+    numbers = segment_centres(start, start + length, count)
     assert len(numbers) == count
     assert start <= numbers[0]
     assert numbers[-1] < start + length
@@ -37,11 +37,11 @@ def test_frames_rise_lie_inside_and_are_equally_far_apart(start: int, length: in
 
 
 @given(st.integers(1, 1000), st.integers(1, 64))
-def test_where_a_clip_begins_does_not_matter(length: int, count: int) -> None:
-    assert spread(70, 70 + length, count) == tuple(70 + number for number in spread(0, length, count))
+def test_the_start_of_a_clip_does_not_matter(length: int, count: int) -> None:
+    assert segment_centres(70, 70 + length, count) == tuple(70 + number for number in segment_centres(0, length, count))
 
 
 @pytest.mark.parametrize(("start", "stop", "count"), [(3, 3, 8), (4, 3, 8), (0, 5, 0)])
-def test_nothing_of_nothing(start: int, stop: int, count: int) -> None:
-    with pytest.raises(ValueError, match=f"{count} of the frames {start} : {stop}: there must be at least one frame"):
-        spread(start, stop, count)
+def test_no_frame_and_no_segment_are_refused(start: int, stop: int, count: int) -> None:
+    with pytest.raises(ValueError, match=f"{count} segments of the frames {start} : {stop}: at least one of each"):
+        segment_centres(start, stop, count)

@@ -78,10 +78,10 @@ def plain_errors(command: CommandT) -> CommandT:
         except OSError as error:
             from prep.files import disk_error
 
-            known = disk_error(error, error.filename or "the output", action="opened")
-            if known is None:
+            message = disk_error(error, error.filename or "the output", action="opened")
+            if message is None:
                 raise
-            _fail(str(known))
+            _fail(str(message))
         except Exception as error:
             if not _ours(error):
                 raise

@@ -1,4 +1,4 @@
-"""A workspace of its own for every test of the commands, with a small demo in it."""
+"""A workspace for each test of the commands, empty or with a small demo."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="session")
 def demo_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace with 240 demo recordings and their store, made once by the commands themselves."""
+    """A workspace with 240 demo recordings and their store, made once by the commands."""
     home = tmp_path_factory.mktemp("demo") / "home"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FSPREP_HOME", str(home))

@@ -89,6 +89,6 @@ def test_the_real_nw_ucla(shell: Shell, home: Path) -> None:
     raw = shared("data/nw_ucla.zip")
     assert shell(f"fsprep build nw_ucla --preprocessing raw --workers 1 --raw {raw}").exit_code == 0
     record = json.loads(shell(f"fsprep check {home / 'stores' / 'nw_ucla-raw.zarr'} --json").stdout)
-    assert {each["name"]: len(each["clips"]) for each in record["flags"]} == {"zero": 2, "bone-jump": 13}
-    # Views 2 and 3 of 95 recordings of actions 2 and 3 are the same joints in the data set's widespread form.
-    assert {each["name"]: len(each["clips"]) for each in record["others"]} == {"copies": 95, "one-frame": 2}
+    assert {flag["name"]: len(flag["clips"]) for flag in record["flags"]} == {"zero": 2, "bone-jump": 13}
+    # Views 2 and 3 of 95 recordings of actions 2 and 3 are the same joints in the widespread files of the dataset.
+    assert {flag["name"]: len(flag["clips"]) for flag in record["others"]} == {"copies": 95, "one-frame": 2}

@@ -1,4 +1,4 @@
-"""The commands, typed."""
+"""Running the commands as a user types them, without a process of their own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TOOLS = {"fsprep": fsprep, "fszoo": fszoo}
 
 
 class Shell:
-    """Types commands."""
+    """Call it with a command line; it returns exit code and output."""
 
     def __call__(self, line: str | list[str]) -> Result:
         words = line.split() if isinstance(line, str) else line

@@ -158,9 +158,9 @@ def test_joints_of_other_layouts_are_matched_by_name(a: Path, tmp_path: Path) ->
     ntu, ours = layout("ntu25"), layout("kinect20")
     wider = [np.full((len(clip), 1, 25, 3), 9, np.float32) for clip in clips()]
     for mine, clip in zip(clips(), wider, strict=True):
-        for place, name in enumerate(ours.joints):
+        for index, name in enumerate(ours.joints):
             if name in ntu.joints:
-                clip[:, :, ntu.joints.index(name)] = mine[:, :, place]
+                clip[:, :, ntu.joints.index(name)] = mine[:, :, index]
     facts = replace(info("nw_ucla"), layout=ntu)
     compared = diff(a, write(tmp_path / "b.zarr", facts, clips=wider))
     assert f"{len(set(ours.joints) & set(ntu.joints))} joints of the same name" in compared.overlap

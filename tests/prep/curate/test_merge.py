@@ -94,8 +94,8 @@ def test_blocks_are_cut_across_clips(three: list[Path], tmp_path: Path, monkeypa
 
 
 def test_frame_ranges_and_boxes_are_kept(tmp_path: Path) -> None:
-    place = {"start": [0, 30], "stop": [30, 60], "left": [0.25, -1], "top": [0.5, -1], "right": [1, -1]}
-    one = store(tmp_path / "a.zarr", ["a01_s01_e00_v01", "a03_s01_e00_v01"], **place)
+    ranges = {"start": [0, 30], "stop": [30, 60], "left": [0.25, -1], "top": [0.5, -1], "right": [1, -1]}
+    one = store(tmp_path / "a.zarr", ["a01_s01_e00_v01", "a03_s01_e00_v01"], **ranges)
     two = store(tmp_path / "b.zarr", ["a02_s01_e00_v01"], start=[7], stop=[9], left=[0.125], bottom=[0.75])
     merged_by([one, two], tmp_path / "merged.zarr")
     merged = open_store(tmp_path / "merged.zarr")
@@ -216,7 +216,9 @@ def test_a_full_disk(three: list[Path], tmp_path: Path, monkeypatch: pytest.Monk
         raise OSError(code, "no space")
 
     monkeypatch.setattr(merging, "write_block", full)
-    with pytest.raises(PrepError, match="the disk is full, or a size limit was reached. Free some space and run the same command"):
+    with pytest.raises(
+        PrepError, match="the disk is full, or a size limit was reached. Free some space"
+    ):
         merged_by(three, tmp_path / "c.zarr")
     assert not (tmp_path / "c.zarr").exists()
 

@@ -22,13 +22,13 @@ from prep.store.read import open_store
 
 
 @pytest.fixture
-def here(tmp_path: Path) -> Path:
-    return make_store(tmp_path / "here.zarr", clips_per_class=2)
+def local(tmp_path: Path) -> Path:
+    return make_store(tmp_path / "local.zarr", clips_per_class=2)
 
 
 @pytest.fixture
-def there(tmp_path: Path) -> str:
-    return str(tmp_path / "there.zarr")
+def remote(tmp_path: Path) -> str:
+    return str(tmp_path / "remote.zarr")
 
 
 @pytest.fixture
@@ -50,85 +50,85 @@ def sent(path: Path, target: str, **how: bool) -> None:
     assert steps[-1].done == steps[-1].total
 
 
-def test_embeddings_go_along(here: Path, there: str, tmp_path: Path) -> None:
-    store = embed(here, missing=(1,))
-    sent(here, there)
-    list(pull(there, tmp_path / "back.zarr"))
+def test_embeddings_are_sent_with_the_clips(local: Path, remote: str, tmp_path: Path) -> None:
+    store = embed(local, missing=(1,))
+    sent(local, remote)
+    list(pull(remote, tmp_path / "back.zarr"))
     back = open_store(tmp_path / "back.zarr")
     assert back.manifest == store.manifest
     list(verify(back))
     ours, theirs = open_embedding(store, "xclip"), open_embedding(back, "xclip")
     for array in ("video", "done", "frames", "text"):
         np.testing.assert_array_equal(getattr(ours, array), getattr(theirs, array))
-    assert (tmp_path / "back.zarr" / CARD).read_text() == (Path(there) / CARD).read_text() == card(store)
+    assert (tmp_path / "back.zarr" / CARD).read_text() == (Path(remote) / CARD).read_text() == card(store)
 
 
-def test_an_embedding_added_later_follows_alone(here: Path, there: str, written: list[str]) -> None:
-    sent(here, there)
+def test_an_embedding_added_later_is_sent_alone(local: Path, remote: str, written: list[str]) -> None:
+    sent(local, remote)
     written.clear()
-    store = embed(here)
-    sent(here, there)
+    store = embed(local)
+    sent(local, remote)
     new = {file for file in store.files if file.startswith("embeddings/")}
     assert set(written) == {*new, CARD, MANIFEST}
-    assert open_store(there).manifest == store.manifest
-    list(verify(open_store(there)))
+    assert open_store(remote).manifest == store.manifest
+    list(verify(open_store(remote)))
 
 
-def test_a_push_of_an_addition_that_was_stopped_is_continued(here: Path, there: str, written: list[str]) -> None:
-    sent(here, there)
-    store = embed(here)
-    steps = push(store, there, jobs=1)
+def test_a_push_of_an_addition_that_was_stopped_is_continued(local: Path, remote: str, written: list[str]) -> None:
+    sent(local, remote)
+    store = embed(local)
+    steps = push(store, remote, jobs=1)
     for _ in steps:
         if any(name.startswith("embeddings/") for name in written):
             break
     steps.close()
     with pytest.raises(StoreError):
-        open_store(there)
+        open_store(remote)
     before = {name for name in written if name.startswith("embeddings/")}
     written.clear()
-    sent(here, there)
+    sent(local, remote)
     assert before
     assert not before & set(written)
-    assert open_store(there).manifest == store.manifest
+    assert open_store(remote).manifest == store.manifest
 
 
-def test_a_fetched_store_is_embedded_and_sent_back(here: Path, there: str, tmp_path: Path) -> None:
-    sent(here, there)
-    list(pull(there, tmp_path / "mine.zarr"))
+def test_a_fetched_store_is_embedded_and_sent_back(local: Path, remote: str, tmp_path: Path) -> None:
+    sent(local, remote)
+    list(pull(remote, tmp_path / "mine.zarr"))
     assert (tmp_path / "mine.zarr" / CARD).exists()
     mine = embed(tmp_path / "mine.zarr", name="other")
     assert CARD not in mine.files
-    sent(tmp_path / "mine.zarr", there)
-    list(pull(there, tmp_path / "again.zarr"))
+    sent(tmp_path / "mine.zarr", remote)
+    list(pull(remote, tmp_path / "again.zarr"))
     assert set(open_store(tmp_path / "again.zarr").manifest.embedded) == {"other/video", "other/text"}
     assert "`other`: xclip" in (tmp_path / "again.zarr" / CARD).read_text()
 
 
-def test_a_replaced_embedding_is_sent(here: Path, there: str, tmp_path: Path) -> None:
-    embed(here)
-    sent(here, there)
-    store = embed(here, seed=1, width=8)
-    sent(here, there)
-    list(pull(there, tmp_path / "back.zarr"))
+def test_a_replaced_embedding_is_sent(local: Path, remote: str, tmp_path: Path) -> None:
+    embed(local)
+    sent(local, remote)
+    store = embed(local, seed=1, width=8)
+    sent(local, remote)
+    list(pull(remote, tmp_path / "back.zarr"))
     np.testing.assert_array_equal(
         open_embedding(open_store(tmp_path / "back.zarr"), "xclip").video, open_embedding(store, "xclip").video
     )
 
 
-def test_other_clips_with_an_embedding_are_another_store(here: Path, there: str, tmp_path: Path) -> None:
-    embed(here)
-    sent(here, there)
+def test_other_clips_with_an_embedding_are_another_store(local: Path, remote: str, tmp_path: Path) -> None:
+    embed(local)
+    sent(local, remote)
     other = make_store(tmp_path / "other.zarr", clips_per_class=2, seed=1)
     embed(other)
     with pytest.raises(ShareError, match="holds a store with digest"):
-        sent(other, there)
-    sent(other, there, replace=True)
-    list(verify(open_store(there)))
+        sent(other, remote)
+    sent(other, remote, replace=True)
+    list(verify(open_store(remote)))
 
 
-def test_the_card_says_what_was_embedded(here: Path) -> None:
-    assert "## Embeddings" not in card(open_store(here))
-    text = card(embed(here, missing=(1, 2)))
+def test_the_card_lists_embeddings(local: Path) -> None:
+    assert "## Embeddings" not in card(open_store(local))
+    text = card(embed(local, missing=(1, 2)))
     weights = "a" * 64
     for words in (
         "## Embeddings\n\nVectors of frozen encoders, added after the build: of paired videos and of class names.",
@@ -138,18 +138,20 @@ def test_the_card_says_what_was_embedded(here: Path) -> None:
         assert words in text
     assert "RANDOM" not in text
     values, done, frames = np.zeros((48, 4), np.float32), np.ones(48, bool), np.zeros(48, np.int32)
-    keep_videos(open_store(here), "tiny", values, done, frames, video_metadata(random=True, encoder="tiny", weights=""))
-    store = keep_texts(open_store(here), "words", np.zeros((24, 4), np.float32), text_metadata())
+    keep_videos(
+        open_store(local), "tiny", values, done, frames, video_metadata(random=True, encoder="tiny", weights="")
+    )
+    store = keep_texts(open_store(local), "words", np.zeros((24, 4), np.float32), text_metadata())
     text = card(store)
     assert "`tiny`: tiny, 4 dimensions; weights microsoft/xclip, digest unknown; RANDOM weights: the vec" in text
     assert "- `words`: xclip, 4 dimensions; weights microsoft/xclip, digest" in text
     assert text.count("videos of") == 2
 
 
-def test_a_recipe_has_none(here: Path, there: str) -> None:
-    bare = card(open_store(here), recipe_only=True)
-    store = embed(here)
+def test_a_recipe_has_no_embeddings(local: Path, remote: str) -> None:
+    bare = card(open_store(local), recipe_only=True)
+    store = embed(local)
     assert card(store, recipe_only=True) == bare
-    push_recipe(store, there)
-    assert read_recipe(there).embeddings == ()
-    assert "xclip" not in (Path(there) / CARD).read_text()
+    push_recipe(store, remote)
+    assert read_recipe(remote).embeddings == ()
+    assert "xclip" not in (Path(remote) / CARD).read_text()

@@ -27,15 +27,15 @@ from prep.store.read import open_store
 
 
 @pytest.fixture
-def there(tmp_path: Path) -> Path:
-    return make_store(tmp_path / "there.zarr", clips_per_class=2)
+def remote(tmp_path: Path) -> Path:
+    return make_store(tmp_path / "remote.zarr", clips_per_class=2)
 
 
 @pytest.fixture
-def here(there: Path, tmp_path: Path) -> Path:
+def local(remote: Path, tmp_path: Path) -> Path:
     """A copy, fetched before anything was embedded."""
-    list(pull(str(there), tmp_path / "here.zarr"))
-    return tmp_path / "here.zarr"
+    list(pull(str(remote), tmp_path / "local.zarr"))
+    return tmp_path / "local.zarr"
 
 
 @pytest.fixture
@@ -61,35 +61,35 @@ def equal(one: Path, other: Path, name: str = "xclip") -> bool:
     return all(map(np.array_equal, arrays(one, name), arrays(other, name)))
 
 
-def test_only_what_was_added_is_fetched(there: Path, here: Path, read: list[str]) -> None:
-    embed(here, name="mine", seed=5)
-    mine = arrays(here, "mine")
-    store = embed(there, missing=(1,))
-    steps = list(pull(str(there), here))
+def test_only_new_embeddings_are_fetched(remote: Path, local: Path, read: list[str]) -> None:
+    embed(local, name="mine", seed=5)
+    mine = arrays(local, "mine")
+    store = embed(remote, missing=(1,))
+    steps = list(pull(str(remote), local))
     size = sum(entry.bytes for file, entry in store.files.items() if file.startswith("embeddings/"))
     assert steps[-1] == Step(size, size)
     assert set(read) == {file for file in store.files if file.startswith("embeddings/")}
-    assert equal(here, there)
-    assert all(map(np.array_equal, mine, arrays(here, "mine")))
-    found = open_store(here)
-    list(verify(found))
-    assert found.manifest.embedded.keys() == {"mine/video", "mine/text", "xclip/video", "xclip/text"}
-    assert (here / CARD).read_text() == card(found)
-    assert not here.with_name("here.zarr.embedding").exists()
+    assert equal(local, remote)
+    assert all(map(np.array_equal, mine, arrays(local, "mine")))
+    extended = open_store(local)
+    list(verify(extended))
+    assert extended.manifest.embedded.keys() == {"mine/video", "mine/text", "xclip/video", "xclip/text"}
+    assert (local / CARD).read_text() == card(extended)
+    assert not local.with_name("local.zarr.embedding").exists()
     read.clear()
-    assert not result(pull(str(there), here))
+    assert not result(pull(str(remote), local))
     assert read == []
 
 
-def test_a_pull_that_was_stopped_goes_on(
-    there: Path, here: Path, read: list[str], monkeypatch: pytest.MonkeyPatch
+def test_a_stopped_pull_is_continued(
+    remote: Path, local: Path, read: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    embed(there)
-    steps = pull(str(there), here, jobs=1)
+    embed(remote)
+    steps = pull(str(remote), local, jobs=1)
     while len(read) < 4:
         next(steps)
     steps.close()
-    assert not open_store(here).manifest.embedded
+    assert not open_store(local).manifest.embedded
     kept, move = set(read[:3]), pulling._move
     read.clear()
 
@@ -99,34 +99,34 @@ def test_a_pull_that_was_stopped_goes_on(
 
     monkeypatch.setattr(pulling, "_move", killed)
     with pytest.raises(KeyboardInterrupt):
-        list(pull(str(there), here))
+        list(pull(str(remote), local))
     assert not kept & set(read)
-    assert not open_store(here).manifest.embedded
+    assert not open_store(local).manifest.embedded
     monkeypatch.setattr(pulling, "_move", move)
-    list(pull(str(there), here))
-    assert equal(here, there)
-    list(verify(open_store(here)))
+    list(pull(str(remote), local))
+    assert equal(local, remote)
+    list(verify(open_store(local)))
 
 
-def test_the_names_of_an_encoder_follow_its_videos(there: Path, here: Path) -> None:
-    embed(there)
-    list(pull(str(there), here))
-    words = open_store(there)
+def test_class_names_are_fetched_after_videos(remote: Path, local: Path) -> None:
+    embed(remote)
+    list(pull(str(remote), local))
+    words = open_store(remote)
     keep_texts(words, "words", np.ones((24, 4), np.float32), text_metadata())
-    list(pull(str(there), here))
-    np.testing.assert_array_equal(open_embedding(open_store(here), "words").text, np.ones((24, 4)))
+    list(pull(str(remote), local))
+    np.testing.assert_array_equal(open_embedding(open_store(local), "words").text, np.ones((24, 4)))
 
 
-def test_what_is_here_is_not_overwritten(there: Path, here: Path, tmp_path: Path) -> None:
-    embed(there)
+def test_local_embeddings_are_not_overwritten(remote: Path, local: Path, tmp_path: Path) -> None:
+    embed(remote)
     # Only class names, but of another making: the videos would not fit them.
-    keep_texts(open_store(here), "xclip", np.ones((24, 16), np.float32), text_metadata(weights="b" * 64))
-    with pytest.raises(ShareError, match="holds another embedding `xclip` than .+there.zarr. Choose another --out"):
-        list(pull(str(there), here))
-    assert (open_embedding(open_store(here), "xclip").text == 1).all()
+    keep_texts(open_store(local), "xclip", np.ones((24, 16), np.float32), text_metadata(weights="b" * 64))
+    with pytest.raises(ShareError, match="holds another embedding `xclip` than .+remote.zarr. Choose another --out"):
+        list(pull(str(remote), local))
+    assert (open_embedding(open_store(local), "xclip").text == 1).all()
     other = make_store(tmp_path / "other.zarr", clips_per_class=2, seed=1)
     with pytest.raises(ShareError, match="other.zarr: exists, and is not the store at"):
-        list(pull(str(there), other))
+        list(pull(str(remote), other))
     assert not open_store(other).manifest.embedded
 
 
@@ -147,34 +147,34 @@ def without_files(manifest: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("change", [outside, elsewhere, another_part, without_files])
-def test_a_manifest_that_names_other_arrays_is_not_followed(
-    there: Path, here: Path, change: Callable[[dict[str, Any]], None]
+def test_a_manifest_that_lists_other_arrays_is_refused(
+    remote: Path, local: Path, change: Callable[[dict[str, Any]], None]
 ) -> None:
-    embed(there)
-    manifest = json.loads((there / MANIFEST).read_text())
+    embed(remote)
+    manifest = json.loads((remote / MANIFEST).read_text())
     change(manifest)
-    (there / MANIFEST).write_text(json.dumps(manifest))
-    before = open_store(here).manifest
+    (remote / MANIFEST).write_text(json.dumps(manifest))
+    before = open_store(local).manifest
     with pytest.raises(StoreError, match="is not an embedding of this format. Do not trust this origin"):
-        list(pull(str(there), here))
-    assert open_store(here).manifest == before
-    list(verify(open_store(here)))
+        list(pull(str(remote), local))
+    assert open_store(local).manifest == before
+    list(verify(open_store(local)))
 
 
-def test_nobody_else_writes_meanwhile(there: Path, here: Path) -> None:
-    embed(there)
-    steps = pull(str(there), here)
+def test_one_writer_at_a_time(remote: Path, local: Path) -> None:
+    embed(remote)
+    steps = pull(str(remote), local)
     next(steps)
     with pytest.raises(PrepError, match="another command is writing here"):
-        list(pull(str(there), here))
+        list(pull(str(remote), local))
     for _ in steps:
         continue
-    assert equal(here, there)
+    assert equal(local, remote)
 
 
-def test_what_was_left_in_the_way_is_replaced(there: Path, here: Path) -> None:
-    embed(there)
-    shutil.copytree(there / "embeddings" / "xclip" / "video", here / "embeddings" / "xclip" / "video")
-    (here / "embeddings" / "xclip" / "video" / "zarr.json").write_text("half")
-    list(pull(str(there), here))
-    assert equal(here, there)
+def test_leftover_files_are_replaced(remote: Path, local: Path) -> None:
+    embed(remote)
+    shutil.copytree(remote / "embeddings" / "xclip" / "video", local / "embeddings" / "xclip" / "video")
+    (local / "embeddings" / "xclip" / "video" / "zarr.json").write_text("half")
+    list(pull(str(remote), local))
+    assert equal(local, remote)

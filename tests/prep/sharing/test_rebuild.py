@@ -59,7 +59,7 @@ def test_the_same_raw_files_give_the_same_store(store: Store, folder: Path, raw:
     assert sorted(file.name for file in folder.iterdir()) == ["card.md", "recipe.json"]
 
 
-def test_what_differs_is_named(folder: Path, raw: Path, tmp_path: Path) -> None:
+def test_differences_are_listed(folder: Path, raw: Path, tmp_path: Path) -> None:
     mine = tmp_path / "mine"
     mine.mkdir()
     files = sorted(raw.rglob("*.skeleton"))
@@ -149,12 +149,12 @@ def test_other_content_is_refused(folder: Path, text: str) -> None:
         read_recipe(str(folder))
 
 
-def test_none_there_says_what_makes_one(tmp_path: Path) -> None:
+def test_an_absent_recipe_is_refused_with_the_command_that_makes_one(tmp_path: Path) -> None:
     with pytest.raises(RebuildError, match=r"no recipe.json there. `fsprep push --recipe-only` makes one"):
         read_recipe(str(tmp_path))
 
 
-def test_another_recipe_is_not_written_over(store: Store, folder: Path) -> None:
+def test_another_recipe_is_not_overwritten(store: Store, folder: Path) -> None:
     push_recipe(store, str(folder))
     (folder / "recipe.json").write_text("{}")
     with pytest.raises(ShareError, match="holds the recipe of another store. Choose another URL, or --replace it"):

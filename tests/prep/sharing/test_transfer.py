@@ -46,7 +46,7 @@ def test_a_finished_file_is_not_fetched_again(tmp_path: Path) -> None:
     assert reports == [7]
 
 
-def test_the_digest_of_nothing_is_none(tmp_path: Path) -> None:
+def test_an_absent_file_has_no_digest(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"content")
     assert remote_digest(Folder(tmp_path), "a") == file_digest(tmp_path / "a")
     assert remote_digest(Folder(tmp_path), "b") == ""

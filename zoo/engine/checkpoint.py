@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -124,16 +123,6 @@ def load_part(path: Path, model: nn.Module, part: str) -> None:
 def read_header(path: Path) -> Header:
     """The metadata of a checkpoint. Raises CheckpointError."""
     return _read(path)[1]
-
-
-def weights_digest(tensors: Iterable[tuple[str, Tensor]]) -> str:
-    """sha256 over names, types, shapes and numbers, in the order of the names."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(tensors, key=lambda pair: pair[0]):
-        plain = tensor.detach().cpu().contiguous()
-        digest.update(f"{name} {plain.dtype} {tuple(plain.shape)}\n".encode())
-        digest.update(plain.reshape(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
 
 
 def _check_fit(path: Path, own: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> None:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from manifests.facts import split
+from prep.encoders._encoder import weights_digest
 from prep.progress import Work
-from zoo.engine.checkpoint import Identity, Progress, weights_digest
+from zoo.engine.checkpoint import Identity, Progress
 from zoo.engine.evaluate import measure
 from zoo.experiment.prepare import Prepared
 from zoo.experiment.recipe import Recipe, classes

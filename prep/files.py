@@ -42,7 +42,7 @@ def locked(folder: Path) -> Iterator[None]:
             remove(left)
         yield
     finally:
-        # Unlinked while still held: whoever opened the old file meanwhile finds it gone and does not take it.
+        # Unlinked before the release: a process that opened the old file meanwhile notices and does not lock it.
         (folder / LOCK).unlink(missing_ok=True)
         lock.release()
         if folder.is_dir() and not any(folder.iterdir()):
@@ -55,8 +55,8 @@ def disk_errors(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if known := disk_error(error, target):
-            raise known from error
+        if explained := disk_error(error, target):
+            raise explained from error
         raise
 
 
@@ -115,7 +115,7 @@ def flush(path: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a folder, if it is there."""
+    """Remove a file or a folder, if it exists."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:

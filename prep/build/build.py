@@ -56,12 +56,14 @@ def build(job: Job, executor: Executor, window: int) -> Work[str]:
     """
     _check(job)
     with disk_errors(job.working), locked(job.working):
-        file_format, found = detect_format(job.file_format, job.raw, job.dataset, job.options, job.working / "unpacked")
+        file_format, search = detect_format(
+            job.file_format, job.raw, job.dataset, job.options, job.working / "unpacked"
+        )
         _check_preprocessing(job, file_format)
-        sources, too_small = choose(job.dataset, job.subset, found.sources)
+        sources, too_small = choose(job.dataset, job.subset, search.sources)
         parts = yield from _convert(_part_tasks(job, file_format, sources), executor, window, len(sources))
-        bad = found.bad + too_small + tuple(row for part in parts.values() for row in part.bad)
-        bad, notes = _without_folder(job, bad), _without_folder(job, found.notes + _known_bad(job, found))
+        bad = search.bad + too_small + tuple(row for part in parts.values() for row in part.bad)
+        bad, notes = _without_folder(job, bad), _without_folder(job, search.notes + _known_bad(job, search))
         report = _write_report(job, parts, bad, notes)
         if bad and not job.allow_bad:
             raise BadFiles(_bad_files_message(job, bad, report), bad, report)
@@ -175,9 +177,9 @@ def _without_folder(job: Job, rows: Bad) -> Bad:
     return tuple((name, text.replace(f"{job.raw}/", "").replace(str(job.raw), job.raw.name)) for name, text in rows)
 
 
-def _known_bad(job: Job, found: FindResult) -> Bad:
+def _known_bad(job: Job, search: FindResult) -> Bad:
     """Notes on the clips found that the dataset lists as bad."""
-    names = {source.name for source in found.sources}
+    names = {source.name for source in search.sources}
     return tuple((name, f"left out: {reason}") for name, reason in job.dataset.known_bad if name in names)
 
 

@@ -74,11 +74,11 @@ class Survey:
 def survey(dataset_file: Path) -> Work[Survey]:
     """Read and measure every clip of a custom dataset. Raises InvalidValue and PrepError as a build does."""
     data, file_format = read_custom(dataset_file).data, format_named(FILE_FORMAT)
-    found = file_format.find(FindRequest(dataset_file, data))
-    total = len(found.sources) + len(found.bad)
+    search = file_format.find(FindRequest(dataset_file, data))
+    total = len(search.sources) + len(search.bad)
     clips: list[ClipMeasures] = []
-    bad = list(found.bad)
-    for done, source in enumerate(found.sources, len(found.bad) + 1):
+    bad = list(search.bad)
+    for done, source in enumerate(search.sources, len(search.bad) + 1):
         try:
             raw = file_format.load(source)
             clips.append(measure(data, file_format.read(source, raw, data), hashlib.sha256(raw).hexdigest()))

@@ -14,11 +14,11 @@ from prep.progress import result
 from prep.store.read import Store, open_store
 
 
-def built(name: str, raw: Path, allow_bad: bool = False, recipe: str = "raw", **options: str) -> Store:
+def built(name: str, raw: Path, allow_bad: bool = False, preprocessing: str = "raw", **options: str) -> Store:
     """Build the store of a dataset beside its raw folder. Raises the errors of the build."""
-    out = raw.with_name(f"{raw.name}-{recipe}.zarr")
+    out = raw.with_name(f"{raw.name}-{preprocessing}.zarr")
     with ThreadPoolExecutor(1) as pool:
-        result(build(Job(dataset(name), recipe, raw, out, options=options, allow_bad=allow_bad), pool, window=2))
+        result(build(Job(dataset(name), preprocessing, raw, out, options=options, allow_bad=allow_bad), pool, window=2))
     return open_store(out)
 
 

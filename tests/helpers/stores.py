@@ -133,5 +133,6 @@ def embed(path: Path, name: str = "xclip", seed: int = 0, missing: Sequence[int]
     done = ~np.isin(np.arange(len(store)), missing)
     vectors[~done] = 0
     frames = np.where(done, 30, -1).astype(np.int32)
-    held = keep_videos(store, name, vectors, done, frames, video_metadata())
-    return keep_texts(held, name, rng.standard_normal((len(store.info.classes), width)).astype("f4"), text_metadata())
+    with_videos = keep_videos(store, name, vectors, done, frames, video_metadata())
+    texts = rng.standard_normal((len(store.info.classes), width)).astype("f4")
+    return keep_texts(with_videos, name, texts, text_metadata())

@@ -1,4 +1,4 @@
-"""Building: resumed to the same digest, bad files listed, nothing half-written taken for whole."""
+"""Building: resumed to the same digest, bad files listed, unfinished stores refused."""
 
 from __future__ import annotations
 

@@ -38,9 +38,7 @@ def test_a_full_disk_says_so_and_the_build_goes_on_later(
         save(*arguments, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(np, "save", full)
-    with pytest.raises(
-        PrepError, match="the disk is full, or a size limit was reached. Free some space"
-    ):
+    with pytest.raises(PrepError, match="the disk is full, or a size limit was reached. Free some space"):
         run(task)
     monkeypatch.setattr(np, "save", save)
     assert len(built(task)) == 60

@@ -1,4 +1,4 @@
-"""A survey of one's own data: what it counts and measures, and each likely slip in words that help."""
+"""The survey of a custom dataset: counts, measurements, and a warning for each likely mistake."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ def test_it_counts_and_measures(tmp_path: Path) -> None:
     first = arrays["a01_s0_e0"] = arrays["a01_s0_e0"].copy()
     first[0, 3] = np.nan
     first[1, :, 2] = np.nan
-    found = surveyed(write_own(tmp_path, arrays=arrays))
-    assert (found.clips, found.frames, found.bodies, found.missing) == (20, (20, 22, 23), 1, 1)
-    assert found.clips_per_class == tuple((name, 4) for name in found.data.classes)
-    assert [name for name, _ in found.bad] == ["x"]
+    report = surveyed(write_own(tmp_path, arrays=arrays))
+    assert (report.clips, report.frames, report.bodies, report.missing) == (20, (20, 22, 23), 1, 1)
+    assert report.clips_per_class == tuple((name, 4) for name in report.data.classes)
+    assert [name for name, _ in report.bad] == ["x"]
     every = np.concatenate(list(clips().values()))
-    np.testing.assert_allclose(found.low, every.min((0, 1)), atol=0.02)
-    np.testing.assert_allclose(found.high, every.max((0, 1)), atol=0.02)
-    assert 1.5 < found.size < 1.9
-    assert found.up == (("+y", 20),)
-    assert found.warnings == ()
+    np.testing.assert_allclose(report.low, every.min((0, 1)), atol=0.02)
+    np.testing.assert_allclose(report.high, every.max((0, 1)), atol=0.02)
+    assert 1.5 < report.size < 1.9
+    assert report.up == (("+y", 20),)
+    assert report.warnings == ()
 
 
 def changed(change: Any) -> dict[str, Any]:
@@ -90,10 +90,10 @@ SLIPS: dict[str, tuple[str, str, Any, str]] = {
 @pytest.mark.parametrize("slip", SLIPS)
 def test_a_likely_slip_is_a_warning_and_the_only_one(tmp_path: Path, slip: str) -> None:
     old, new, arrays, words = SLIPS[slip]
-    found = surveyed(write_own(tmp_path, old, new, arrays))
-    assert found.bad == ()
-    assert len(found.warnings) == 1, found.warnings
-    assert words in found.warnings[0]
+    report = surveyed(write_own(tmp_path, old, new, arrays))
+    assert report.bad == ()
+    assert len(report.warnings) == 1, report.warnings
+    assert words in report.warnings[0]
 
 
 @pytest.mark.parametrize("turn", [np.diag([1, -1, 1]), np.eye(3)[[0, 2, 1]]], ids=["y down", "z up"])
@@ -106,12 +106,12 @@ def test_an_axis_the_wrong_way_is_said_for_layouts_that_have_one(tmp_path: Path,
     for index, (name, array) in enumerate(upright.items()):
         array[:, 3] += [0, 1, index / 100]  # kinect20's head
         np.save(tmp_path / "clips" / f"{name}.npy", array @ turn)
-    found = surveyed(manifest)
-    assert len(found.warnings) == 1
-    where = found.up[0][0]
-    assert f"the head lies towards {where} in 20 of 20 clips, and kinect20 has y up." in found.warnings[0]
+    report = surveyed(manifest)
+    assert len(report.warnings) == 1
+    where = report.up[0][0]
+    assert f"the head lies towards {where} in 20 of 20 clips, and kinect20 has y up." in report.warnings[0]
 
 
 def test_nothing_at_all_is_no_crash(tmp_path: Path) -> None:
-    found = surveyed(write_own(tmp_path, arrays={"x": CLIP}))
-    assert (found.clips, found.frames, found.low, len(found.bad)) == (0, (0, 0, 0), (), 1)
+    report = surveyed(write_own(tmp_path, arrays={"x": CLIP}))
+    assert (report.clips, report.frames, report.low, len(report.bad)) == (0, (0, 0, 0), (), 1)

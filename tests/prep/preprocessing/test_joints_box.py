@@ -126,7 +126,7 @@ def test_ntu_files_bring_their_box_and_their_frames_into_the_store(tmp_path: Pat
     boxes = np.array([box for bodies in plain_read(text(frames)) for _, _, box in bodies])
     wanted = [*boxes[:, :2].min(0).clip(0, 1), *boxes[:, 2:].max(0).clip(0, 1)]
     for recipe, kept in (("raw", 20), ("ctrgcn", 15)):  # the latter drops frames that show nobody
-        store = built("ntu60", tmp_path / "raw", recipe=recipe)
+        store = built("ntu60", tmp_path / "raw", preprocessing=recipe)
         assert (store.names, store.frames) == ((name,), kept)
         assert (store.start.tolist(), store.stop.tolist()) == ([0], [20])
         np.testing.assert_allclose(store.box, [wanted], atol=1e-6)
@@ -143,7 +143,7 @@ def test_a_cut_of_an_untrimmed_recording_has_its_own_frames_and_box(tmp_path: Pa
     for place, (start, stop) in enumerate(((0, 10), (20, 40))):
         clip = joints[start:stop].reshape(-1, 25, 3)
         assert box(seen(clip[clip.any((1, 2))]), PKU) == pytest.approx(store.box[place].tolist(), abs=1e-6)
-    zero = built("pku_mmd", tmp_path / "raw", recipe="agcn", cut="zero_based_inclusive")
+    zero = built("pku_mmd", tmp_path / "raw", preprocessing="agcn", cut="zero_based_inclusive")
     assert (zero.start.tolist(), zero.stop.tolist()) == ([1, 21], [11, 41])
 
 

@@ -43,7 +43,8 @@ class FindRequest:
 class FindResult:
     """Result of a search: usable recordings sorted by name, and (name, reason) of those that are listed but unusable.
 
-    `notes` are (name, remark) of irregularities that leave no recording out; the store keeps them.
+    `notes` are (name, remark) of irregularities that leave no recording out. The store keeps them, and their words are
+    part of its digest: a changed word is another store.
     """
 
     sources: tuple[Source, ...]
@@ -169,8 +170,8 @@ def _imported(package: str, name: str) -> ModuleType:
         # Only a wrong Format(...) is explained here; any other mistake in the module keeps its own traceback.
         if "Format." not in str(error):
             raise
-        known = ", ".join(field.name for field in fields(Format))
-        raise PrepError(f"prep/{package}/{name}.py: {error}. The fields of Format are {known}.") from error
+        names = ", ".join(field.name for field in fields(Format))
+        raise PrepError(f"prep/{package}/{name}.py: {error}. The fields of Format are {names}.") from error
 
 
 def _typed(value: str, kind: Any) -> Any:

@@ -7,7 +7,7 @@ compiled functions must therefore define everything they use, functions and cons
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from numba import njit
 
@@ -17,9 +17,9 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 def compiled(function: Function) -> Function:
     """Compile `function` at its first call, for any number of threads at once; 1 / 0 is infinite, as in numpy.
 
-    Without a writable folder for the cache, each process compiles again (about ten seconds).
+    Without a writable folder for the cache, every process compiles again (about five seconds).
     """
-    return _compile(function)
+    return _compile(function, forceinline=False)
 
 
 def inlined(function: Function) -> Function:
@@ -27,13 +27,12 @@ def inlined(function: Function) -> Function:
     return _compile(function, forceinline=True)
 
 
-def _compile(function: Function, **options: bool) -> Function:
-    options |= {"nogil": True}
+def _compile(function: Function, forceinline: bool) -> Function:
     try:
-        result: Function = njit(cache=True, error_model="numpy", **options)(function)
+        result: Any = njit(cache=True, nogil=True, error_model="numpy", forceinline=forceinline)(function)
     except RuntimeError as error:
         # The folder of the code and the user's cache folder are read-only, as in many containers.
         if "cannot cache function" not in str(error):
             raise
-        result = njit(error_model="numpy", **options)(function)
-    return result
+        result = njit(nogil=True, error_model="numpy", forceinline=forceinline)(function)
+    return cast(Function, result)

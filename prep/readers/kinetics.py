@@ -148,8 +148,8 @@ def _summary(rows: dict[str, Any], clips: Set[str]) -> str:
     """How many clips a label file lists and how many of them are present, as a note."""
     listed = {name for name, row in rows.items() if isinstance(row, dict) and row.get("has_skeleton") is True}
     empty = len(clips & rows.keys()) - len(clips & listed)
-    left_out = f"; {empty} more are present without a skeleton and left out" if empty else ""
-    return f"lists {len(listed)} clips with a skeleton, of which {len(listed & clips)} are present{left_out}"
+    left_out = f"; {empty} that are here have none and are left out" if empty else ""
+    return f"lists {len(listed)} clips with a skeleton, of which {len(listed & clips)} are here{left_out}"
 
 
 def _detections(clip: dict[str, Any], name: str) -> tuple[NDArray[np.int64], NDArray[np.float32]]:

@@ -1,7 +1,7 @@
-"""One's own data set: a folder of arrays, one file per clip, and a manifest, written as manifests/custom.py says.
+"""Your own dataset: a folder of arrays, one file per clip, described by a dataset file (manifests/custom.py).
 
-The bytes are judged before anything is set aside for them: an array of objects, a size in a header that the file does
-not bear out, or a shape other than the layout's is a bad file, and nothing is ever unpickled.
+Files are validated before memory is allocated for them. An array of objects, a header that announces more than the
+file holds, or a shape that does not fit the layout makes a file unusable. Nothing is ever unpickled.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from manifests.custom import CustomDataset, read_custom
 from manifests.dataset import Dataset
 from manifests.facts import layout_of
 from manifests.strict import hint
-from prep.clip import Recording, Source
+from prep.clip import LARGEST_COORDINATE, Recording, Source
 from prep.errors import BadFile, PrepError
 from prep.formats import FindRequest, FindResult, Format
 from prep.readers._nested import NotNumbers, Ragged, nested, numbers
@@ -34,117 +34,115 @@ from prep.untrusted.files import find_sources, location
 
 SUFFIXES = (".npy", ".npz", ".json")
 KEY = "joints"
-# A larger coordinate could not be squared and summed in float32.
-LARGEST = 1e12
 MOST_FRAMES = 100_000
 MOST_BODIES = 64
-WIDEST = 2**15 - 1  # subject, camera, setup and repetition are kept in 16 bits
+LARGEST_NUMBER = 2**15 - 1  # subject, camera, setup and repetition are stored in 16 bits
 
 
 class _Unlabelled(Exception):
-    """No label can be told of a clip."""
+    """A clip whose label cannot be determined."""
 
 
 def find(request: FindRequest) -> FindResult:
-    """Every clip in the folder that the manifest names, with its label; `request.raw` is the manifest.
+    """Every clip in the folder that the dataset file names, with its label; `request.raw` is the dataset file.
 
-    Clips whose class cannot be told, and rows of a label table without a clip, are bad. Raises PrepError where there
-    is no clip at all, two have one name, or the table is no table; InvalidValue for the manifest.
+    Unusable: clips without a valid label, and rows of the label table without a clip. Raises PrepError if there are no
+    clips, two have the same name, or the table is unreadable; InvalidValue for the dataset file.
     """
     if request.raw.suffix != ".toml":
-        raise PrepError(f"{request.raw}: own data are built from their manifest: `fsprep build NAME.toml`.")
-    own = read_custom(request.raw)
-    if not own.folder.is_dir():
-        raise PrepError(f"{own.folder}: there is no such folder. Correct `folder` in {request.raw}.")
-    found, lost = _in_folders(own) if own.by_folder else (find_sources(own.folder, SUFFIXES), [])
-    if not found and not lost:
-        raise PrepError(f"{own.folder}: holds no {FORMAT.files}. Correct `folder` in {request.raw}.")
-    words = _table(own.table) if own.table else {}
-    sources, bad = [], list(lost)
-    for source in found:
+        raise PrepError(f"{request.raw}: build your own dataset from its dataset file: `fsprep build NAME.toml`.")
+    custom = read_custom(request.raw)
+    if not custom.folder.is_dir():
+        raise PrepError(f"{custom.folder}: there is no such folder. Correct `folder` in {request.raw}.")
+    clips, misplaced = _in_class_folders(custom) if custom.by_folder else (find_sources(custom.folder, SUFFIXES), [])
+    if not clips and not misplaced:
+        raise PrepError(f"{custom.folder}: holds no {FORMAT.files}. Correct `folder` in {request.raw}.")
+    table = _label_table(custom.table) if custom.table else {}
+    sources, bad = [], list(misplaced)
+    for clip in clips:
         try:
-            sources.append(replace(source, label=_label(own, source, words)))
+            sources.append(replace(clip, label=_label(custom, clip, table)))
         except _Unlabelled as error:
-            bad.append((source.name, f"{location(source)}: {error}"))
-    there = {source.name for source in found}
-    bad += [(name, f"{own.table}: names it, and there is no such clip.") for name in words if name not in there]
+            bad.append((clip.name, f"{location(clip)}: {error}"))
+    names = {clip.name for clip in clips}
+    bad += [(name, f"{custom.table}: names it, and there is no such clip.") for name in table if name not in names]
     return FindResult(tuple(sorted(sources, key=lambda source: source.name)), tuple(sorted(bad)))
 
 
-def _in_folders(own: CustomDataset) -> tuple[list[Source], list[tuple[str, str]]]:
-    """The clips of each class's folder, called <class>-<file name>, and what lies elsewhere."""
-    found: list[Source] = []
-    lost = []
-    for path in sorted(own.folder.iterdir()):
-        if path.is_dir() and path.name in own.data.classes:
+def _in_class_folders(custom: CustomDataset) -> tuple[list[Source], list[tuple[str, str]]]:
+    """The clips in each class's folder, named <class>-<file name>, and (name, reason) of files elsewhere."""
+    clips: list[Source] = []
+    misplaced = []
+    for path in sorted(custom.folder.iterdir()):
+        if path.is_dir() and path.name in custom.data.classes:
             for source in find_sources(path, SUFFIXES):
-                label = own.data.classes.index(path.name)
-                found.append(replace(source, name=f"{path.name}-{source.name}", label=label))
+                label = custom.data.classes.index(path.name)
+                clips.append(replace(source, name=f"{path.name}-{source.name}", label=label))
         elif path.is_dir() and not path.name.startswith("."):
-            lost.append((path.name, f"{path}: is the folder of no class. {hint(path.name, own.data.classes)}"))
+            rule = f"is not named like a class. {hint(path.name, custom.data.classes)}"
+            misplaced.append((path.name, f"{path}: {rule}"))
         elif path.name.endswith(SUFFIXES):
-            lost.append((path.stem, f"{path}: lies in no folder of a class. Move it into one."))
-    return found, lost
+            misplaced.append((path.stem, f"{path}: is in no class's folder. Move it into one."))
+    return clips, misplaced
 
 
-def _table(path: Path) -> Mapping[str, str]:
-    """Clip name to what the label table says. Raises PrepError."""
+def _label_table(path: Path) -> Mapping[str, str]:
+    """Clip name to label, without blanks around them. Raises PrepError."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.reader(file, strict=True))
+            rows = [[cell.strip() for cell in row] for row in csv.reader(file, strict=True)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise PrepError(f"{path}: cannot be read as a table of labels: {error}") from error
     if not rows or rows[0][:2] != ["name", "label"]:
-        raise PrepError(f"{path}: line 1 is not `name,label`. The columns are parted by commas.")
-    words: dict[str, str] = {}
+        raise PrepError(f"{path}: line 1 is not `name,label`. Separate the columns by commas.")
+    labels: dict[str, str] = {}
     for number, row in enumerate(rows[1:], 2):
-        if row and len(row) < 2:
+        if not any(row):
+            continue
+        if len(row) < 2:
             raise PrepError(f"{path}: line {number} has no label; a line is `name,label`.")
-        if row and row[0] in words:
+        if row[0] in labels:
             raise PrepError(f"{path}: line {number} names `{row[0]}` again; a clip has one label.")
-        if row:
-            words[row[0]] = row[1]
-    return words
+        labels[row[0]] = row[1]
+    return labels
 
 
-def _label(own: CustomDataset, source: Source, words: Mapping[str, str]) -> int:
+def _label(custom: CustomDataset, source: Source, table: Mapping[str, str]) -> int:
+    data = custom.data
     if source.label >= 0:
         return source.label
-    if own.table:
-        if source.name not in words:
-            raise _Unlabelled(f"has no line in {own.table.name}. Add one, or move the file away.")
-        word, said = words[source.name], f"{own.table.name} says"
+    if custom.table:
+        if source.name not in table:
+            raise _Unlabelled(f"has no line in {custom.table.name}. Add one, or move the file away.")
+        word, origin = table[source.name], custom.table.name
     else:
-        match = re.fullmatch(own.data.pattern, source.name)
+        match = re.fullmatch(data.pattern, source.name)
         if match is None:
-            raise _Unlabelled(f"the name is not like `{own.data.pattern}`. Rename the file or move it away.")
-        word, said = match["action"] or "", "the name says"
-    if word in own.data.classes:
-        return own.data.classes.index(word)
-    if word.isascii() and word.isdigit() and len(word) <= 9 and int(word) in own.data.actions:
-        return own.data.actions.index(int(word))
-    first, last = own.data.actions[0], own.data.actions[-1]
-    raise _Unlabelled(f"{said} `{word}`, which is no class and no number of one ({first} to {last}).")
+            raise _Unlabelled(f"the name does not match `{data.pattern}`. Rename the file or move it away.")
+        word, origin = match["action"] or "", "the name"
+    if word in data.classes:
+        return data.classes.index(word)
+    if word.isascii() and word.isdigit() and len(word) <= 9 and int(word) in data.actions:
+        return data.actions.index(int(word))
+    numbers = f"{data.actions[0]} to {data.actions[-1]}"
+    raise _Unlabelled(f"{origin} has `{word}`, which is neither a class nor the number of one ({numbers}).")
 
 
 def read(source: Source, data: bytes, facts: Dataset) -> Recording:
-    """One file's bytes to a Recording in the unit of the manifest; the body in slot m has the id m.
-
-    Raises BadFile; the message says what is wrong.
-    """
-    known = layout_of(facts)
-    joints = _joints(source, _array(source, data), len(known.joints), known.coordinates)
+    """Parse one file to a Recording in the dataset's unit; the body in slot m has the id m. Raises BadFile."""
+    layout = layout_of(facts)
+    joints = _joints(source, _array(source, data), len(layout.joints), layout.coordinates)
     stem = PurePosixPath(source.member or source.path).stem
     match = re.fullmatch(facts.pattern, stem)
     if match is None:
-        raise _bad(source, f"the name `{stem}` is not like `{facts.pattern}`", "Rename the file or move it away")
-    shown = np.nan_to_num(joints).any(axis=(2, 3))
+        raise _bad(source, f"the name `{stem}` does not match `{facts.pattern}`", "Rename the file or move it away")
+    present = np.nan_to_num(joints).any(axis=(2, 3))
     return Recording(
         name=source.name,
         label=source.label,
-        bodies_per_frame=shown.sum(axis=1),
-        body_id=np.nonzero(shown)[1],
-        joints=joints[shown],
+        bodies_per_frame=present.sum(axis=1),
+        body_id=np.nonzero(present)[1],
+        joints=joints[present],
         subject=_number(source, match, "subject"),
         camera=_number(source, match, "camera"),
         setup=_number(source, match, "setup"),
@@ -156,7 +154,7 @@ FORMAT = Format(files=".npy, .npz or .json files, one per clip", find=find, read
 
 
 def _array(source: Source, data: bytes) -> NDArray[Any]:
-    """Whatever array the file holds, of numbers or not."""
+    """The array in the file, of any type and shape. Raises BadFile."""
     file = source.member or source.path
     if file.endswith(".npy"):
         return from_npy(data, source.name)
@@ -166,7 +164,7 @@ def _array(source: Source, data: bytes) -> NDArray[Any]:
 
 
 def _member(source: Source, data: bytes) -> bytes:
-    """The bytes of `joints.npy` in a .npz."""
+    """The bytes of `joints.npy` in a .npz. Raises BadFile."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             entry = archive.getinfo(f"{KEY}.npy")
@@ -181,7 +179,7 @@ def _member(source: Source, data: bytes) -> bytes:
 
 
 def _nested(source: Source, data: bytes) -> NDArray[Any]:
-    """Nested lists, or an object that has them under `joints`; null is a missing number."""
+    """Nested lists in JSON, or in an object under `joints`; null is a missing number. Raises BadFile."""
     import orjson
 
     try:
@@ -190,7 +188,7 @@ def _nested(source: Source, data: bytes) -> NDArray[Any]:
         raise _bad(source, f"is not readable as JSON: {error}") from error
     if isinstance(value, dict):
         if KEY not in value:
-            raise _bad(source, f"is an object without `{KEY}`", f'Write the lists alone, or {{"{KEY}": ...}}')
+            raise _bad(source, f"is an object without `{KEY}`", f'Write only the lists, or {{"{KEY}": ...}}')
         value = value[KEY]
     try:
         return numbers(nested(value), missing=True)
@@ -202,30 +200,32 @@ def _nested(source: Source, data: bytes) -> NDArray[Any]:
 
 
 def _joints(source: Source, array: NDArray[Any], joints: int, coordinates: int) -> NDArray[np.float32]:
-    """(L, M, V, C) float32, once shape, type and size of the numbers are checked."""
+    """(L, M, V, C) float32 with checked shape, type and magnitude. Raises BadFile."""
     rule = f"frames x {joints} joints x {coordinates} numbers, or frames x bodies x {joints} x {coordinates}"
     if array.ndim not in (3, 4) or array.shape[-2:] != (joints, coordinates):
-        turned = " The axes stand in another order; transpose it." if {joints, coordinates} <= set(array.shape) else ""
-        raise _bad(source, f"has shape {array.shape}; it must be {rule}.{turned}")
+        transposed = (
+            " The axes are in another order; transpose it." if {joints, coordinates} <= set(array.shape) else ""
+        )
+        raise _bad(source, f"has shape {array.shape}; it must be {rule}.{transposed}")
     if array.dtype.kind not in "fiu":
         raise _bad(source, "holds what is not a number")
     if len(array) > MOST_FRAMES or (array.ndim == 4 and array.shape[1] > MOST_BODIES):
         raise _bad(source, f"has shape {array.shape}; a clip has at most {MOST_FRAMES} frames, {MOST_BODIES} bodies")
     with np.errstate(invalid="ignore"):
-        far = np.isinf(array) | (np.abs(array.astype(np.float64)) > LARGEST)
+        far = np.isinf(array) | (np.abs(array.astype(np.float64)) > LARGEST_COORDINATE)
     if far.any():
-        raise _bad(source, f"holds a number beyond {LARGEST:g}")
+        raise _bad(source, f"holds a number beyond {LARGEST_COORDINATE:g}")
     bodies = array if array.ndim == 4 else array[:, None]
     return bodies.astype(np.float32)
 
 
 def _number(source: Source, match: re.Match[str], group: str) -> int:
-    """What the name says of `group`, -1 where it says nothing."""
+    """The number of `group` in the file name, -1 if it is not in the pattern. Raises BadFile."""
     word = match.groupdict().get(group)
     if word is None:
         return -1
-    if not (word.isascii() and word.isdigit() and len(word) <= 9 and int(word) <= WIDEST):
-        raise _bad(source, f"the name says {group} `{word}`, which is no number up to {WIDEST}", "Rename the file")
+    if not (word.isascii() and word.isdigit() and len(word) <= 9 and int(word) <= LARGEST_NUMBER):
+        raise _bad(source, f"{group} `{word}` in the name is not a number up to {LARGEST_NUMBER}", "Rename the file")
     return int(word)
 
 

@@ -129,7 +129,7 @@ def test_bad_clips_are_explained_by_both_commands(shell, home: Path, tmp_path: P
     assert "3 of 21 clips are bad" in checked.stderr
     for words in ("a01_s0_e0: has shape (3, 20, 7); it must be frames x 7 joints x 3 numbers", "could run code"):
         assert words in checked.stderr
-    assert f"Bad: b: {folder / 'b.npy'}: the name is not like" in checked.stderr
+    assert f"Bad: b: {folder / 'b.npy'}: the name does not match" in checked.stderr
     as_json = shell(f"fsprep validate {manifest} --json")
     assert (as_json.exit_code, len(json.loads(as_json.stdout)["bad"])) == (3, 3)
     built = shell(f"fsprep build {manifest} --workers 1")

@@ -1,7 +1,7 @@
-"""Invented clips of Kinetics-skeleton, and the rule of prep.readers._link twice more.
+"""Synthetic clips of Kinetics-skeleton, and two references for prep.readers._link.
 
-`plain_link` goes joint by joint, without numpy. `numpy_link` is the arithmetic to which the compiled loop is held,
-ties and near ties included.
+`plain_link` is the rule, joint by joint, without numpy. `numpy_link` has the arithmetic of the compiled function, so
+that the two agree even in ties and near ties.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Pose = Sequence[Joint]
 
 
 def pose(seed: int, x: float = 0.5, y: float = 0.5, found: float = 0.7, decimals: int = 3) -> list[Joint]:
-    """18 joints about a place of the image; the share `found` of them, the others (0, 0, 0)."""
+    """18 joints around a point of the image; a share `found` of them is visible, the others are (0, 0, 0)."""
     random = np.random.default_rng(seed)
     joints = np.column_stack([random.normal(x, 0.03, 18), random.normal(y, 0.08, 18), random.uniform(0.1, 1.0, 18)])
     joints[random.random(18) > found] = 0
@@ -29,12 +29,12 @@ def pose(seed: int, x: float = 0.5, y: float = 0.5, found: float = 0.7, decimals
 
 
 def person(joints: Pose) -> dict[str, list[float]]:
-    """As the files have it."""
+    """A person as in the files."""
     return {"pose": [number for x, y, _ in joints for number in (x, y)], "score": [score for _, _, score in joints]}
 
 
 def clip(frames: Sequence[Sequence[Pose]], label: str = "abseiling", index: int = 0) -> dict[str, Any]:
-    """The object that a file holds."""
+    """The JSON object of a file."""
     shown = [
         {"frame_index": number, "skeleton": [person(joints) for joints in people]}
         for number, people in enumerate(frames, 1)
@@ -43,12 +43,12 @@ def clip(frames: Sequence[Sequence[Pose]], label: str = "abseiling", index: int 
 
 
 def text(value: Any) -> bytes:
-    """A file's bytes, with three decimals as in real ones where Python writes fewer."""
+    """The bytes of a file."""
     return json.dumps(value).encode()
 
 
 def recording(frames: Sequence[Sequence[Pose]]) -> Recording:
-    """As the reader has it, people told apart by the plain rule."""
+    """The reader's result, with people tracked by `plain_link`."""
     flat = [joints for people in frames for joints in people]
     return Recording(
         name="-0123456789",
@@ -65,20 +65,20 @@ def plain_link(frames: Sequence[Sequence[Pose]], reach: float = 0.1, gap: int = 
     tracks = []
     for number, people in enumerate(frames):
         pairs = sorted(
-            (distance, track, place)
+            (distance, track, index)
             for track, (last, joints) in seen.items()
-            for place, there in enumerate(people)
-            if number - last - 1 <= gap and (distance := _distance(joints, there, reach)) < reach
+            for index, joints_now in enumerate(people)
+            if number - last - 1 <= gap and (distance := _distance(joints, joints_now, reach)) < reach
         )
         chosen: dict[int, int] = {}
-        for _, track, place in pairs:
-            if track not in chosen.values() and place not in chosen:
-                chosen[place] = track
-        left = [place for place in range(len(people)) if place not in chosen]
-        for place in sorted(left, key=lambda place: -sum(score for _, _, score in people[place])):
-            chosen[place] = len(seen) + sum(track >= len(seen) for track in chosen.values())
-        seen |= {track: (number, people[place]) for place, track in chosen.items()}
-        tracks.append([chosen[place] for place in range(len(people))])
+        for _, track, index in pairs:
+            if track not in chosen.values() and index not in chosen:
+                chosen[index] = track
+        left = [index for index in range(len(people)) if index not in chosen]
+        for index in sorted(left, key=lambda index: -sum(score for _, _, score in people[index])):
+            chosen[index] = len(seen) + sum(track >= len(seen) for track in chosen.values())
+        seen |= {track: (number, people[index]) for index, track in chosen.items()}
+        tracks.append([chosen[index] for index in range(len(people))])
     return tracks
 
 
@@ -107,20 +107,18 @@ def numpy_link(
 def _follow(
     people: NDArray[np.int64], frame: NDArray[np.int64], joints: NDArray[np.float32], reach: float, gap: int
 ) -> NDArray[np.int64]:
-    """As `link`, where of equals the first in a frame is taken."""
+    """As `link`; of equal poses the first in a frame is taken."""
     x, y, seen = joints[..., 0].copy(), joints[..., 1].copy(), joints[..., 2] > 0
     found = seen.sum(axis=1)
     track = np.empty(len(joints), np.int64)
-    open_tracks = np.zeros(0, np.int64)  # the last pose of each, in order of their numbers
-    begun = 0
+    open_tracks = np.zeros(0, np.int64)  # the last pose of each open track, in order of their numbers
+    next_track = 0
     ends = np.cumsum(people)
     for number in np.flatnonzero(people).tolist():
         open_tracks = open_tracks[frame[open_tracks] >= number - gap - 1]
         poses = np.arange(ends[number] - people[number], ends[number])
         both = seen[open_tracks, None] & seen[poses]
         apart = np.sqrt((x[open_tracks, None] - x[poses]) ** 2 + (y[open_tracks, None] - y[poses]) ** 2)
-        # Not over shared joints alone: OpenPose cuts a person in two at times, and a piece that shares one joint with
-        # the other piece's track would be nearer than the person's own.
         shared = both.sum(axis=2)
         either = found[open_tracks, None] + found[poses] - shared
         distance = ((apart * both).sum(axis=2) + reach * (either - shared)) / np.maximum(either, 1)
@@ -129,8 +127,8 @@ def _follow(
         open_tracks[old] = poses[new]
         if len(new) < len(poses):
             left = np.delete(poses, new)
-            track[left] = np.arange(begun, begun + len(left))
-            begun += len(left)
+            track[left] = np.arange(next_track, next_track + len(left))
+            next_track += len(left)
             open_tracks = np.concatenate([open_tracks, left])
     return track
 
@@ -141,8 +139,8 @@ def _nearest_pairs(distance: NDArray[np.float32], reach: float) -> tuple[list[in
     near = near[np.argsort(distance.ravel()[near], kind="stable")]
     old: list[int] = []
     new: list[int] = []
-    for place in near.tolist():
-        row, column = divmod(place, distance.shape[1])
+    for pair in near.tolist():
+        row, column = divmod(pair, distance.shape[1])
         if row not in old and column not in new:
             old.append(row)
             new.append(column)

@@ -1,5 +1,7 @@
-"""The plain way to read and clean NTU files: a line at a time, a frame at a time, one loop for each sentence of the
-format. It is the oracle of the quick reader's tests and what the benchmark measures against."""
+"""A plain reader and CTR-GCN's cleaning for NTU files, one loop per rule of the format.
+
+The tests compare the compiled reader with it, and the benchmark measures against it.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ Frames = list[list[tuple[int, NDArray[np.float32], NDArray[np.float32]]]]
 
 
 def plain_read(text: bytes) -> Frames:
-    """Per frame a list of (body id, joints (25, 3), box in the colour picture (4,)).
+    """Per frame a list of (body id, joints (25, 3), box in the colour image (4,)).
 
     Raises ValueError or IndexError when the text is wrong.
     """
@@ -43,12 +45,12 @@ def plain_read(text: bytes) -> Frames:
             bodies.append((int(head[0]), joints, _box(pixels)))
         frames.append(bodies)
     if any(line.strip() for line in lines[at:]):
-        raise ValueError("there is more after the last frame")
+        raise ValueError("the text goes on after the last frame")
     return frames
 
 
 def _box(pixels: list[list[float]]) -> NDArray[np.float32]:
-    """Left, top, right, bottom in parts of 1920 x 1080; a joint does not count that is nan, or endlessly far."""
+    """Left, top, right, bottom as fractions of 1920 x 1080; joints at nan or beyond 10^12 pixels do not count."""
     seen = [pixel for pixel in pixels if all(abs(number) <= 1e12 for number in pixel)]
     if not seen:
         return np.full(4, np.nan, np.float32)
@@ -57,7 +59,7 @@ def _box(pixels: list[list[float]]) -> NDArray[np.float32]:
 
 
 def plain_ctrgcn(frames: Frames) -> NDArray[np.float32]:
-    """The main actors, moved to the origin: (frames that show somebody, 2, 25, 3)."""
+    """The main actors, moved to the origin: (frames with bodies, 2, 25, 3)."""
     frames = [bodies for bodies in frames if bodies]
     tracks = _tracks(frames)
     clip = np.zeros((len(frames), 2, 25, 3), np.float32)

@@ -1,4 +1,4 @@
-"""Invented recordings and their text in the form of NTU's `.skeleton` files."""
+"""Synthetic recordings and their text in the format of NTU's `.skeleton` files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from prep.clip import Recording, Source
 
 NAME = "S001C002P003R002A007"
-Sighting = tuple[int, NDArray[np.float64]]
+Detection = tuple[int, NDArray[np.float64]]
 
 
 def source(size: int = 0, name: str = NAME) -> Source:
@@ -26,8 +26,8 @@ def person(seed: int, frames: int = 1) -> NDArray[np.float64]:
     return (pose + path).astype(np.float32).astype(np.float64)
 
 
-def text(frames: Sequence[Sequence[Sighting]], end: str = "\n") -> bytes:
-    """The file that shows these bodies: seven digits as in real ones, and what is neither x, y nor z is derived."""
+def text(frames: Sequence[Sequence[Detection]], end: str = "\n") -> bytes:
+    """A file with these bodies: seven digits as in real files; numbers other than x, y and z are derived from them."""
     lines = [str(len(frames))]
     for bodies in frames:
         lines.append(str(len(bodies)))
@@ -40,8 +40,8 @@ def text(frames: Sequence[Sequence[Sighting]], end: str = "\n") -> bytes:
     return (end.join(lines) + end).encode()
 
 
-def recording(frames: Sequence[Sequence[Sighting]]) -> Recording:
-    """The same as the reader has it."""
+def recording(frames: Sequence[Sequence[Detection]]) -> Recording:
+    """The reader's result for the same bodies."""
     joints = [joints for bodies in frames for _, joints in bodies]
     return Recording(
         name=NAME,

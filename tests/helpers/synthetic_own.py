@@ -1,4 +1,4 @@
-"""An invented data set of one's own: a folder of arrays and the manifest beside it."""
+"""A synthetic custom dataset: a folder of arrays and its dataset file."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ CLASSES, SUBJECTS = 5, 4
 
 
 def joints(label: int, subject: int, frames: int = 20) -> NDArray[np.float32]:
-    """(frames, 7, 3) metres: somebody who stands and moves one joint in the way of the class."""
+    """(frames, 7, 3) metres: a standing person who moves one joint, differently in each class."""
     time = np.linspace(0, 2 * np.pi, frames)[:, None]
     body = np.repeat(STANDING[None], frames, axis=0)
     body[:, 2 + label % 5] += 0.2 * np.concatenate([np.sin((label + 1) * time), np.cos(time), 0 * time], axis=1)
@@ -52,7 +52,7 @@ def joints(label: int, subject: int, frames: int = 20) -> NDArray[np.float32]:
 
 
 def clips() -> dict[str, NDArray[np.float32]]:
-    """Name to joints."""
+    """Joints by name of the clip."""
     return {
         f"a{label + 1:02d}_s{subject}_e0": joints(label, subject, 20 + subject)
         for label in range(CLASSES)
@@ -61,7 +61,7 @@ def clips() -> dict[str, NDArray[np.float32]]:
 
 
 def write_own(folder: Path, old: str = "", new: str = "", arrays: Mapping[str, Any] | None = None) -> Path:
-    """The manifest `gestures.toml` in `folder`, with `old` replaced by `new`, and its clips as .npy files."""
+    """The dataset file `gestures.toml` in `folder`, with `old` replaced by `new`, and its clips as .npy files."""
     folder.mkdir(parents=True, exist_ok=True)
     assert old in MANIFEST
     (folder / "gestures.toml").write_text(MANIFEST.replace(old, new, 1) if old else MANIFEST, encoding="utf-8")

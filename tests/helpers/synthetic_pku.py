@@ -1,4 +1,4 @@
-"""PKU-MMD files with invented joints, written as the data set's own description says; knows nothing of the reader."""
+"""Synthetic PKU-MMD files, written from the description of the dataset, independently of the reader."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def label_text(rows: list[tuple[int, int, int, int]], line_end: str = "\n") -> b
 
 
 def write(root: Path, files: dict[str, bytes], packed: bool = False) -> Path:
-    """Files by their relative paths; packed: each top folder is a zip of its own."""
+    """Write files by their relative paths; with `packed`, each top folder becomes a zip."""
     for name, data in files.items():
         top, _, rest = name.partition("/")
         if packed:

@@ -55,8 +55,8 @@ def change(path: Path, edit: Callable[[Any], Any]) -> None:
     path.write_bytes(text(edit(json.loads(path.read_bytes()))))
 
 
-def names_and_labels(found: FindResult) -> dict[str, int]:
-    return {source.name: source.label for source in found.sources}
+def names_and_labels(result: FindResult) -> dict[str, int]:
+    return {source.name: source.label for source in result.sources}
 
 
 # --- one clip ---
@@ -65,24 +65,24 @@ def names_and_labels(found: FindResult) -> dict[str, int]:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_clip_is_every_pose_of_every_frame(name: str) -> None:
     frames = [[pose(1), pose(2, x=0.9)], [], [pose(2, x=0.9), pose(1)], [pose(number) for number in range(11)]]
-    found = parse(clip(frames, "parkour", 207), name, label=207)
-    assert (found.name, found.label, found.subject, found.camera) == (name, 207, -1, -1)
-    assert found.bodies_per_frame.tolist() == [2, 0, 2, 11]
-    assert found.body_id.tolist() == [track for tracks in plain_link(frames) for track in tracks]
-    assert (found.joints.dtype, found.joints.shape) == (np.float32, (15, 18, 3))
-    np.testing.assert_array_equal(found.joints, np.float32([joints for people in frames for joints in people]))
+    recording = parse(clip(frames, "parkour", 207), name, label=207)
+    assert (recording.name, recording.label, recording.subject, recording.camera) == (name, 207, -1, -1)
+    assert recording.bodies_per_frame.tolist() == [2, 0, 2, 11]
+    assert recording.body_id.tolist() == [track for tracks in plain_link(frames) for track in tracks]
+    assert (recording.joints.dtype, recording.joints.shape) == (np.float32, (15, 18, 3))
+    np.testing.assert_array_equal(recording.joints, np.float32([joints for people in frames for joints in people]))
 
 
 @pytest.mark.parametrize("frames", [0, 1, 300])
-def test_a_clip_may_show_nobody(frames: int) -> None:
-    found = parse(clip([[]] * frames))
-    assert (found.frames, found.joints.shape, found.body_id.shape) == (frames, (0, 18, 3), (0,))
+def test_a_clip_may_have_no_people(frames: int) -> None:
+    recording = parse(clip([[]] * frames))
+    assert (recording.frames, recording.joints.shape, recording.body_id.shape) == (frames, (0, 18, 3), (0,))
 
 
 def test_whole_numbers_are_numbers_too_and_a_little_beyond_the_image_is_fine() -> None:
     joints = [(0, 1, 1), (1.04, -0.02, 1.18), (0, 0, 0)] * 6
-    found = parse(clip([[joints]]))
-    np.testing.assert_array_equal(found.joints[0], np.float32(joints))
+    recording = parse(clip([[joints]]))
+    np.testing.assert_array_equal(recording.joints[0], np.float32(joints))
 
 
 def test_a_label_file_that_disagrees_is_named_with_both_classes() -> None:
@@ -185,15 +185,15 @@ def test_finding_clips_compiles_nothing() -> None:
 
 
 def test_both_halves_are_found_with_their_labels(raw: Path) -> None:
-    found = find(FindRequest(raw, FACTS))
-    assert names_and_labels(found) == {name: index for index, name in enumerate(NAMES)}
-    assert found.bad == ()
-    assert found.notes == (
-        ("kinetics_train_label.json", "lists 2 clips with a skeleton, of which 2 are present"),
-        ("kinetics_val_label.json", "lists 3 clips with a skeleton, of which 3 are present"),
+    result = find(FindRequest(raw, FACTS))
+    assert names_and_labels(result) == {name: index for index, name in enumerate(NAMES)}
+    assert result.bad == ()
+    assert result.notes == (
+        ("kinetics_train_label.json", "lists 2 clips with a skeleton, of which 2 are here"),
+        ("kinetics_val_label.json", "lists 3 clips with a skeleton, of which 3 are here"),
     )
-    recordings = [read(source, load_bytes(source), FACTS) for source in found.sources]
-    assert [each.label for each in recordings] == [0, 1, 2, 3, 4]
+    recordings = [read(source, load_bytes(source), FACTS) for source in result.sources]
+    assert [recording.label for recording in recordings] == [0, 1, 2, 3, 4]
 
 
 def test_one_half_alone_is_fine_and_zips_may_stay_packed(raw: Path, tmp_path: Path) -> None:
@@ -202,32 +202,32 @@ def test_one_half_alone_is_fine_and_zips_may_stay_packed(raw: Path, tmp_path: Pa
         for path in sorted((raw / "kinetics_train").iterdir()):
             archive.write(path, f"kinetics_train/{path.name}")
             path.unlink()
-    found = find(FindRequest(raw, FACTS))
-    assert list(names_and_labels(found).items())[:2] == [(NAMES[0], 0), (NAMES[1], 1)]
-    assert found.sources[1].member == "kinetics_train/-abc_DEF-12.json"
+    result = find(FindRequest(raw, FACTS))
+    assert list(names_and_labels(result).items())[:2] == [(NAMES[0], 0), (NAMES[1], 1)]
+    assert result.sources[1].member == "kinetics_train/-abc_DEF-12.json"
 
 
 def test_clips_that_are_not_here_are_counted_and_no_fault(raw: Path) -> None:
     (raw / "kinetics_val" / "__u6odV5hrI.json").unlink()
-    found = find(FindRequest(raw, FACTS))
-    assert (len(found.sources), found.bad) == (4, ())
-    assert found.notes[1][1] == "lists 3 clips with a skeleton, of which 2 are present"
+    result = find(FindRequest(raw, FACTS))
+    assert (len(result.sources), result.bad) == (4, ())
+    assert result.notes[1][1] == "lists 3 clips with a skeleton, of which 2 are here"
 
 
 def test_clips_without_a_skeleton_are_left_out_and_counted(raw: Path) -> None:
     change(raw / "kinetics_val_label.json", lambda rows: rows | {NAMES[3]: rows[NAMES[3]] | {"has_skeleton": False}})
-    found = find(FindRequest(raw, FACTS))
-    assert [source.name for source in found.sources] == [*NAMES[:3], NAMES[4]]
-    assert found.bad == ()
-    note = "lists 2 clips with a skeleton, of which 2 are present; 1 more are present without a skeleton and left out"
-    assert found.notes[1][1] == note
+    result = find(FindRequest(raw, FACTS))
+    assert [source.name for source in result.sources] == [*NAMES[:3], NAMES[4]]
+    assert result.bad == ()
+    note = "lists 2 clips with a skeleton, of which 2 are here; 1 that are here have none and are left out"
+    assert result.notes[1][1] == note
 
 
 def test_a_clip_that_no_label_file_lists_says_its_own_label(raw: Path) -> None:
     change(raw / "kinetics_val_label.json", lambda rows: without(rows, NAMES[3]))
-    found = find(FindRequest(raw, FACTS))
-    assert names_and_labels(found)[NAMES[3]] == -1
-    assert read(found.sources[3], load_bytes(found.sources[3]), FACTS).label == 3
+    result = find(FindRequest(raw, FACTS))
+    assert names_and_labels(result)[NAMES[3]] == -1
+    assert read(result.sources[3], load_bytes(result.sources[3]), FACTS).label == 3
 
 
 ROWS = {
@@ -242,9 +242,9 @@ ROWS = {
 def test_a_wrong_row_of_a_label_file_is_bad_and_the_others_are_not(raw: Path, fault: str) -> None:
     changed, words = ROWS[fault]
     change(raw / "kinetics_val_label.json", lambda rows: rows | {NAMES[3]: rows[NAMES[3]] | changed})
-    found = find(FindRequest(raw, FACTS))
-    assert [source.name for source in found.sources] == [*NAMES[:3], NAMES[4]]
-    ((name, reason),) = found.bad
+    result = find(FindRequest(raw, FACTS))
+    assert [source.name for source in result.sources] == [*NAMES[:3], NAMES[4]]
+    ((name, reason),) = result.bad
     assert name == NAMES[3]
     assert reason.startswith(f"{NAMES[3]} in kinetics_val_label.json: ")
     assert words in reason
@@ -261,9 +261,9 @@ def test_label_files_that_disagree_are_bad_and_those_that_agree_are_not(raw: Pat
 @pytest.mark.parametrize("data", [b"", b"[]", b'{"a": ', b"[" * 5000])
 def test_an_unreadable_label_file_is_named_and_its_clips_are_found(raw: Path, data: bytes) -> None:
     (raw / "kinetics_val_label.json").write_bytes(data)
-    found = find(FindRequest(raw, FACTS))
-    assert list(names_and_labels(found).values()) == [0, 1, -1, -1, -1]
-    ((name, reason),) = found.bad
+    result = find(FindRequest(raw, FACTS))
+    assert list(names_and_labels(result).values()) == [0, 1, -1, -1, -1]
+    ((name, reason),) = result.bad
     assert name == "kinetics_val_label.json"
     assert reason.startswith("kinetics_val_label: is not ")
     assert reason.endswith("Fetch the file again. Or move it away: clips contain their labels too.")
@@ -275,7 +275,7 @@ def test_one_name_in_both_halves_is_an_error_that_names_both(raw: Path) -> None:
         find(FindRequest(raw, FACTS))
 
 
-def test_label_files_alone_are_nothing(raw: Path, tmp_path: Path) -> None:
+def test_label_files_alone_are_no_clips(raw: Path, tmp_path: Path) -> None:
     for path in raw.rglob("*.json"):
         if path.stem not in LABEL_FILES:
             path.unlink()
@@ -287,10 +287,10 @@ def test_label_files_alone_are_nothing(raw: Path, tmp_path: Path) -> None:
 # --- facts, the command, real files ---
 
 
-def test_the_facts_agree_with_the_form() -> None:
-    known = layout(FACTS.layout)
-    assert (len(FACTS.classes), FACTS.fps, FACTS.unit, FACTS.labels) == (400, 30, known.unit, "files")
-    assert (len(known.joints), known.coordinates) == (18, 3)
+def test_the_facts_agree_with_the_format() -> None:
+    openpose = layout(FACTS.layout)
+    assert (len(FACTS.classes), FACTS.fps, FACTS.unit, FACTS.labels) == (400, 30, openpose.unit, "files")
+    assert (len(openpose.joints), openpose.coordinates) == (18, 3)
     assert list(FACTS.classes) == sorted(FACTS.classes)
     assert FACTS.classes == tuple(shared("data/facts/kinetics400.txt").read_text().splitlines())
 
@@ -310,11 +310,11 @@ def test_the_command_builds_and_lists_what_is_bad(raw: Path, monkeypatch: pytest
 
 
 def test_real_clips_are_as_measured() -> None:
-    found = find(FindRequest(shared("data/kinetics-skeleton"), FACTS))
-    assert found.bad == ()
-    assert found.notes[0][1].startswith("lists 19796 clips with a skeleton, of which ")
-    read_all = {source.name: read(source, load_bytes(source), FACTS) for source in found.sources}
-    facts = {name: (each.label, each.frames, int(each.bodies_per_frame.max())) for name, each in read_all.items()}
+    result = find(FindRequest(shared("data/kinetics-skeleton"), FACTS))
+    assert result.bad == ()
+    assert result.notes[0][1].startswith("lists 19796 clips with a skeleton, of which ")
+    read_all = {source.name: read(source, load_bytes(source), FACTS) for source in result.sources}
+    facts = {name: (one.label, one.frames, int(one.bodies_per_frame.max())) for name, one in read_all.items()}
     assert facts == {
         "__NrybzYzUg": (0, 299, 2),
         "__PYrzYbzKE": (173, 299, 11),
@@ -322,10 +322,10 @@ def test_real_clips_are_as_measured() -> None:
         "__lt03EF4ao": (208, 249, 9),
         "__u6odV5hrI": (207, 299, 2),
     }
-    for each in read_all.values():
-        missing = each.joints[..., 2] == 0
-        assert not each.joints[missing].any()
+    for one in read_all.values():
+        missing = one.joints[..., 2] == 0
+        assert not one.joints[missing].any()
         assert 0.12 < missing.mean() < 0.76
-        assert each.joints.max() < 1.2
-    own = [read(replace(source, label=-1), load_bytes(source), FACTS).label for source in found.sources]
-    assert own == [source.label for source in found.sources]
+        assert one.joints.max() < 1.2
+    own = [read(replace(source, label=-1), load_bytes(source), FACTS).label for source in result.sources]
+    assert own == [source.label for source in result.sources]

@@ -1,4 +1,4 @@
-"""Following people who have no names."""
+"""Tracking people who have no ids."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def follow(frames: list[list[Pose]]) -> list[list[int]]:
 
 
 def at(x: float, y: float = 0.5, score: float = 0.5) -> Pose:
-    """All joints in one place."""
+    """All joints at one point."""
     return [(x, y, score)] * 18
 
 
 def scene(seed: int, frames: int, people: int) -> list[list[Pose]]:
-    """People who wander, vanish at times, and are listed in any order."""
+    """People who wander, disappear at times, and are listed in any order."""
     random = np.random.default_rng(seed)
     paths = random.uniform(0.2, 0.8, (people, 2)) + random.normal(0, 0.03, (frames, people, 2)).cumsum(0)
     # With three decimals two people would be equally sure at times, and either may be numbered first.
@@ -72,7 +72,7 @@ def test_a_piece_that_shares_one_joint_does_not_take_the_track() -> None:
     assert follow([[moved], [rest, arm], [moved], [arm, rest], [whole]]) == [[0], [0, 1], [0], [1, 0], [0]]
 
 
-def test_missing_joints_lie_nowhere() -> None:
+def test_missing_joints_have_no_distance() -> None:
     blank: Pose = [(0.0, 0.0, 0.0)] * 18
     assert follow([[blank], [blank], [at(0.0)]]) == [[0], [1], [2]]
     left: Pose = [(0.3, 0.3, 0.5)] * 9 + [(0.0, 0.0, 0.0)] * 9
@@ -81,17 +81,17 @@ def test_missing_joints_lie_nowhere() -> None:
 
 
 @pytest.mark.parametrize("frames", [0, 1, 4])
-def test_nobody_is_nobody(frames: int) -> None:
+def test_frames_without_people_have_no_tracks(frames: int) -> None:
     assert link(np.zeros(frames, np.int64), np.zeros((0, 18, 3), np.float32)).shape == (0,)
 
 
 @given(seed=st.integers(0, 10**6), frames=st.integers(1, 25), people=st.integers(0, 7))
 @settings(max_examples=60, deadline=None)
 def test_it_is_the_rule(seed: int, frames: int, people: int) -> None:
-    shown = scene(seed, frames, people)
-    found = follow(shown)
-    assert found == plain_link(shown)
-    assert all(len(set(ids)) == len(ids) for ids in found)
+    scenes = scene(seed, frames, people)
+    tracks = follow(scenes)
+    assert tracks == plain_link(scenes)
+    assert all(len(set(ids)) == len(ids) for ids in tracks)
 
 
 def crowd(seed: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
@@ -108,7 +108,7 @@ def crowd(seed: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     return people, joints.clip(0).round(int(random.choice([1, 2, 3, 9]))).astype(np.float32)
 
 
-def test_it_is_the_arithmetic_of_numpy_to_the_bit() -> None:
+def test_tracks_are_those_of_numpy_with_ties_and_near_ties() -> None:
     joined = 0
     for seed in range(4000):
         people, joints = crowd(seed)
@@ -121,12 +121,12 @@ def test_it_is_the_arithmetic_of_numpy_to_the_bit() -> None:
 @given(seed=st.integers(0, 10**6))
 @settings(max_examples=40, deadline=None)
 def test_the_order_within_a_frame_has_no_influence(seed: int) -> None:
-    shown = scene(seed, 20, 6)
+    scenes = scene(seed, 20, 6)
     random = np.random.default_rng(seed + 1)
-    orders = [random.permutation(len(people)) for people in shown]
-    mixed = [[people[place] for place in order] for people, order in zip(shown, orders, strict=True)]
-    for ids, mixed_ids, order in zip(follow(shown), follow(mixed), orders, strict=True):
-        assert [ids[place] for place in order] == mixed_ids
+    orders = [random.permutation(len(people)) for people in scenes]
+    mixed = [[people[index] for index in order] for people, order in zip(scenes, orders, strict=True)]
+    for ids, mixed_ids, order in zip(follow(scenes), follow(mixed), orders, strict=True):
+        assert [ids[index] for index in order] == mixed_ids
 
 
 def test_real_clips_are_followed_as_by_numpy() -> None:
@@ -140,7 +140,7 @@ def test_real_clips_are_followed_as_by_numpy() -> None:
 
 def test_the_potter_of_a_real_clip_is_one_person() -> None:
     facts = dataset("kinetics")
-    sources = {each.name: each for each in find(FindRequest(shared("data/kinetics-skeleton"), facts)).sources}
+    sources = {source.name: source for source in find(FindRequest(shared("data/kinetics-skeleton"), facts)).sources}
     potter = read(sources["__U_scuxNlQ"], load_bytes(sources["__U_scuxNlQ"]), facts)
     # One person in 299 frames, whom OpenPose cuts in two twice.
     assert np.bincount(potter.body_id).tolist() == [299, 2]

@@ -147,7 +147,7 @@ def test_a_real_file_of_the_sibling_dataset(tmp_path: Path) -> None:
     assert clip.picture is not None
     image = plain[:, :, 1, :2]
     np.testing.assert_array_equal(clip.picture, np.concatenate([image.min(1), image.max(1)], axis=1))
-    # A Kinect v1's depth camera: what the rows say is its picture.
+    # The rows are the projection by a Kinect v1's depth camera.
     focal = 0.8926 * np.array([1, -4 / 3])
     np.testing.assert_allclose(image, 0.5 + focal * plain[:, :, 0, :2] / plain[:, :, 0, 2:3], atol=2e-3)
 

@@ -1,4 +1,4 @@
-"""The NTU reader: what it accepts, what it refuses and in which words, and that it agrees with the plain reader."""
+"""The NTU reader: which files it accepts, the messages for the others, and agreement with the plain reader."""
 
 from __future__ import annotations
 
@@ -28,24 +28,31 @@ def parse(data: bytes, name: str = NAME) -> Recording:
     return read(source(len(data), name), data, dataset("ntu120"))
 
 
-def assert_as_plain(found: Recording, data: bytes) -> None:
+def assert_as_plain(recording: Recording, data: bytes) -> None:
     frames = plain_read(data)
-    assert found.bodies_per_frame.tolist() == [len(bodies) for bodies in frames]
-    assert found.body_id.tolist() == [identity for bodies in frames for identity, _, _ in bodies]
+    assert recording.bodies_per_frame.tolist() == [len(bodies) for bodies in frames]
+    assert recording.body_id.tolist() == [identity for bodies in frames for identity, _, _ in bodies]
     joints = np.array([joints for bodies in frames for _, joints, _ in bodies], np.float32).reshape(-1, 25, 3)
-    np.testing.assert_array_equal(found.joints, joints)
+    np.testing.assert_array_equal(recording.joints, joints)
     boxes = np.array([box for bodies in frames for _, _, box in bodies], np.float32).reshape(-1, 4)
-    np.testing.assert_array_equal(found.picture, boxes)
+    np.testing.assert_array_equal(recording.picture, boxes)
 
 
 def test_every_number_of_a_file_arrives() -> None:
-    found = parse(SMALL)
-    assert_as_plain(found, SMALL)
-    assert found.bodies_per_frame.tolist() == [1, 0, 2]
-    assert found.body_id.tolist() == [TWO_IDS[0], *TWO_IDS]
-    np.testing.assert_allclose(found.joints[2], person(3)[0], rtol=1e-6)
-    assert (found.joints.dtype, found.joints.shape) == (np.float32, (3, 25, 3))
-    facts = (found.name, found.label, found.setup, found.camera, found.subject, found.repetition)
+    recording = parse(SMALL)
+    assert_as_plain(recording, SMALL)
+    assert recording.bodies_per_frame.tolist() == [1, 0, 2]
+    assert recording.body_id.tolist() == [TWO_IDS[0], *TWO_IDS]
+    np.testing.assert_allclose(recording.joints[2], person(3)[0], rtol=1e-6)
+    assert (recording.joints.dtype, recording.joints.shape) == (np.float32, (3, 25, 3))
+    facts = (
+        recording.name,
+        recording.label,
+        recording.setup,
+        recording.camera,
+        recording.subject,
+        recording.repetition,
+    )
     assert facts == (NAME, 6, 1, 2, 3, 2)
 
 
@@ -57,13 +64,14 @@ def test_every_number_of_a_file_arrives() -> None:
         SMALL.replace(b"\n", b" "),
         SMALL.rstrip(),
         b"\n " + SMALL,
+        b"\xef\xbb\xbf" + SMALL,
     ],
-    ids=["CRLF", "every blank", "one line", "no last line end", "blanks first"],
+    ids=["CRLF", "every blank", "one line", "no last line end", "blanks first", "byte order mark"],
 )
-def test_any_white_space_separates(altered: bytes) -> None:
-    found, plain = parse(altered), parse(SMALL)
-    assert (found.joints == plain.joints).all()
-    assert (found.body_id == plain.body_id).all()
+def test_white_space_and_a_byte_order_mark_do_not_matter(altered: bytes) -> None:
+    recording, plain = parse(altered), parse(SMALL)
+    assert (recording.joints == plain.joints).all()
+    assert (recording.body_id == plain.body_id).all()
 
 
 WORDS = """
@@ -77,9 +85,9 @@ WORDS = """
 def test_every_way_to_write_a_number(word: str) -> None:
     data = text([[(1, person(1)[0])]]).split()
     data[13] = word.encode()  # after three counts, the id, nine numbers: the x of the first joint
-    found = parse(b" ".join(data)).joints[0, 0, 0]
-    assert found == np.float32(float(word))
-    assert np.signbit(found) == np.signbit(np.float32(float(word)))
+    recording = parse(b" ".join(data)).joints[0, 0, 0]
+    assert recording == np.float32(float(word))
+    assert np.signbit(recording) == np.signbit(np.float32(float(word)))
 
 
 @settings(max_examples=300, deadline=None)
@@ -87,19 +95,19 @@ def test_every_way_to_write_a_number(word: str) -> None:
 def test_every_float_is_read_as_python_reads_it(value: float) -> None:
     data = text([[(1, person(1)[0])]]).split()
     data[13:16] = f"{value!r} {value:.7g} {value:.30f}".encode().split()
-    found = parse(b" ".join(data)).joints[0, 0]
-    np.testing.assert_allclose(found, [np.float32(float(word)) for word in data[13:16]], rtol=1.2e-7, atol=2e-45)
+    recording = parse(b" ".join(data)).joints[0, 0]
+    np.testing.assert_allclose(recording, [np.float32(float(word)) for word in data[13:16]], rtol=1.2e-7, atol=2e-45)
 
 
-def test_nan_is_kept_wherever_it_stands() -> None:
+def test_nan_is_kept() -> None:
     data = text([[(1, person(1)[0])]]).split()
     data[13], data[14], data[20], data[5] = b"nan", b"-NaN", b"NaN", b"NAN"
-    found = parse(b" ".join(data)).joints[0, 0]
-    assert np.isnan(found).tolist() == [True, True, False]
+    recording = parse(b" ".join(data)).joints[0, 0]
+    assert np.isnan(recording).tolist() == [True, True, False]
 
 
 def pixels_of(pixels: Sequence[tuple[str, str]]) -> Recording:
-    """A body of which the first joints have these pixels; all others have none."""
+    """A body whose first joints have these pixels; all others have none."""
     data = text([[(1, person(1)[0])]]).split()
     for joint in range(25):
         column, row = pixels[joint] if joint < len(pixels) else ("nan", "nan")
@@ -107,34 +115,34 @@ def pixels_of(pixels: Sequence[tuple[str, str]]) -> Recording:
     return parse(b" ".join(data))
 
 
-def test_the_box_in_the_picture_is_that_of_all_joints_with_pixels() -> None:
-    found = pixels_of([("960", "540"), ("nan", "1"), ("2", "NaN"), ("480", "810"), ("1e999", "5"), ("5", "-1e13")])
-    assert found.picture is not None
-    assert found.picture.dtype == np.float32
-    np.testing.assert_allclose(found.picture, [[0.25, 0.5, 0.5, 0.75]])
+def test_the_box_in_the_image_is_that_of_all_joints_with_pixels() -> None:
+    recording = pixels_of([("960", "540"), ("nan", "1"), ("2", "NaN"), ("480", "810"), ("1e999", "5"), ("5", "-1e13")])
+    assert recording.picture is not None
+    assert recording.picture.dtype == np.float32
+    np.testing.assert_allclose(recording.picture, [[0.25, 0.5, 0.5, 0.75]])
     assert_as_plain(parse(SMALL), SMALL)
-    one = pixels_of([("-96", "2160")]).picture  # beside the picture; cutting is not the reader's
+    one = pixels_of([("-96", "2160")]).picture  # outside the image; the reader does not clip the box
     assert one is not None
     np.testing.assert_allclose(one, [[-0.05, 2, -0.05, 2]])
 
 
 def test_a_body_without_any_pixels_has_no_box() -> None:
-    found = pixels_of([])
-    assert found.picture is not None
-    assert np.isnan(found.picture).tolist() == [[True] * 4]
+    recording = pixels_of([])
+    assert recording.picture is not None
+    assert np.isnan(recording.picture).tolist() == [[True] * 4]
 
 
 @pytest.mark.parametrize(("word", "rule"), [(b"left", "`left` is not a number"), (b"inf", "`inf` is not a number")])
-def test_what_is_no_pixel_is_refused(word: bytes, rule: str) -> None:
+def test_words_instead_of_pixels_are_refused(word: bytes, rule: str) -> None:
     data = text([[(1, person(1)[0])]]).split()
     data[18 + 12 * 7] = word
     refused(lambda: parse(b" ".join(data)), NAME, rule)
 
 
 @pytest.mark.parametrize(("data", "frames"), [(b"0", 0), (b"0\r\n", 0), (b"3\n0\n0\n0\n", 3)])
-def test_a_recording_may_show_nobody(data: bytes, frames: int) -> None:
-    found = parse(data)
-    assert (found.frames, found.joints.shape) == (frames, (0, 25, 3))
+def test_a_recording_may_have_no_bodies(data: bytes, frames: int) -> None:
+    recording = parse(data)
+    assert (recording.frames, recording.joints.shape) == (frames, (0, 25, 3))
 
 
 def swapped(old: bytes, new: bytes, count: int = 1) -> bytes:
@@ -186,7 +194,7 @@ def test_faults_are_refused_in_words_that_help(fault: str) -> None:
     refused(lambda: parse(data), NAME, words)
 
 
-def test_the_place_of_a_fault_is_named() -> None:
+def test_the_position_of_a_fault_is_named() -> None:
     data = swapped(b" 0.01 ", b" x ")
     with pytest.raises(BadFile, match=rf"line 3 \(byte {data.index(b'x')}, frame 1\): `x` is not a number"):
         parse(data)
@@ -207,7 +215,7 @@ def test_both_archives_are_found_packed_or_not(tmp_path: Path, packed: str) -> N
         else:
             with zipfile.ZipFile(tmp_path / f"{folder}.zip", "w") as archive:
                 archive.writestr(f"{folder}/{name}.skeleton", SMALL)
-    assert [found.name[:4] for found in find(FindRequest(tmp_path, dataset("ntu120"))).sources] == ["S001", "S018"]
+    assert [source.name[:4] for source in find(FindRequest(tmp_path, dataset("ntu120"))).sources] == ["S001", "S018"]
 
 
 def test_nothing_found_says_where_to_get_it(tmp_path: Path) -> None:
@@ -223,15 +231,15 @@ JUNK = st.binary(min_size=0, max_size=4) | st.sampled_from(
 @settings(max_examples=400, deadline=None)
 @given(st.integers(0, len(SMALL)), st.integers(0, 30), JUNK, st.booleans())
 def test_mutilated_files_are_refused_or_read_as_the_plain_reader_does(
-    place: int, removed: int, junk: bytes, cut: bool
+    start: int, removed: int, junk: bytes, cut: bool
 ) -> None:
-    data = SMALL[:place] + junk + (b"" if cut else SMALL[place + removed :])
+    data = SMALL[:start] + junk + (b"" if cut else SMALL[start + removed :])
     try:
-        found = parse(data)
+        recording = parse(data)
     except BadFile:
         return
-    assert found.bodies_per_frame.sum() == len(found.body_id) == len(found.joints)
+    assert recording.bodies_per_frame.sum() == len(recording.body_id) == len(recording.joints)
     try:
-        assert_as_plain(found, data)
+        assert_as_plain(recording, data)
     except (ValueError, IndexError):
-        return  # the plain reader wants its numbers line by line
+        return  # the plain reader needs the numbers line by line

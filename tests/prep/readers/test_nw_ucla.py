@@ -1,4 +1,4 @@
-"""The NW-UCLA reader: the JSON form, and every way to break it."""
+"""The NW-UCLA reader: the JSON format, and every way to break it."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_folders_and_zips_are_found(tmp_path: Path) -> None:
 
 def test_the_whole_data_set_is_read() -> None:
     sources = find(FindRequest(shared("data/nw_ucla.zip"), FACTS)).sources
-    read_all = [read(each, load_bytes(each), FACTS) for each in sources]
+    read_all = [read(source, load_bytes(source), FACTS) for source in sources]
     assert len(read_all) == 1484
     assert np.bincount([one.camera for one in read_all]).tolist() == [0, 516, 504, 464]
     assert sorted({one.label for one in read_all}) == list(range(10))

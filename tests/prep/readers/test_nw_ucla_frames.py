@@ -1,4 +1,4 @@
-"""NW-UCLA's first release: folders of frames become clips, in the order of their lists, and what lacks is told."""
+"""NW-UCLA's first release: folders of frames become clips in the order of their lists; missing frames are noted."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_a_second_person_is_not_read_and_a_frame_may_show_nobody(line_end: str) 
 
 LINES = FRAME.splitlines(keepends=True)
 FAULTS = {
-    "cut": (b"".join(LINES[:12]), "frame 2: 12 lines; there is one and then 20 joints."),
+    "cut": (b"".join(LINES[:12]), "frame 2: 12 lines; a frame has one line and then 20 joints."),
     "a joint too many": (FRAME + LINES[1], "frame 2: line 22 is a joint too many, or not the single value"),
     "three numbers": (FRAME.replace(LINES[5], b"1,2,3\n"), "frame 2, line 6: 3 numbers; a joint has 4."),
     "nothing between commas": (FRAME.replace(LINES[5], b"1,,3,4\n"), "frame 2, line 6: 3 numbers"),
@@ -109,14 +109,17 @@ def test_nan_is_kept() -> None:
 
 
 LISTS = {
-    "words": (b"8 x 1000264\nhello there\n", "fileList.txt: line 2: `hello there` is not N ... TIME. Fetch it again."),
-    "one word": (b"8\n", "line 1: `8` is not N ... TIME"),
+    "words": (
+        b"8 x 1000264\nhello there\n",
+        "fileList.txt: line 2: `hello there` is not `N ... TIME`. Fetch it again.",
+    ),
+    "one word": (b"8\n", "line 1: `8` is not `N ... TIME`"),
     "negative": (b"-8 1\n", "line 1: `-8 1` is not"),
-    "huge number": (b"9" * 40 + b" 1\n", "is not N ... TIME"),
+    "huge number": (b"9" * 40 + b" 1\n", "is not `N ... TIME`"),
     "binary": (b"\x80\xff\0\n", r"`\x80\xff\x00` is not"),
-    "empty": (b"", "this frame and all beside it are empty or not in fileList.txt"),
-    "others": (b"8 1\n11 2\n", "this frame and all beside it are empty or not in fileList.txt"),
-    "very long": (b"8 1\n" * 2**19, "2097152 bytes are no list of frames"),
+    "empty": (b"", "this frame and all others in the folder are empty or not in fileList.txt"),
+    "others": (b"8 1\n11 2\n", "this frame and all others in the folder are empty or not in fileList.txt"),
+    "very long": (b"8 1\n" * 2**19, "2097152 bytes are too many for a list of frames"),
 }
 
 
@@ -145,7 +148,7 @@ def test_a_folder_that_changed_is_not_read(tmp_path: Path) -> None:
     (source,) = found(tmp_path).sources
     os.utime(tmp_path / CLIP / frame_name(8), ns=(1, 1))
     assert found(tmp_path).sources[0].stamp != source.stamp
-    with pytest.raises(BadFile, match="is not as it was when listed. Run again."):
+    with pytest.raises(BadFile, match="changed since it was listed. Run again."):
         load(source)
 
 
@@ -164,8 +167,8 @@ def test_other_names_and_forms(tmp_path: Path) -> None:
     ):
         detect_format("", tmp_path, FACTS, {}, tmp_path)
     write(tmp_path, sequence(JOINTS, CLIP))
-    held, result = detect_format("", tmp_path, FACTS, {}, tmp_path)
-    assert (held.name, len(result.sources)) == ("nw_ucla_frames", 1)
+    file_format, result = detect_format("", tmp_path, FACTS, {}, tmp_path)
+    assert (file_format.name, len(result.sources)) == ("nw_ucla_frames", 1)
 
 
 JUNK = st.binary(max_size=4) | st.sampled_from([b" ", b"\n", b"-", b".", b",", b"\f", b"nan", b"1e9", b"\r"])
@@ -173,9 +176,9 @@ JUNK = st.binary(max_size=4) | st.sampled_from([b" ", b"\n", b"-", b".", b",", b
 
 @settings(max_examples=300, deadline=None)
 @given(st.integers(0, len(FRAME)), st.integers(0, 300), JUNK)
-def test_mutilated_frames_are_refused_or_whole(place: int, removed: int, junk: bytes) -> None:
+def test_mutilated_frames_are_refused_or_whole(start: int, removed: int, junk: bytes) -> None:
     try:
-        clip = parse(FRAME + b"\f" + FRAME[:place] + junk + FRAME[place + removed :])
+        clip = parse(FRAME + b"\f" + FRAME[:start] + junk + FRAME[start + removed :])
     except BadFile:
         return
     assert clip.bodies_per_frame.sum() == len(clip.body_id) == len(clip.joints)

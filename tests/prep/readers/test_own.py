@@ -1,4 +1,4 @@
-"""The reader of one's own data: what it accepts, what it refuses and in which words."""
+"""The reader of your own datasets: which files it accepts, and the messages for the others."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ FAULTS: dict[str, tuple[str, bytes, str]] = {
     "truth": (".npy", npy(np.ones((2, 7, 3), bool)), "holds what is not a number"),
     "complex": (".npy", npy(np.ones((2, 7, 3), complex)), "numbers and text are read"),
     "6 joints": (".npy", npy(np.ones((2, 6, 3))), f"has shape (2, 6, 3); {RULE}"),
-    "turned": (".npy", npy(np.ones((3, 20, 7, 1))), f"{RULE} The axes stand in another order; transpose it."),
+    "turned": (".npy", npy(np.ones((3, 20, 7, 1))), f"{RULE} The axes are in another order; transpose it."),
     "flat": (".npy", npy(np.ones(42)), f"has shape (42,); {RULE}"),
     "number": (".npy", npy(1.0), f"has shape (); {RULE}"),
     "infinite": (".npy", npy(np.full((2, 7, 3), np.inf)), "holds a number beyond 1e+12"),
@@ -137,7 +137,7 @@ FAULTS: dict[str, tuple[str, bytes, str]] = {
     "no key": (
         ".json",
         b'{"skeleton": []}',
-        'is an object without `joints`. Write the lists alone, or {"joints": ...}.',
+        'is an object without `joints`. Write only the lists, or {"joints": ...}.',
     ),
     "ragged": (
         ".json",
@@ -165,39 +165,39 @@ def test_faults_are_refused_in_words_that_help(facts: Any, fault: str) -> None:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("b02_s3", r"the name `b02_s3` is not like `a\(\?P<action>.*Rename the file or move it away\."),
-        ("a02_s99999_e0", "the name says subject `99999`, which is no number up to 32767. Rename the file."),
-        ("a02_s" + "9" * 5000 + "_e0", "which is no number up to 32767"),
+        ("b02_s3", r"the name `b02_s3` does not match `a\(\?P<action>.*Rename the file or move it away\."),
+        ("a02_s99999_e0", "subject `99999` in the name is not a number up to 32767. Rename the file."),
+        ("a02_s" + "9" * 5000 + "_e0", "in the name is not a number up to 32767"),
     ],
 )
-def test_names_are_judged(facts: Any, name: str, words: str) -> None:
+def test_numbers_in_names_are_checked(facts: Any, name: str, words: str) -> None:
     with pytest.raises(BadFile, match=words):
         read(source(".npy", name), npy(joints(1, 3)), facts)
 
 
-def test_labels_stand_in_the_name_as_number_or_class(tmp_path: Path) -> None:
-    found = found_in(write_own(tmp_path / "number"))
-    assert [each.label for each in found.sources] == [label for label in range(5) for _ in range(4)]
+def test_labels_in_the_name_are_numbers_or_classes(tmp_path: Path) -> None:
+    result = found_in(write_own(tmp_path / "number"))
+    assert [source.label for source in result.sources] == [label for label in range(5) for _ in range(4)]
     words = write_own(tmp_path / "word", r"a(?P<action>\d+)_s", "(?P<action>[a-z]+)_s", {"clap_s1_e0": joints(4, 1)})
     assert found_in(words).sources[0].label == 4
     actions = "bodies = 1\nactions = [0, 1, 2, 3, 4]"
-    found = found_in(write_own(tmp_path / "zero", "bodies = 1", actions, {"a0_s1_e0": joints(0, 1)}))
-    assert found.sources[0].label == 0
+    result = found_in(write_own(tmp_path / "zero", "bodies = 1", actions, {"a0_s1_e0": joints(0, 1)}))
+    assert result.sources[0].label == 0
 
 
-def test_labels_stand_in_folders(tmp_path: Path) -> None:
+def test_labels_are_names_of_folders(tmp_path: Path) -> None:
     manifest = write_own(tmp_path, 'labels = "name"', 'labels = "folder"', {})
     manifest.write_text(manifest.read_text().replace(r"a(?P<action>\d+)_s", "s"))
-    for place in ("wave/s1_e0", "sit down/deep/s1_e0", "wvae/s1_e0", "s1_e0", ".cache/s1_e0"):
-        path = tmp_path / "clips" / f"{place}.npy"
+    for name in ("wave/s1_e0", "sit down/deep/s1_e0", "wvae/s1_e0", "s1_e0", ".cache/s1_e0"):
+        path = tmp_path / "clips" / f"{name}.npy"
         path.parent.mkdir(parents=True, exist_ok=True)
         np.save(path, joints(0, 1))
-    found = found_in(manifest)
-    assert [(each.name, each.label) for each in found.sources] == [("sit down-s1_e0", 2), ("wave-s1_e0", 0)]
-    assert [name for name, _ in found.bad] == ["s1_e0", "wvae"]
-    assert found.bad[0][1].endswith("s1_e0.npy: lies in no folder of a class. Move it into one.")
-    assert found.bad[1][1].endswith("wvae: is the folder of no class. Did you mean `wave`?")
-    one = read(found.sources[0], load_bytes(found.sources[0]), read_custom(manifest).data)
+    result = found_in(manifest)
+    assert [(source.name, source.label) for source in result.sources] == [("sit down-s1_e0", 2), ("wave-s1_e0", 0)]
+    assert [name for name, _ in result.bad] == ["s1_e0", "wvae"]
+    assert result.bad[0][1].endswith("s1_e0.npy: is in no class's folder. Move it into one.")
+    assert result.bad[1][1].endswith("wvae: is not named like a class. Did you mean `wave`?")
+    one = read(result.sources[0], load_bytes(result.sources[0]), read_custom(manifest).data)
     assert (one.name, one.label, one.subject) == ("sit down-s1_e0", 2, 1)
 
 
@@ -207,22 +207,29 @@ def table(folder: Path, text: str, arrays: Any = None) -> Path:
     return manifest
 
 
-def test_labels_stand_in_a_table(tmp_path: Path) -> None:
+def test_labels_are_in_a_table(tmp_path: Path) -> None:
     arrays = {name: clips()["a01_s0_e0"] for name in ("a01_s0_e0", "a01_s1_e0", "a01_s2_e0", "a01_s3_e0")}
     rows = "\ufeffname,label,who\na01_s0_e0,sit down,me\na01_s1_e0,5\n\na01_s2_e0,jump\ngone,wave\n"
-    found = found_in(table(tmp_path, rows, arrays))
-    assert [(each.name, each.label) for each in found.sources] == [("a01_s0_e0", 2), ("a01_s1_e0", 4)]
-    reasons = dict(found.bad)
+    result = found_in(table(tmp_path, rows, arrays))
+    assert [(source.name, source.label) for source in result.sources] == [("a01_s0_e0", 2), ("a01_s1_e0", 4)]
+    reasons = dict(result.bad)
     assert sorted(reasons) == ["a01_s2_e0", "a01_s3_e0", "gone"]
-    assert "labels.csv says `jump`, which is no class and no number of one (1 to 5)." in reasons["a01_s2_e0"]
+    assert "labels.csv has `jump`, which is neither a class nor the number of one (1 to 5)." in reasons["a01_s2_e0"]
     assert "has no line in labels.csv. Add one, or move the file away." in reasons["a01_s3_e0"]
     assert "labels.csv: names it, and there is no such clip." in reasons["gone"]
+
+
+def test_blanks_in_a_table_do_not_count(tmp_path: Path) -> None:
+    arrays = {"a01_s0_e0": joints(0, 1), "a01_s1_e0": joints(1, 1)}
+    result = found_in(table(tmp_path, "name, label\n a01_s0_e0,wave \n,\na01_s1_e0\t,\tsit down\n , \n", arrays))
+    assert [(source.name, source.label) for source in result.sources] == [("a01_s0_e0", 0), ("a01_s1_e0", 2)]
+    assert result.bad == ()
 
 
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
-        ("a01_s0_e0,wave\n", "line 1 is not `name,label`. The columns are parted by commas."),
+        ("a01_s0_e0,wave\n", "line 1 is not `name,label`. Separate the columns by commas."),
         ("", "line 1 is not `name,label`"),
         ("name;label\n", "line 1 is not `name,label`"),
         ("name,label\na01_s0_e0\n", "line 2 has no label; a line is `name,label`."),
@@ -231,7 +238,7 @@ def test_labels_stand_in_a_table(tmp_path: Path) -> None:
         ("name,label\n" + "a" * 200_000, "cannot be read as a table of labels: field larger"),
     ],
 )
-def test_a_table_that_is_none_is_named(tmp_path: Path, rows: str, words: str) -> None:
+def test_a_broken_table_is_named(tmp_path: Path, rows: str, words: str) -> None:
     manifest = table(tmp_path, rows)
     with pytest.raises(PrepError) as caught:
         found_in(manifest)
@@ -239,7 +246,7 @@ def test_a_table_that_is_none_is_named(tmp_path: Path, rows: str, words: str) ->
     assert str(tmp_path / "labels.csv") in str(caught.value)
 
 
-def test_what_cannot_be_found_is_named(tmp_path: Path) -> None:
+def test_missing_folders_and_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(PrepError, match=r"labels\.csv: cannot be read as a table of labels: "):
         found_in(write_own(tmp_path / "a", 'labels = "name"', 'labels = "labels.csv"'))
     with pytest.raises(PrepError, match=r"gone: there is no such folder\. Correct `folder` in .*gestures\.toml\."):
@@ -250,22 +257,22 @@ def test_what_cannot_be_found_is_named(tmp_path: Path) -> None:
     (tmp_path / "d" / "clips" / "a01_s0_e0.json").write_text("[]")
     with pytest.raises(PrepError, match="have the same name. Move one of them away"):
         found_in(both)
-    with pytest.raises(PrepError, match=r"own data are built from their manifest: `fsprep build NAME\.toml`\."):
+    with pytest.raises(PrepError, match=r"build your own dataset from its dataset file: `fsprep build NAME\.toml`\."):
         find(FindRequest(tmp_path, dataset("demo")))
 
 
-def test_clips_without_a_class_are_bad_and_zips_are_read(tmp_path: Path) -> None:
+def test_clips_without_a_class_are_unusable_and_zips_are_read(tmp_path: Path) -> None:
     manifest = write_own(tmp_path, arrays={"a09_s1_e0": joints(0, 1), "b": joints(0, 1)})
     with zipfile.ZipFile(tmp_path / "clips" / "more.zip", "w") as archive:
         archive.writestr("deep/a03_s1_e0.json", json.dumps(GOOD))
-    found = found_in(manifest)
-    assert [each.name for each in found.sources] == ["a03_s1_e0"]
-    assert read(found.sources[0], load_bytes(found.sources[0]), read_custom(manifest).data).frames == 20
-    assert "the name says `09`, which is no class and no number of one (1 to 5)." in found.bad[0][1]
-    assert "is not like `a(?P<action>" in found.bad[1][1]
+    result = found_in(manifest)
+    assert [source.name for source in result.sources] == ["a03_s1_e0"]
+    assert read(result.sources[0], load_bytes(result.sources[0]), read_custom(manifest).data).frames == 20
+    assert "the name has `09`, which is neither a class nor the number of one (1 to 5)." in result.bad[0][1]
+    assert "does not match `a(?P<action>" in result.bad[1][1]
 
 
-def test_it_is_a_form() -> None:
+def test_it_is_a_file_format() -> None:
     assert format_named("own").files.startswith(".npy, .npz or .json")
     assert not format_named("own").prepared
     with pytest.raises(PrepError, match="`labels` is not an option of the file format own. It has none"):

@@ -1,4 +1,4 @@
-"""PKU-MMD: lines of labels become clips with exactly their frames, and what is wrong is named line by line."""
+"""PKU-MMD: lines of labels become clips with exactly their frames; faults are listed line by line."""
 
 from __future__ import annotations
 
@@ -99,12 +99,12 @@ BAD_LINES = {
     "7,1,99999999999999999999,1": "is not action,start,end,confidence",
     "7 1 10 1": "is not action,start,end,confidence",
     "\0\0,\x80": "`\\x00\\x00,\\x80` is not action,start,end,confidence",
-    "0,1,10,1": "names action 0; they are 1 to 51. Mend the line.",
-    "52,1,10,1": "names action 52; they are 1 to 51",
+    "0,1,10,1": "names action 0; actions are 1 to 51. Fix the line.",
+    "52,1,10,1": "names action 52; actions are 1 to 51",
     "-7,1,10,1": "names action -7",
-    "7,10,9,1": "is reversed: it ends before it starts. Mend the line.",
-    "7,0,9,1": "means no frames as `cut` is chosen. Mend the line or try another `--option cut=`.",
-    "7,-5,9,1": "means no frames",
+    "7,10,9,1": "is reversed: it ends before it starts. Fix the line.",
+    "7,0,9,1": "denotes no frames with this `cut`. Fix the line or try another `--option cut=`.",
+    "7,-5,9,1": "denotes no frames",
 }
 
 
@@ -122,7 +122,7 @@ def test_a_bad_line_is_named_and_the_others_stay(tmp_path: Path, line: str) -> N
 def test_an_empty_cut_is_no_clip(tmp_path: Path) -> None:
     lay(tmp_path, b"7,10,10,1")
     assert [clip.frames for clip in clips(tmp_path)] == [1]
-    assert "means no frames" in found(tmp_path, cut="zero_based_half_open").bad[0][1]
+    assert "denotes no frames" in found(tmp_path, cut="zero_based_half_open").bad[0][1]
 
 
 def test_oddities_are_noted_and_used(tmp_path: Path) -> None:
@@ -140,9 +140,11 @@ def test_oddities_are_noted_and_used(tmp_path: Path) -> None:
 def test_rows_beyond_the_file_are_bad_one_by_one(tmp_path: Path) -> None:
     last, beyond, far = found(lay(tmp_path, b"7,51,60,1\n7,52,61,1\n7,900,999999999,1\n")).sources
     assert_shows(read(last, load(last), ONE), JOINTS[50:60])
-    with pytest.raises(BadFile, match=r"0002-L_002: .*0002-L.txt: frames 52 to 61 are asked for and the file has 60"):
+    with pytest.raises(
+        BadFile, match=r"0002-L_002: .*0002-L.txt: the label file names frames 52 to 61, the skeleton file has 60"
+    ):
         load(beyond)
-    with pytest.raises(BadFile, match="Mend the label file or try another `--option cut=`"):
+    with pytest.raises(BadFile, match="Fix the label file or try another `--option cut=`"):
         load(far)
 
 
@@ -152,23 +154,23 @@ def test_a_file_without_its_other_half(tmp_path: Path) -> None:
     assert len(result.sources) == 3
     assert result.notes[0] == ("0003-M", "has no label file, so no clip is cut from it")
     ((name, reason),) = result.bad
-    assert (name, "there is no skeleton file of that name" in reason) == ("0004-R", True)
+    assert (name, "there is no skeleton file with that name" in reason) == ("0004-R", True)
 
 
 def test_no_labels_at_all_stops(tmp_path: Path) -> None:
     write(tmp_path, {"skeleton/0003-M.txt": SKELETON})
-    with pytest.raises(PrepError, match="1 skeleton files and no label file. Put the labels beside them"):
+    with pytest.raises(PrepError, match="1 skeleton files and no label file. Add the folder of label files"):
         found(tmp_path)
 
 
 def test_two_of_one_name_and_files_in_the_wrong_folder(tmp_path: Path) -> None:
     write(tmp_path / "w", {"skeleton/0002-L.txt": LABELS, "label/0002-L.txt": SKELETON})
     assert [reason.split(": ")[1] for _, reason in found(tmp_path / "w").bad] == [
-        "looks like a skeleton and lies among the labels. Move it.",
-        "looks like a label and lies among the skeletons. Move it.",
+        "looks like a skeleton file and is in a folder of labels. Move it.",
+        "looks like a label file and is in a folder of skeletons. Move it.",
     ]
     write(lay(tmp_path / "t"), {"again/0002-L.txt": SKELETON})
-    with pytest.raises(PrepError, match=r"again/0002-L.txt are skeletons of one name. Move one of them away"):
+    with pytest.raises(PrepError, match=r"again/0002-L.txt are skeleton files of the same name. Move one of them away"):
         found(tmp_path / "t")
 
 
@@ -183,7 +185,7 @@ def test_other_files_are_not_looked_at(tmp_path: Path) -> None:
 def test_a_label_file_of_another_size_is_not_read(tmp_path: Path) -> None:
     result = found(lay(tmp_path, b"7,1,10,1\n" * 10_000))
     assert (result.sources, result.bad[0][0]) == ((), STEM)
-    assert "90000 bytes are no label file" in result.bad[0][1]
+    assert "90000 bytes are too many for a label file" in result.bad[0][1]
 
 
 WORDS = SKELETON.split(b" ")
@@ -202,7 +204,7 @@ FAULTS = {
     "short line": (SKELETON + b"1 2 3\n", "line 61 is too short"),
     "only short lines": (b"1 2\n" * 10**6, "most lines are too short for 150 numbers"),
     "empty": (b"", "is empty. Fetch it again."),
-    "binary": (bytes(range(128, 256)) * 20, "is too short|are asked for|is not a number"),
+    "binary": (bytes(range(128, 256)) * 20, "is too short|the skeleton file has|is not a number"),
 }
 
 
@@ -213,7 +215,7 @@ def test_faults_are_refused_in_words_that_help(tmp_path: Path, fault: str) -> No
     with pytest.raises(BadFile) as caught:
         read(source, load(source), ONE)
     assert any(word in str(caught.value) for word in words.split("|"))
-    assert "Fetch" in str(caught.value) or "Mend" in str(caught.value)
+    assert "Fetch" in str(caught.value) or "Fix" in str(caught.value)
 
 
 def test_a_file_is_read_once_for_all_its_clips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -250,8 +252,8 @@ JUNK = st.binary(max_size=4) | st.sampled_from([b" ", b"\n", b"-", b".", b"e5", 
 
 @settings(max_examples=300, deadline=None)
 @given(st.integers(0, 3000), st.integers(0, 2000), JUNK)
-def test_mutilated_frames_are_refused_or_read_as_python_does(place: int, removed: int, junk: bytes) -> None:
-    data = SKELETON[:place] + junk + SKELETON[place + removed : 5000]
+def test_mutilated_frames_are_refused_or_read_as_python_does(start: int, removed: int, junk: bytes) -> None:
+    data = SKELETON[:start] + junk + SKELETON[start + removed : 5000]
     try:
         clip = read(Source("0002-L_001", "", "", 0, "", 0, (0, 9)), data, ONE)
     except BadFile:
@@ -273,7 +275,7 @@ def test_the_whole_way_to_a_store(tmp_path: Path) -> None:
     labels = label_text([*ROWS, *[(2, 10, 12, 1)] * 17, (1, 1, 9, 1), (5, 55, 61, 1)])
     files = {"PKU_Skeleton_Renew/0043-L.txt": SKELETON, "Train_Label_PKU_final/0043-L.txt": labels}
     write(lay(tmp_path / "raw"), files)
-    with pytest.raises(BadFiles, match="0043-L_022: .* frames 55 to 61 are asked for and the file has 60"):
+    with pytest.raises(BadFiles, match="0043-L_022: .* the label file names frames 55 to 61, the skeleton file has 60"):
         built("pku_mmd", tmp_path / "raw")
     store = built("pku_mmd", tmp_path / "raw", allow_bad=True)
     clips = clips_of(store)

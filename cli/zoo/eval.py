@@ -9,6 +9,7 @@ import click
 
 from cli import options
 from cli.bars import meter
+from cli.workspace import workspace
 from cli.zoo._common import describe, store_of
 
 
@@ -33,7 +34,11 @@ def command(run: Path, store: str | None, settings: tuple[str, ...], device: str
     folder = Run(run)
     folder.recipe()
     resolved = resolve(str(run), settings=settings)
-    measure = measure_untrained if untrained else measure_run
+    opened, chosen = store_of(resolved, store), choose(device)
+    if untrained:
+        work = measure_untrained(resolved, opened, chosen, workspace().runs)
+    else:
+        work = measure_run(folder, resolved, opened, chosen)
     with meter(json_) as bars:
-        result = bars.run(measure(folder, resolved, store_of(resolved, store), choose(device)))
+        result = bars.run(work)
     options.emit(json_, {"run": str(run), **asdict(result)}, describe(result))

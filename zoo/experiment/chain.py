@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -10,10 +11,10 @@ from prep.files import disk_errors, locked
 from prep.progress import Work
 from prep.store.read import Store
 from zoo.engine.checkpoint import CheckpointError, Progress, load
-from zoo.experiment.identity import initial_recipe, run_name
+from zoo.experiment.identity import initial_recipe, is_run, run_name
 from zoo.experiment.initial import Initial
 from zoo.experiment.prepare import identity_of, prepare
-from zoo.experiment.recipe import Recipe
+from zoo.experiment.recipe import Init, Recipe
 from zoo.experiment.resolve import initial
 from zoo.experiment.result import Result, evaluate, warnings
 from zoo.experiment.run import Run, RunError, execute
@@ -45,7 +46,8 @@ def measure_run(run: Run, recipe: Recipe, store: Store, device: torch.device) ->
     The result's `warnings` name classes that the run was trained on and another store or preprocessing. Raises
     CheckpointError where the weights do not fit the store, RunError for a pre-training run.
     """
-    prepared = prepare(recipe, store, device, training=False)
+    # The run has weights of its own: where they came from need not exist any more.
+    prepared = prepare(replace(recipe, init=Init()), store, device, training=False)
     if not prepared.test:
         remedy = f"Train a method with init.source={run.path}"
         raise RunError(f"{run.path}: a pre-training run has no test accuracy. {remedy}.")
@@ -57,14 +59,23 @@ def measure_run(run: Run, recipe: Recipe, store: Store, device: torch.device) ->
         )
     header = load(run.weights, prepared.learner)
     result = yield from evaluate(prepared, header.progress)
-    return result.with_warnings(warnings(run.recipe(), before, prepared), before.init_digest)
+    trained = run.recipe()
+    return replace(
+        result,
+        recipe_digest=before.recipe_digest if recipe == trained else result.recipe_digest,
+        init_digest=before.init_digest,
+        warnings=warnings(trained, before, prepared),
+    )
 
 
-def measure_untrained(run: Run, recipe: Recipe, store: Store, device: torch.device) -> Work[Result]:
-    """Measure the network of a run's recipe as it was before training, with random or initial weights."""
+def measure_untrained(recipe: Recipe, store: Store, device: torch.device, runs: Path) -> Work[Result]:
+    """Measure the network of a recipe as it is before training: random, or with the weights that it starts from.
+
+    The run that these come from is looked for below `runs`, as by `train_chain`.
+    """
     source = None
     if recipe.init.source:
-        source = yield from _initial(recipe, store, device, run.path.parent)
+        source = yield from _initial(recipe, store, device, runs)
     prepared = prepare(recipe, store, device, source, training=False)
     return (yield from evaluate(prepared, Progress()))
 
@@ -72,7 +83,7 @@ def measure_untrained(run: Run, recipe: Recipe, store: Store, device: torch.devi
 def _initial(recipe: Recipe, store: Store, device: torch.device, runs: Path) -> Work[Initial]:
     """The finished run that a recipe starts from, trained now where it is a recipe's."""
     path = Path(recipe.init.source)
-    if (path / "recipe.toml").is_file():
+    if is_run(recipe.init.source):
         run, result = Run(path), Run(path).result()
         if result is None:
             raise RunError(f"{path}: not finished, so nothing can start from it. Run `fszoo train` for it again.")

@@ -17,6 +17,7 @@ from manifests.facts import is_custom, split
 from manifests.user_code import is_user_code
 from zoo import registry
 from zoo.engine.checkpoint import Identity
+from zoo.experiment.library import shipped
 from zoo.experiment.recipe import Recipe, is_stage
 from zoo.experiment.resolve import initial, options, resolve
 
@@ -54,9 +55,12 @@ def recipe_digest(recipe: Recipe, without: tuple[str, ...] = ()) -> str:
 
 def initial_recipe(recipe: Recipe) -> Recipe:
     """The recipe of the initial weights' source, which is a run's folder or a recipe."""
-    if (Path(recipe.init.source) / "recipe.toml").is_file():
-        return resolve(recipe.init.source)
-    return initial(recipe)
+    return resolve(recipe.init.source) if is_run(recipe.init.source) else initial(recipe)
+
+
+def is_run(source: str) -> bool:
+    """Whether a source of initial weights is a run's folder; the name of a shipped recipe never is."""
+    return source not in shipped() and (Path(source) / "recipe.toml").is_file()
 
 
 def run_name(recipe: Recipe, identity: Identity) -> str:

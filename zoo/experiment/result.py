@@ -53,10 +53,6 @@ class Result:
             if value is not None and not (math.isfinite(value) and 0 <= value <= 100):
                 raise ValueError(f"{name} is {value}; it must be a percentage, 0..100")
 
-    def with_warnings(self, warnings: tuple[str, ...], init_digest: str) -> Result:
-        """The same result of weights that began as `init_digest`, with warnings."""
-        return replace(self, warnings=warnings, init_digest=init_digest)
-
 
 def evaluate(prepared: Prepared, progress: Progress) -> Work[Result]:
     """Measure the prepared learner as it is on the test classes; a pre-training stage has nothing to measure."""

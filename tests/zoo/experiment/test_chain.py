@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -262,3 +263,23 @@ def test_a_source_given_by_a_relative_path_is_found_from_another_folder(
     before = run.result()
     assert before is not None
     assert again.accuracy == before.accuracy
+
+
+def test_a_run_is_measured_without_the_run_that_it_started_from(store: Path, tmp_path: Path) -> None:
+    first = train(resolve("supervised", "demo", STAGE), store, tmp_path / "first")
+    settings = [setting for setting in CHAIN if "init" not in setting]
+    recipe = resolve("protonet", "demo", [*settings, f"init.source={first.path}"])
+    run = train(recipe, store, tmp_path)
+    shutil.rmtree(first.path)
+    again = result(measure_run(run, run.recipe(), open_store(store), CPU))
+    assert replace(again, validation=None) == replace(run.result(), validation=None)  # type: ignore[type-var]
+
+
+def test_a_folder_named_like_a_recipe_is_not_taken_for_it(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = train(resolve("byol", "demo", STAGE), store, tmp_path / "first")
+    first.path.rename(tmp_path / "supervised")
+    monkeypatch.chdir(tmp_path)
+    train(resolve("finetuned_cosine", "demo", CHAIN), store, tmp_path / "runs")
+    assert {path.name.split("-")[0] for path in (tmp_path / "runs").iterdir()} == {"finetuned_cosine", "supervised"}

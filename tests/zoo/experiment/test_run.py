@@ -93,7 +93,7 @@ def test_a_run_learns_and_says_how_it_was_made(store: Path, undisturbed: Run) ->
     result = undisturbed.result()
     assert result is not None
     assert result.accuracy > 60
-    assert finish(measure_untrained(undisturbed, small(), open_store(store), CPU)).trained == 0
+    assert finish(measure_untrained(small(), open_store(store), CPU, undisturbed.path)).trained == 0
     assert result.validation is not None
     assert (result.trained, result.episodes, result.queries) == (24, 10, 100)
     assert result.recipe_digest == recipe_digest(small())

@@ -216,9 +216,7 @@ def test_a_full_disk(three: list[Path], tmp_path: Path, monkeypatch: pytest.Monk
         raise OSError(code, "no space")
 
     monkeypatch.setattr(merging, "write_block", full)
-    with pytest.raises(
-        PrepError, match="the disk is full, or a size limit was reached. Free some space"
-    ):
+    with pytest.raises(PrepError, match="the disk is full, or a size limit was reached. Free some space"):
         merged_by(three, tmp_path / "c.zarr")
     assert not (tmp_path / "c.zarr").exists()
 

@@ -94,6 +94,7 @@ def test_a_task_that_hangs_costs_one_task_and_its_worker_ends() -> None:
         assert len(active_children()) <= 2
 
 
+@pytest.mark.slow
 def test_many_lost_tasks_and_no_other() -> None:
     kinds = {0: crash, 2: hang, 5: fail, 7: crash}
     expected = {crash: WorkerDied, hang: TaskTimeout, fail: ValueError, double: type(None)}

@@ -36,6 +36,7 @@ def test_a_file_with_compiled_functions_defines_all_that_they_use(path: Path) ->
     assert own <= {"compiled", "inlined"}
 
 
+@pytest.mark.slow
 def test_an_edit_of_the_number_parser_reaches_the_scanners(tmp_path: Path) -> None:
     source = Path(_scanner.__file__).read_text("utf-8")
     signs, comma = r'"\n +-./09aen"', r'"\n +-,/09aen"'

@@ -6,7 +6,7 @@ untrusted/       files, arrays and pickles from outside, read safely
 preprocessing/   one recording to one clip: bodies, steps, quality flags, label, joints' box; named pipelines
 storage/         where a store may lie: a folder, HTTP(S), S3
 store/           the format of a store: read, write, manifest, embeddings
-build/           raw files to a store: resumable, parallel
+building/        raw files to a store: resumable, parallel
 curate/          finished stores: verify, diff, merge, export, summary
 check/           measurements and figures of a store, to find faults in the data
 sharing/         push, pull, rebuild, data card

@@ -157,6 +157,13 @@ def code_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     return function.end_lineno - function.lineno + 1 - ((doc.end_lineno - doc.lineno + 1) if doc else 0)  # type: ignore[operator]
 
 
+def test_no_folder_has_a_name_that_tools_skip() -> None:
+    """pytest, ruff and git's usual ignore lists pass over such folders without a word."""
+    skipped = {"build", "_build", "dist", "venv", "node_modules", "site-packages"}
+    folders = [path.relative_to(ROOT) for floor in (*FLOORS, "tests") for path in (ROOT / floor).rglob("*.py")]
+    assert [str(path) for path in folders if skipped & set(path.parts)] == []
+
+
 def test_files_and_functions_are_short() -> None:
     files = sorted(((len(path.read_text().splitlines()), str(path.relative_to(ROOT))) for path in FILES), reverse=True)
     longest = sorted(

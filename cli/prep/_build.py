@@ -13,12 +13,12 @@ from cli.workers import executor
 from manifests.text import plain
 
 if TYPE_CHECKING:
-    from prep.build.job import Job
+    from prep.building.job import Job
 
 
 def run_build(job: Job, workers: int | None, scheduler: str, json_: bool) -> str:
     """Build a store and return its digest. Bad files end the program with exit status 3."""
-    from prep.build.build import BadFiles, build
+    from prep.building.build import BadFiles, build
 
     try:
         with meter(json_) as bars, executor(workers or os.cpu_count() or 1, scheduler) as (pool, concurrent):

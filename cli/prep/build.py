@@ -17,7 +17,7 @@ from manifests.dataset import Dataset
 from manifests.facts import dataset, is_custom, layout_of, split
 
 if TYPE_CHECKING:
-    from prep.build.job import Job
+    from prep.building.job import Job
 
 
 @click.command("build")
@@ -61,7 +61,7 @@ def command(
     Exit status 3: some raw files are bad. All others are converted, and the store stays unfinished until you fix the
     bad files and run the command again, or allow them with --allow-bad.
     """
-    from prep.build.job import Job
+    from prep.building.job import Job
     from prep.formats import IMPORTED, format_named
     from prep.preprocessing.pipeline import pipeline
 

@@ -14,7 +14,7 @@ from manifests.custom import EXAMPLE
 from manifests.text import plain
 
 if TYPE_CHECKING:
-    from prep.build.survey import Survey
+    from prep.building.survey import Survey
 
 
 @click.command("validate")
@@ -33,7 +33,7 @@ def command(file: Path | None, example: bool, json_: bool) -> None:
         return
     if file is None:
         raise click.UsageError("Give the dataset file as FILE, or --example to print one.")
-    from prep.build.survey import survey
+    from prep.building.survey import survey
 
     with meter(json_) as bars:
         surveyed = bars.run(survey(file))

@@ -27,7 +27,7 @@ import numpy as np
 from manifests.facts import dataset, layout_of, split
 from manifests.facts import names as dataset_names
 from manifests.strict import build as strict_build
-from prep.build.job import Job
+from prep.building.job import Job
 from prep.errors import PrepError
 from prep.formats import format_named
 from prep.preprocessing.pipeline import pipeline

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from manifests.facts import dataset
-from prep.build import build as building
-from prep.build.job import Job
+from prep.building import build as building
+from prep.building.job import Job
 from prep.progress import Step
 from prep.store.read import Store, open_store
 

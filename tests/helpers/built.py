@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from manifests.facts import dataset
-from prep.build.build import build
-from prep.build.job import Job
+from prep.building.build import build
+from prep.building.job import Job
 from prep.progress import result
 from prep.store.read import Store, open_store
 

@@ -13,8 +13,8 @@ import numpy as np
 
 from manifests.dataset import Dataset
 from manifests.facts import dataset
-from prep.build.build import build
-from prep.build.job import Job
+from prep.building.build import build
+from prep.building.job import Job
 from prep.formats import FindRequest, FindResult, format_named
 from prep.store.read import Store, open_store
 

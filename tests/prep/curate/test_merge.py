@@ -14,8 +14,8 @@ import pytest
 from helpers.stores import info, write_clips
 
 from manifests.facts import dataset
-from prep.build.build import build
-from prep.build.job import Job
+from prep.building.build import build
+from prep.building.job import Job
 from prep.curate import merge as merging
 from prep.curate.merge import merge
 from prep.curate.verify import verify

@@ -13,7 +13,7 @@ from helpers.shared import shared
 from helpers.synthetic_formats import SyntheticClip, assert_holds, clips, ctrgcn, find, flat, imported, one_hot
 
 from manifests.facts import dataset
-from prep.build.build import BadFiles
+from prep.building.build import BadFiles
 from prep.errors import PrepError
 from prep.preprocessing.quality import NAN
 

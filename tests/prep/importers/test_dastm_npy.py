@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from helpers.synthetic_formats import SyntheticClip, assert_holds, channels_first, clips, find, imported
 
-from prep.build.build import BadFiles
+from prep.building.build import BadFiles
 from prep.errors import PrepError
 
 

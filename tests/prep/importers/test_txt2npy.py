@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from helpers.synthetic_formats import SyntheticClip, assert_holds, clips, imported
 
-from prep.build.build import BadFiles
+from prep.building.build import BadFiles
 
 
 def write(folder: Path, clip: SyntheticClip, **more: Any) -> None:

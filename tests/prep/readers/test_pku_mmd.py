@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from manifests.facts import dataset
-from prep.build.build import BadFiles
+from prep.building.build import BadFiles
 from prep.clip import Recording, Source
 from prep.errors import BadFile, PrepError
 from prep.formats import FindRequest, FindResult, detect_format

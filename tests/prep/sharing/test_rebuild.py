@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from manifests.facts import dataset
-from prep.build.build import build
-from prep.build.job import Job
+from prep.building.build import build
+from prep.building.job import Job
 from prep.demo.generate import generate
 from prep.sharing.rebuild import RebuildError, StoreRecipe, check_same, job_of, push_recipe, read_recipe, recipe_json
 from prep.sharing.transfer import ShareError

@@ -1,0 +1,206 @@
+"""Raw files to a store: resumable, parallel over any Executor, in bounded memory.
+
+`<out>.building/` holds the parts, then the store while it is assembled; the finished store is renamed to `<out>`. The
+same call continues a build that was killed. Clips are sorted by name, so the digest of a store depends neither on the
+number of workers nor on interruptions.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from pathlib import Path
+from typing import TypeVar
+
+from manifests.facts import layout_of
+from manifests.strict import hint
+from prep.building.assemble import assemble_block, block_tasks, small_arrays, store_info
+from prep.building.choose import Bad, choose
+from prep.building.convert import bodies_kept
+from prep.building.job import Job
+from prep.building.part import PartResult, PartTask, convert_part, part_key
+from prep.clip import Source
+from prep.errors import PrepError
+from prep.files import atomic_write, disk_errors, locked
+from prep.formats import IMPORTED, IMPORTED_ALL, FindResult, Format, detect_format
+from prep.preprocessing.pipeline import pipeline
+from prep.progress import Step, Work
+from prep.store.info import is_name
+from prep.store.manifest import BlockDigests
+from prep.store.write import create, finalise
+
+CLIPS_PER_PART = 128
+SHOWN = 20  # bad files in a message
+TaskT = TypeVar("TaskT")
+ResultT = TypeVar("ResultT")
+
+
+class BadFiles(PrepError):
+    """Some raw files are bad. All others are converted; the store stays unfinished until the bad ones are corrected.
+
+    `bad` lists (name, reason), and `report` is the file with all of them.
+    """
+
+    def __init__(self, message: str, bad: Bad, report: Path) -> None:
+        super().__init__(message)
+        self.bad, self.report = bad, report
+
+
+def build(job: Job, executor: Executor, window: int) -> Work[str]:
+    """Convert every clip of `job`, finish the store and return its digest; at most `window` parts are in flight.
+
+    Raises PrepError if nothing can be built. Raises BadFiles, after everything else is converted, unless
+    `job.allow_bad`: then the store lists the bad files in `left_out`.
+    """
+    _check(job)
+    with disk_errors(job.working), locked(job.working):
+        file_format, search = detect_format(
+            job.file_format, job.raw, job.dataset, job.options, job.working / "unpacked"
+        )
+        _check_preprocessing(job, file_format)
+        sources, too_small = choose(job.dataset, job.subset, search.sources)
+        parts = yield from _convert(_part_tasks(job, file_format, sources), executor, window, len(sources))
+        bad = search.bad + too_small + tuple(row for part in parts.values() for row in part.bad)
+        bad, notes = _without_folder(job, bad), _without_folder(job, search.notes + _known_bad(job, search))
+        report = _write_report(job, parts, bad, notes)
+        if bad and not job.allow_bad:
+            raise BadFiles(_bad_files_message(job, bad, report), bad, report)
+        digest = yield from _assemble(job, file_format, parts, bad, notes, executor, window)
+        (job.working / "store").rename(job.out)
+        shutil.rmtree(job.working)
+        return digest
+
+
+def _check(job: Job) -> None:
+    names = [*job.dataset.preprocessings, IMPORTED, IMPORTED_ALL]
+    if job.preprocessing not in names:
+        rule = f"is not a preprocessing for {job.dataset.name}. {hint(job.preprocessing, names)}"
+        raise PrepError(f"`{job.preprocessing}` {rule}")
+    if job.subset and job.subset.dataset != job.dataset.name:
+        raise PrepError(f"subset {job.subset.name} belongs to {job.subset.dataset}, not to {job.dataset.name}.")
+    for name in (job.dataset.name, *([job.subset.name] if job.subset else [])):
+        if not is_name(name):
+            raise PrepError(f"{name}: a store's name has 1 to 64 letters, digits, _ and -. Rename the .toml file.")
+
+
+def _check_preprocessing(job: Job, file_format: Format) -> None:
+    if file_format.prepared and job.preprocessing not in (IMPORTED, IMPORTED_ALL):
+        rule = f"{file_format.name} holds preprocessed clips, so `{job.preprocessing}` cannot be applied"
+        raise PrepError(f"{job.raw}: {rule}. Take `--preprocessing {IMPORTED}`.")
+    if not file_format.slots and job.preprocessing in (IMPORTED, IMPORTED_ALL):
+        rule = f"`{job.preprocessing}` selects bodies by slot, and {file_format.name} identifies them by id"
+        raise PrepError(f"{job.raw}: {rule}. Take `--preprocessing raw`.")
+
+
+def _part_tasks(job: Job, file_format: Format, sources: Sequence[Source]) -> list[PartTask]:
+    folder = job.working / "parts"
+    folder.mkdir(exist_ok=True)
+    return [
+        PartTask(
+            str(folder),
+            job.dataset,
+            file_format.name,
+            job.preprocessing,
+            tuple(sources[start : start + CLIPS_PER_PART]),
+        )
+        for start in range(0, len(sources), CLIPS_PER_PART)
+    ]
+
+
+def _convert(tasks: Sequence[PartTask], executor: Executor, window: int, total: int) -> Work[dict[str, PartResult]]:
+    """The report on every part by its key, in the order of the tasks."""
+    parts = {part_key(task): PartResult("", 0, 0, ()) for task in tasks}
+    clips = bad = 0
+    for result in _in_flight(executor, convert_part, tasks, window):
+        if result.key not in parts:
+            raise PrepError("A worker runs another version of this program. Install the same one on every machine.")
+        parts[result.key] = result
+        clips, bad = clips + result.clips + len(result.bad), bad + len(result.bad)
+        yield Step(clips, total, "converting", f"{bad} bad" if bad else "")
+    return parts
+
+
+def _assemble(
+    job: Job,
+    file_format: Format,
+    parts: Mapping[str, PartResult],
+    bad: Bad,
+    notes: Bad,
+    executor: Executor,
+    window: int,
+) -> Work[str]:
+    if not any(part.clips for part in parts.values()):
+        raise PrepError(f"{job.raw}: no clip could be read, nothing to build. {job.working}/report.json lists reasons.")
+    target, folder = job.working / "store", job.working / "parts"
+    if target.exists():
+        shutil.rmtree(target)
+    small = small_arrays(folder, parts)
+    layout = layout_of(job.dataset)
+    shape = (bodies_kept(job.dataset, pipeline(job.preprocessing)), len(layout.joints), layout.coordinates)
+    create(target, store_info(job, file_format.name, small, bad, notes), int(small["offsets"][-1]), shape)
+    tasks = list(block_tasks(target, folder, parts))
+    blocks: list[BlockDigests] = []
+    for block in _in_flight(executor, assemble_block, tasks, window):
+        blocks.append(block)
+        yield Step(len(blocks), len(tasks), "writing", f"{len(bad)} bad" if bad else "")
+    return finalise(target, small, blocks)
+
+
+def _in_flight(
+    executor: Executor, work: Callable[[TaskT], ResultT], tasks: Sequence[TaskT], window: int
+) -> Iterator[ResultT]:
+    """Results in order of completion, with at most `window` tasks submitted and unfinished."""
+    pending: set[Future[ResultT]] = set()
+    waiting = iter(tasks)
+    try:
+        while True:
+            while len(pending) < window and (task := next(waiting, None)) is not None:
+                pending.add(executor.submit(work, task))
+            if not pending:
+                return
+            finished, pending = wait(pending, return_when=FIRST_COMPLETED)
+            for future in finished:
+                yield future.result()
+    except BrokenExecutor as error:
+        raise PrepError(
+            "A worker process died, perhaps for want of memory. Run the same command; it continues."
+        ) from error
+    finally:
+        for future in pending:
+            future.cancel()
+
+
+def _without_folder(job: Job, rows: Bad) -> Bad:
+    """The rows without the folder of the raw files, so that a store does not depend on it."""
+    return tuple((name, text.replace(f"{job.raw}/", "").replace(str(job.raw), job.raw.name)) for name, text in rows)
+
+
+def _known_bad(job: Job, search: FindResult) -> Bad:
+    """Notes on the clips found that the dataset lists as bad."""
+    names = {source.name for source in search.sources}
+    return tuple((name, f"left out: {reason}") for name, reason in job.dataset.known_bad if name in names)
+
+
+def _write_report(job: Job, parts: Mapping[str, PartResult], bad: Bad, notes: Bad) -> Path:
+    report = job.working / "report.json"
+    content = {
+        "dataset": job.dataset.name,
+        "raw": str(job.raw),
+        "clips": sum(part.clips for part in parts.values()),
+        "frames": sum(part.frames for part in parts.values()),
+        "bad": [{"name": name, "reason": reason} for name, reason in bad],
+        "notes": [{"name": name, "remark": remark} for name, remark in notes],
+    }
+    atomic_write(report, json.dumps(content, indent=1))
+    return report
+
+
+def _bad_files_message(job: Job, bad: Bad, report: Path) -> str:
+    rows = "\n".join(f"  {name}: {reason}" for name, reason in bad[:SHOWN])
+    more = f"\n  ... and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
+    return (
+        f"{job.raw}: {len(bad)} bad; everything else is converted, the store is not finished.\n{rows}{more}\n"
+        f"All reasons: {report}. Fix them and run the same command, or add --allow-bad to finish without them."
+    )

@@ -202,3 +202,9 @@ def _check_layout(source: Source, joints: NDArray[Any], data: Dataset) -> NDArra
 @lru_cache(maxsize=16)
 def _array_of(path: str, member: str, stamp: str, process: int) -> ArrayOnDisk:
     return open_stored(Path(path), member) if member else open_npy(Path(path))
+
+
+def read_flat_pair(source: Source, raw: bytes, data: Dataset) -> Recording:
+    """One row of CTR-GCN's arrays, without padding and without the repeated body. Raises BadFile for another shape."""
+    row = parse_row(source, raw, (2,), "frames x (bodies * joints * 3)")
+    return recording(source, drop_repeated_body(from_flat(source, row, data)), data)

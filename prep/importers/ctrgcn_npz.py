@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 from manifests.dataset import Dataset
-from prep.clip import Recording, Source
+from prep.clip import Source
 from prep.errors import BadFile, PrepError
 from prep.formats import FindRequest, FindResult, Format
 from prep.importers import _clips, _npz
@@ -51,16 +51,10 @@ def find(request: FindRequest) -> FindResult:
     return result
 
 
-def read(source: Source, raw: bytes, data: Dataset) -> Recording:
-    """One row without padding and without the repeated body. Raises BadFile for another shape."""
-    row = _clips.parse_row(source, raw, (2,), "frames x (bodies * joints * 3)")
-    return _clips.recording(source, _clips.drop_repeated_body(_clips.from_flat(source, row, data)), data)
-
-
 FORMAT = Format(
     files="NTU60_*.npz or NTU120_*.npz with x_train, y_train, x_test and y_test",
     find=find,
-    read=read,
+    read=_clips.read_flat_pair,
     load=_clips.load_row,
     options=Options,
     prepared=True,

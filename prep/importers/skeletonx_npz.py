@@ -6,8 +6,6 @@ the preprocessing of CTR-GCN. A single body is repeated in the second slot; the 
 
 from __future__ import annotations
 
-from manifests.dataset import Dataset
-from prep.clip import Recording, Source
 from prep.formats import FindRequest, FindResult, Format
 from prep.importers import _clips, _npz
 
@@ -19,16 +17,10 @@ def find(request: FindRequest) -> FindResult:
     return _npz.find(request, _PARTS)
 
 
-def read(source: Source, raw: bytes, data: Dataset) -> Recording:
-    """One row without padding and without the repeated body. Raises BadFile for another shape."""
-    row = _clips.parse_row(source, raw, (2,), "frames x (bodies * joints * 3)")
-    return _clips.recording(source, _clips.drop_repeated_body(_clips.from_flat(source, row, data)), data)
-
-
 FORMAT = Format(
     files="*_1Shot.npz with x_aux, y_aux, name_aux, x_anchor and so on",
     find=find,
-    read=read,
+    read=_clips.read_flat_pair,
     load=_clips.load_row,
     prepared=True,
 )

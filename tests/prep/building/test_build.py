@@ -27,15 +27,7 @@ from prep.readers import nw_ucla
 from prep.store.read import open_store
 from prep.untrusted.files import load_bytes
 
-
-@pytest.fixture
-def raw(tmp_path: Path) -> Path:
-    return write_raw(tmp_path / "raw")
-
-
-@pytest.fixture(autouse=True)
-def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(building, "CLIPS_PER_PART", 7)
+pytestmark = pytest.mark.usefixtures("small_parts")
 
 
 def test_a_build_holds_every_clip_in_the_order_of_names(raw: Path, tmp_path: Path) -> None:

@@ -9,20 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.build_jobs import built, job, run, write_raw
+from helpers.build_jobs import built, job, run
 
 from prep.building import build as building
 from prep.errors import PrepError
 
-
-@pytest.fixture
-def raw(tmp_path: Path) -> Path:
-    return write_raw(tmp_path / "raw")
-
-
-@pytest.fixture(autouse=True)
-def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(building, "CLIPS_PER_PART", 7)
+pytestmark = pytest.mark.usefixtures("small_parts")
 
 
 def test_a_full_disk_says_so_and_the_build_goes_on_later(

@@ -4,26 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers.stores import make_store
 
 from prep.store.manifest import MANIFEST, StoreError, store_digest
 from prep.store.read import Store, open_store
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_store(tmp_path_factory.mktemp("stores") / "whole.zarr", clips_per_class=3)
-
-
-@pytest.fixture
-def store(whole: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(whole, tmp_path / "copy.zarr"))
 
 
 def forge(path: Path, file: str, change: Callable[[dict[str, Any]], None]) -> None:

@@ -21,16 +21,6 @@ from prep.store.read import open_store
 from prep.store.write import create, finalise, pack_text, write_block
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_store(tmp_path_factory.mktemp("stores") / "whole.zarr", clips_per_class=3)
-
-
-@pytest.fixture
-def store(whole: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(whole, tmp_path / "copy.zarr"))
-
-
 def check(path: Path) -> None:
     for _ in verify(open_store(path)):
         continue

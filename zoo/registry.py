@@ -15,9 +15,9 @@ from manifests.user_code import UserCodeError, is_user_code, load_module
 
 # Folder of zoo -> (what one of its files is called, module and name of the class that its `Model` derives from).
 KINDS = {
-    "backbones": ("backbone", "zoo.backbones._backbone", "Backbone"),
-    "methods": ("method", "zoo.methods._method", "Method"),
-    "pretrain": ("pre-training stage", "zoo.pretrain._stage", "Stage"),
+    "backbones": ("backbone", "zoo.backbones", "Backbone"),
+    "methods": ("method", "zoo.methods", "Method"),
+    "pretrain": ("pre-training stage", "zoo.pretrain", "Stage"),
 }
 
 

@@ -6,6 +6,7 @@ Run it with `pytest -m benchmark -s tests/benchmark/test_dastm_head.py`.
 
 from __future__ import annotations
 
+import os
 import statistics
 import subprocess
 import sys
@@ -48,7 +49,8 @@ def head(form: str, way: str) -> Callable[[], float]:
 def peak(form: str, way: str) -> float:
     """Bytes that one step adds to the largest size of a process of its own."""
     command = [sys.executable, "-m", "tests.benchmark.test_dastm_head", form, way]
-    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    path = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    return float(subprocess.run(command, capture_output=True, text=True, check=True, env=path).stdout)
 
 
 @pytest.mark.benchmark

@@ -1,8 +1,8 @@
-"""What every form reads on one core: clips and megabytes a second, and what the full data set would take.
+"""Reading speed of every file format on one core: clips and megabytes per second, and the time for the full dataset.
 
-Real files where there are some, else invented ones of the real size. Measured is processor time from a file in the
-system's cache to a Recording: `load` and `read` of every clip found, repeated for a second, in three turns of which the
-median counts. Finding, preparing and writing are not part of it. Full sets: clips times seconds a clip.
+Real files where available, else synthetic ones of the real size. Measured is processor time from a file in the page
+cache to a Recording: `load` and `read` of every clip, repeated for a second, the median of three rounds. Finding,
+preprocessing and writing are not included. Full datasets: clips times seconds per clip.
 """
 
 from __future__ import annotations
@@ -18,11 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import plain_kinetics
-from helpers import synthetic_formats as invented_forms
-from helpers import synthetic_kinect as invented_kinect
-from helpers import synthetic_own as invented_own
-from helpers import synthetic_pku as invented_pku
+from helpers import plain_kinetics, synthetic_formats, synthetic_kinect, synthetic_own, synthetic_pku
 from helpers.shared import SHARED
 
 from manifests.custom import read_custom
@@ -72,18 +68,18 @@ def kinetics(folder: Path) -> tuple[Path, bool]:
 
 
 def pku(folder: Path) -> tuple[Path, bool]:
-    """The lines of the real recording (or 1,040 invented), cut into the eight clips that its phase has on average."""
+    """The lines of the real recording (or 1,040 synthetic), cut into the eight clips that its phase has on average."""
     path = SHARED / "data" / "pku_mmd" / "A10N08-L.txt"
-    text = path.read_bytes() if path.exists() else invented_pku.skeleton_text(invented_pku.recording(1040))
-    labels = invented_pku.label_text([(1 + row, 1 + 130 * row, 130 * (row + 1), 1) for row in range(8)])
-    invented_pku.write(folder, {"skeletons/A10N08-L.txt": text, "labels/A10N08-L.txt": labels})
+    text = path.read_bytes() if path.exists() else synthetic_pku.skeleton_text(synthetic_pku.recording(1040))
+    labels = synthetic_pku.label_text([(1 + row, 1 + 130 * row, 130 * (row + 1), 1) for row in range(8)])
+    synthetic_pku.write(folder, {"skeletons/A10N08-L.txt": text, "labels/A10N08-L.txt": labels})
     return folder, path.exists()
 
 
 def nw_ucla_frames(folder: Path) -> tuple[Path, bool]:
     """Twenty clips of 39 frames, the mean of the other form."""
     for clip in range(20):
-        files = invented_kinect.sequence(invented_kinect.people(39, clip), f"view_1/a01_s01_e{clip:02d}")
+        files = synthetic_kinect.sequence(synthetic_kinect.people(39, clip), f"view_1/a01_s01_e{clip:02d}")
         for name, data in files.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(data)
@@ -94,9 +90,9 @@ def own(ending: str) -> Callable[[Path], tuple[Path, bool]]:
     """Clips of 80 frames."""
 
     def write(folder: Path) -> tuple[Path, bool]:
-        manifest = invented_own.write_own(folder, arrays={})
+        manifest = synthetic_own.write_own(folder, arrays={})
         for label in range(5):
-            array, path = invented_own.joints(label, 1, 80), folder / "clips" / f"a{label + 1}_s1_e0{ending}"
+            array, path = synthetic_own.joints(label, 1, 80), folder / "clips" / f"a{label + 1}_s1_e0{ending}"
             if ending == ".json":
                 path.write_text(json.dumps(array.astype(float).round(6).tolist()))
             elif ending == ".npz":
@@ -108,28 +104,28 @@ def own(ending: str) -> Callable[[Path], tuple[Path, bool]]:
     return write
 
 
-def several() -> list[invented_forms.SyntheticClip]:
+def several() -> list[synthetic_formats.SyntheticClip]:
     """120 clips of 5 to 124 frames, a third of them with two bodies."""
-    return invented_forms.clips(120)
+    return synthetic_formats.clips(120)
 
 
 def ctrgcn(folder: Path) -> tuple[Path, bool]:
     made = several()
-    invented_forms.ctrgcn(folder / "NTU120_CSub.npz", made[:100], made[100:])
+    synthetic_formats.ctrgcn(folder / "NTU120_CSub.npz", made[:100], made[100:])
     return folder, False
 
 
 def npy_pkl(ending: str) -> Callable[[Path], tuple[Path, bool]]:
     def write(folder: Path) -> tuple[Path, bool]:
         made = several()
-        return invented_forms.npy_pkl(folder / "xsub", {"train": made[:100], "val": made[100:]}, ending), False
+        return synthetic_formats.npy_pkl(folder / "xsub", {"train": made[:100], "val": made[100:]}, ending), False
 
     return write
 
 
 def dastm(folder: Path) -> tuple[Path, bool]:
     made = several()
-    np.save(folder / "train_data.npy", invented_forms.channels_first(made))
+    np.save(folder / "train_data.npy", synthetic_formats.channels_first(made))
     np.save(folder / "train_label.npy", np.array([each.label for each in made]))
     np.save(folder / "train_frame.npy", np.array([len(each.joints) for each in made]))
     return folder, False
@@ -137,7 +133,7 @@ def dastm(folder: Path) -> tuple[Path, bool]:
 
 def mamp(folder: Path) -> tuple[Path, bool]:
     made = several()
-    x, y = invented_forms.flat(made), invented_forms.one_hot(made, 51)
+    x, y = synthetic_formats.flat(made), synthetic_formats.one_hot(made, 51)
     np.savez(folder / "PKUv1_XSub.npz", x_train=x, y_train=y, x_test=x[:1], y_test=y[:1])
     return folder, False
 
@@ -145,14 +141,14 @@ def mamp(folder: Path) -> tuple[Path, bool]:
 def skeletonx(folder: Path) -> tuple[Path, bool]:
     made, arrays = several(), {}
     for part, of in (("aux", made[:80]), ("anchor", made[80:87]), ("eval", made[87:])):
-        arrays |= {f"x_{part}": invented_forms.flat(of), f"y_{part}": invented_forms.one_hot(of, 120)}
+        arrays |= {f"x_{part}": synthetic_formats.flat(of), f"y_{part}": synthetic_formats.one_hot(of, 120)}
         arrays[f"name_{part}"] = np.array([each.name for each in of])
     np.savez(folder / "NTU120_1Shot.npz", **arrays)
     return folder, False
 
 
 def pyskl(folder: Path) -> tuple[Path, bool]:
-    held = {"split": {}, "annotations": [invented_forms.annotation(each) for each in several()]}
+    held = {"split": {}, "annotations": [synthetic_formats.annotation(each) for each in several()]}
     (folder / "ntu120_3danno.pkl").write_bytes(pickle.dumps(held, 4))
     return folder, False
 
@@ -215,7 +211,7 @@ def test_throughput(name: str, tmp_path: Path, record_property: pytest.RecordPro
         per_clip.append((time.process_time() - start) / rounds / len(found.sources))
     seconds, megabytes = statistics.median(per_clip), size / len(found.sources) / 1e6
     record_property("clips_per_second", 1 / seconds)
-    kind = "real" if is_real else "invented"
+    kind = "real" if is_real else "synthetic"
     print(
         f"\n{name:15} {len(found.sources):5,} {kind:8} clips of {1000 * megabytes:7.1f} kB: "
         f"{1 / seconds:8,.0f} clips/s, {megabytes / seconds:7,.1f} MB/s; "

@@ -186,3 +186,11 @@ def test_evaluation_on_classes_that_were_trained_on_is_marked(
 def test_programs_run_as_modules(program: str) -> None:
     done = subprocess.run([sys.executable, "-m", program, "--help"], capture_output=True, text=True, check=True)
     assert "Commands:" in done.stdout
+
+
+def test_scores_of_a_wrong_shape_are_named(shell, in_demo: Path, tmp_path: Path) -> None:
+    file = tmp_path / "my_shape.py"
+    file.write_text(METHOD.replace("dim=-1)", "dim=-1).sum(-1)"))
+    done = shell(["fszoo", "train", str(file), "--data", "demo", *QUICK])
+    assert done.exit_code == 2
+    assert "score() returned shape (1, 10); it must be (B, Q, N), here (1, 10, 5)" in done.stderr

@@ -28,7 +28,7 @@ def test_your_own_file_is_a_method_stage_or_backbone_by_its_base(tmp_path: Path)
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("x = 1\n", "has no class `Model` that derives from Method (from zoo.methods._method) or Stage"),
+        ("x = 1\n", "has no class `Model` that derives from Method (from zoo.methods) or Stage"),
         ("class Model:\n    pass\n", "has no class `Model` that derives from Method"),
         ("import nothing_of_that_name\n", "mine.py: line 1, its import raises ModuleNotFoundError"),
         ("def broken(:\n", "mine.py: line 1, its import raises SyntaxError"),

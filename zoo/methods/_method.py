@@ -11,6 +11,10 @@ from episodes.episode import Episode
 from zoo.learner import Learner, Losses, total_of
 
 
+class ScoreError(ValueError):
+    """A method's scores have the wrong shape; the text names both shapes."""
+
+
 class Method(Learner):
     """A backbone and a way to compare its feature maps. A subclass writes `score`.
 
@@ -48,13 +52,24 @@ class Method(Learner):
 
     def forward(self, episode: Episode) -> Float[Tensor, "B Q N"]:
         """Scores of every query for every class."""
-        return self.score(*self.maps(episode))
+        return self._scores(*self.maps(episode))
 
     def losses(self, episode: Episode) -> Losses:
         """Cross-entropy of the scores, and the auxiliary losses."""
         support, query = self.maps(episode)
-        scores = self.score(support, query)
+        scores = self._scores(support, query)
         cross_entropy = F.cross_entropy(scores.flatten(0, 1), episode.answer.flatten().long())
         parts = {"cross_entropy": cross_entropy} | self.auxiliary_losses(support, query)
         accuracy = (scores.detach().argmax(-1) == episode.answer).float().mean()
         return Losses(total_of(parts), parts, accuracy, scores)
+
+    def _scores(self, support: Float[Tensor, "B N K T V D"], query: Float[Tensor, "B Q T V D"]) -> Tensor:
+        """`score`, its shape checked."""
+        scores = self.score(support, query)
+        expected = (*query.shape[:2], support.shape[1])
+        if tuple(scores.shape) != expected:
+            raise ScoreError(
+                f"{type(self).__module__}: score() returned shape {tuple(scores.shape)}; it must be (B, Q, N), "
+                f"here {expected}: one number for every query and class."
+            )
+        return scores

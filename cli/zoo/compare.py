@@ -31,14 +31,15 @@ def command(runs: tuple[Path, ...], json_: bool) -> None:
 
     pairs = []
     for path in runs:
-        result = Run(path).result()
+        run = Run(path)
+        recipe, result = run.recipe(), run.result()
         if result is None:
             raise RunError(
                 f"{path}: no result.json, so the run is not finished. Run `fszoo train` again; it continues."
             )
         if result.accuracy is None:
             raise RunError(f"{path}: a pre-training run has no test accuracy to compare.")
-        pairs.append((Run(path).recipe(), result))
+        pairs.append((recipe, result))
     rows = rows_of(pairs)
     options.emit(json_, [{**asdict(row), "gap": row.gap} for row in rows], "\n".join([HEAD, *map(_line, rows)]))
 

@@ -85,7 +85,7 @@ def test_list_and_show(shell, in_demo: Path) -> None:
         ("fszoo train protonet --data demo --set task.queries_per_class=10", "clips"),
         ("fszoo train protonet --data demo --store nowhere.zarr", "no store there"),
         ("fszoo eval nowhere", "no recipe.toml, so it is not a run"),
-        ("fszoo compare nowhere", "no result.json"),
+        ("fszoo compare nowhere", "no recipe.toml, so it is not a run"),
         ("fszoo show dastn", "Did you mean `dastm`?"),
     ],
 )
@@ -194,3 +194,15 @@ def test_scores_of_a_wrong_shape_are_named(shell, in_demo: Path, tmp_path: Path)
     done = shell(["fszoo", "train", str(file), "--data", "demo", *QUICK])
     assert done.exit_code == 2
     assert "score() returned shape (1, 10); it must be (B, Q, N), here (1, 10, 5)" in done.stderr
+
+
+def test_a_lazy_parameter_is_refused_before_training(shell, in_demo: Path, tmp_path: Path) -> None:
+    """Such a run trained, and could neither be continued nor measured."""
+    file = tmp_path / "my_lazy.py"
+    init = "    def __init__(self, backbone, options, known):\n        super().__init__(backbone, options, known)\n"
+    init += "        self.map = torch.nn.LazyLinear(4)\n\n"
+    file.write_text(METHOD.replace("    def score", init + "    def score"))
+    done = shell(["fszoo", "train", str(file), "--data", "demo", *QUICK])
+    assert done.exit_code == 2
+    assert "`map.weight` is lazy" in done.stderr
+    assert "D of a feature map is backbone.width" in done.stderr

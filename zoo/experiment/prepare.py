@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import cast
 
 import torch
+from torch.nn.parameter import is_lazy
 
 from episodes.loader import BatchLoader, EpisodeLoader
 from manifests.facts import split
@@ -85,7 +86,14 @@ def make_learner(recipe: Recipe, layout: Layout, shape: tuple[int, int, int], kn
             layout, channels * len(recipe.data.streams), bodies, options(recipe.backbone, "backbones")
         )
         model = registry.learner(recipe.method.name).model
-        return cast(Learner, model(backbone, options(recipe.method, "methods", "pretrain"), known))
+        made = cast(Learner, model(backbone, options(recipe.method, "methods", "pretrain"), known))
+    lazy = [name for name, parameter in made.named_parameters() if is_lazy(parameter)]
+    if lazy:
+        raise SetupError(
+            f"{recipe.method.name}: `{lazy[0]}` is lazy, so its shape is not known before the first step and a stopped "
+            "run could not be continued. Give its sizes; D of a feature map is backbone.width."
+        )
+    return made
 
 
 def _method(recipe: Recipe, store: Store, device: torch.device) -> Prepared:

@@ -1,14 +1,14 @@
 """Identity of a run: its recipe, its store and its initial weights.
 
 A recipe's digest covers every choice but title, source and table. It carries the format's version and does not change
-when a field is added: a field that is added after format 1 is declared with `added(default, before)`, and is left out
-of the digest while it has the value `before`, which stands for what runs did before the field existed.
+when a field is added: a field that is added after format 1 is declared with `added(default, before)` of the recipe's
+module, and is left out of the digest while it has the value `before`, which stands for what runs did without the field.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, field, fields, is_dataclass
+from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +22,6 @@ from zoo.experiment.recipe import Recipe, is_stage
 from zoo.experiment.resolve import initial, options, resolve
 
 NOT_CHOICES = ("title", "source", "table")
-
-
-def added(default: Any, before: Any) -> Any:
-    """A dataclass field added after format 1: `before` is the value that means what runs did without it."""
-    return field(default=default, metadata={"before": before})
 
 
 def recipe_digest(recipe: Recipe, without: tuple[str, ...] = ()) -> str:

@@ -18,6 +18,14 @@ from zoo.engine.optimiser import Optimiser
 FORMAT = 1
 
 
+def added(default: Any, before: Any) -> Any:
+    """A field added after format 1: `before` is the value that means what runs did without it.
+
+    A recipe's digest leaves the field out while it has that value (zoo.experiment.identity).
+    """
+    return field(default=default, metadata={"before": before})
+
+
 @dataclass(frozen=True)
 class Data:
     """Which clips, and how they become tensors of T frames.
@@ -26,7 +34,8 @@ class Data:
     another seed than the split's (-1), and `clips_per_class` another number of them than the split's (0).
     `preprocessing` names the store's ("" is the dataset's default). `streams` are joined along the channels.
     `train_rule` and `test_rule` are sampling rules of episodes.resample. `embedding` names the stored embedding that a
-    pre-training stage learns from.
+    pre-training stage learns from. `pool` is the number format in which clips are kept on the device.
+    `skip_empty_bodies` leaves empty bodies out in training too: faster, but batch statistics no longer include zeros.
     """
 
     split: str = "ntu_t"
@@ -39,6 +48,8 @@ class Data:
     streams: tuple[str, ...] = ("joint",)
     train_rule: str = "segments"
     test_rule: str = "segments"
+    pool: Literal["float32", "float16", "bfloat16"] = added("float32", before="float32")
+    skip_empty_bodies: bool = added(False, before=False)
 
 
 @dataclass(frozen=True)
@@ -65,11 +76,11 @@ class Init:
 class Budget:
     """How long to train. Methods count `episodes`, pre-training stages `epochs` over the base clips; the other is 0.
 
-    `batch` is episodes, or clips of a stage, per step. Every `episodes_per_epoch` a method is validated on
-    `validation_episodes` (0: never) and the schedule moves; `early_stopping` epochs without a new best end the run (0:
-    never). A checkpoint is written about every `checkpoint_every` episodes or clips. The reported number is measured on
-    `test_episodes`, or for exemplar protocols on `exemplar_draws` draws of exemplars; `test_seed` fixes them for every
-    run.
+    `batch` is episodes, or clips of a stage, per step; a stage adds up the gradients of `accumulate` such batches.
+    Every `episodes_per_epoch` a method is validated on `validation_episodes` (0: never) and the schedule moves;
+    `early_stopping` epochs without a new best end the run (0: never). A checkpoint is written about every
+    `checkpoint_every` episodes or clips. The reported number is measured on `test_episodes`, or for exemplar protocols
+    on `exemplar_draws` draws of exemplars; `test_seed` fixes them for every run.
     """
 
     episodes: int = 100_000
@@ -82,6 +93,7 @@ class Budget:
     test_episodes: int = 500
     exemplar_draws: int = 1
     test_seed: int = 0
+    accumulate: int = added(1, before=1)
 
     def __post_init__(self) -> None:
         for name in ("batch", "episodes_per_epoch", "checkpoint_every", "test_episodes", "exemplar_draws"):
@@ -90,6 +102,25 @@ class Budget:
         for name in ("episodes", "epochs", "validation_episodes", "early_stopping"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 0")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What is done at test time only, by any method; training does not change.
+
+    `mirror` averages the feature maps of a clip and of its mirror image. `samples` averages the maps of that many
+    temporal samples of a clip. `centre` subtracts the mean map of the base classes. `join` names an untrained recipe
+    (such as `geometry`) whose scores are added, both divided by their spread over the base classes.
+    """
+
+    mirror: bool = False
+    samples: int = 1
+    centre: bool = False
+    join: str = ""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.samples <= 32:
+            raise ValueError(f"samples is {self.samples}; it must be 1 to 32")
 
 
 @dataclass(frozen=True)
@@ -108,7 +139,8 @@ class Recipe:
     task: Task = field(default_factory=Task)
     optimiser: Optimiser = field(default_factory=Optimiser)
     budget: Budget = Budget()
-    precision: Literal["float32", "bfloat16"] = "float32"
+    evaluation: Evaluation = field(default_factory=Evaluation, metadata={"before": Evaluation()})
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
     seed: int = 0
     format: int = FORMAT
 

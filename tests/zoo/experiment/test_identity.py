@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from zoo.engine.checkpoint import Identity
-from zoo.experiment.identity import _plain, added, recipe_digest, run_name
-from zoo.experiment.recipe import Recipe
+from zoo.experiment.identity import _plain, recipe_digest, run_name
+from zoo.experiment.recipe import Recipe, added
 from zoo.experiment.resolve import resolve
 
 # These digests stand in the results of runs. One that changes makes every former run another experiment: declare a new

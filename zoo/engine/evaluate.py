@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from episodes.episode import Episode
 from prep.progress import Step, Work
+from zoo.engine.ranks import ALONE, Ranks
+from zoo.engine.scorer import EpisodeScorer, Episodes, Scorer
 
 REPORT_EVERY = 20
-
-
-@runtime_checkable
-class Episodes(Protocol):
-    """A list of steps with episodes; episodes.loader.EpisodeLoader is one."""
-
-    def __len__(self) -> int:
-        """The number of steps."""
-
-    def at(self, step: int) -> Episode:
-        """The episodes of one step."""
 
 
 @dataclass(frozen=True)
@@ -43,58 +33,67 @@ class Accuracy:
 
 
 def measure(
-    model: nn.Module, loaders: Sequence[Episodes], independent: bool = True, stage: str = "testing"
+    scorer: Scorer | nn.Module,
+    loaders: Sequence[Episodes],
+    independent: bool = True,
+    stage: str = "testing",
+    ranks: Ranks = ALONE,
 ) -> Work[Accuracy]:
-    """Accuracy of `model` in evaluation mode over every step of every loader.
+    """Accuracy over every step of every loader, whose steps are dealt to the ranks in turn.
 
-    `independent`: each episode is a task of its own. Otherwise each loader is one task, cut into chunks of queries.
-    The model's mode is restored at the end. Gradients are off but tensors are ordinary ones (no_grad rather than
-    inference_mode), so a method may fine-tune on the support. Raises ValueError when there is no episode.
+    A module in place of a scorer is called with each episode. `independent`: each episode is a task of its own.
+    Otherwise each loader is one task, cut into chunks of queries. Modules are in evaluation mode meanwhile. Gradients
+    are off but tensors are ordinary ones (no_grad rather than inference_mode), so a method may fine-tune on the
+    support. Raises ValueError when there is no episode.
     """
-    training, tally, total = model.training, _Tally(), sum(len(loader) for loader in loaders)
-    if not total:
+    used = EpisodeScorer(scorer) if isinstance(scorer, nn.Module) else scorer
+    steps = [(task, step) for task, loader in enumerate(loaders) for step in range(len(loader))]
+    if not steps:
         raise ValueError("there is no episode to measure on; budget.test_episodes must be at least 1.")
-    model.eval()
+    rows = []
+    with evaluation_mode(used.modules):
+        for done, number in enumerate(ranks.mine(range(len(steps))), 1):
+            task, step = steps[number]
+            with torch.no_grad():
+                scores, answer = used.scores(loaders[task], step)
+                correct = (scores.argmax(-1) == answer).sum(1)
+            rows.append((number, None if independent else task, correct, answer.shape[1]))
+            if done == len(steps) or done % REPORT_EVERY == 0:
+                yield Step(min(done * ranks.size, len(steps)), len(steps), stage)
+    counted = [(number, task, correct.tolist(), queries) for number, task, correct, queries in rows]
+    return _accuracy(sorted(row for part in ranks.gather(counted) for row in part))
+
+
+@contextmanager
+def evaluation_mode(modules: Sequence[nn.Module]) -> Iterator[None]:
+    """Modules in evaluation mode inside the block; each is put back into its own mode at the end."""
+    before = [module.training for module in modules]
+    for module in modules:
+        module.eval()
     try:
-        for task, loader in enumerate(loaders):
-            for step in range(len(loader)):
-                with torch.no_grad():
-                    episode = loader.at(step)
-                    correct = (model(episode).argmax(-1) == episode.answer).sum(1)
-                tally.add(correct, episode.answer.shape[1], None if independent else task)
-                if tally.steps == total or tally.steps % REPORT_EVERY == 0:
-                    yield Step(tally.steps, total, stage)
+        yield
     finally:
-        model.train(training)
-    return tally.accuracy()
+        for module, training in zip(modules, before, strict=True):
+            module.train(training)
 
 
-class _Tally:
-    """Correct answers and queries per task."""
-
-    def __init__(self) -> None:
-        self.steps = 0
-        self.correct: list[Int[Tensor, "B"]] = []
-        self.queries: list[int] = []
-        self.tasks: list[int] = []
-
-    def add(self, correct: Int[Tensor, "B"], queries: int, task: int | None) -> None:
-        self.steps += 1
-        self.correct.append(correct)
-        self.queries += [queries] * len(correct)
-        first = self.tasks[-1] + 1 if self.tasks else 0
-        self.tasks += range(first, first + len(correct)) if task is None else [task] * len(correct)
-
-    def accuracy(self) -> Accuracy:
-        tasks = torch.tensor(self.tasks)
-        queries = torch.zeros(self.tasks[-1] + 1).double().index_add_(0, tasks, torch.tensor(self.queries).double())
-        correct = torch.zeros_like(queries).index_add_(0, tasks, torch.cat(self.correct).double().cpu())
-        accuracy = float(correct.sum() / queries.sum())
-        if len(queries) > 1:
-            interval = interval95(correct / queries)
-        else:
-            interval = 1.96 * math.sqrt(accuracy * (1 - accuracy) / float(queries.sum()))
-        return Accuracy(accuracy, interval, len(queries), int(queries.sum()))
+def _accuracy(rows: Sequence[tuple[int, int | None, list[int], int]]) -> Accuracy:
+    """From (number, task, correct answers of each episode, queries of each episode) in the order of the steps."""
+    tasks, right, asked = list[int](), list[int](), list[int]()
+    for _, task, correct, queries in rows:
+        first = tasks[-1] + 1 if tasks else 0
+        tasks += range(first, first + len(correct)) if task is None else [task] * len(correct)
+        right += correct
+        asked += [queries] * len(correct)
+    place = torch.tensor(tasks)
+    queries_of = torch.zeros(tasks[-1] + 1).double().index_add_(0, place, torch.tensor(asked).double())
+    correct_of = torch.zeros_like(queries_of).index_add_(0, place, torch.tensor(right).double())
+    accuracy = float(correct_of.sum() / queries_of.sum())
+    if len(queries_of) > 1:
+        interval = interval95(correct_of / queries_of)
+    else:
+        interval = 1.96 * math.sqrt(accuracy * (1 - accuracy) / float(queries_of.sum()))
+    return Accuracy(accuracy, interval, len(queries_of), int(queries_of.sum()))
 
 
 def interval95(values: Float[Tensor, "X"]) -> float:

@@ -70,6 +70,14 @@ class Ranks:
         self._collective(torch.distributed.broadcast_object_list, box)
         return box[0]
 
+    def gather(self, value: Any) -> list[Any]:
+        """The values of all ranks in their order, on every rank; a value may be any plain Python value."""
+        if self.size == 1:
+            return [value]
+        box: list[Any] = [None] * self.size
+        self._collective(lambda mine: torch.distributed.all_gather_object(box, mine), value)
+        return box
+
     def _collective(self, call: Any, value: Any) -> None:
         try:
             call(value)

@@ -52,19 +52,19 @@ class Method(Learner):
 
     def forward(self, episode: Episode) -> Float[Tensor, "B Q N"]:
         """Scores of every query for every class."""
-        return self._scores(*self.maps(episode))
+        return self.checked_scores(*self.maps(episode))
 
     def losses(self, episode: Episode) -> Losses:
         """Cross-entropy of the scores, and the auxiliary losses."""
         support, query = self.maps(episode)
-        scores = self._scores(support, query)
+        scores = self.checked_scores(support, query)
         cross_entropy = F.cross_entropy(scores.flatten(0, 1), episode.answer.flatten().long())
         parts = {"cross_entropy": cross_entropy} | self.auxiliary_losses(support, query)
         accuracy = (scores.detach().argmax(-1) == episode.answer).float().mean()
         return Losses(total_of(parts), parts, accuracy, scores)
 
-    def _scores(self, support: Float[Tensor, "B N K T V D"], query: Float[Tensor, "B Q T V D"]) -> Tensor:
-        """`score`, its shape checked."""
+    def checked_scores(self, support: Float[Tensor, "B N K T V D"], query: Float[Tensor, "B Q T V D"]) -> Tensor:
+        """`score` of these maps. Raises ScoreError where it does not have one number for every query and class."""
         scores = self.score(support, query)
         expected = (*query.shape[:2], support.shape[1])
         if tuple(scores.shape) != expected:

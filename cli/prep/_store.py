@@ -29,7 +29,8 @@ def summary_text(facts: Summary) -> str:
     info, subset = facts.info, f" {facts.info.subset}" if facts.info.subset else ""
     lines = [
         facts.path,
-        f"  {info.dataset}{subset} from {info.form}, preprocessing {info.recipe} v{info.recipe_version}, "
+        f"  {info.dataset}{subset} from {info.file_format}, "
+        f"preprocessing {info.preprocessing} v{info.preprocessing_version}, "
         f"{facts.bytes / 1e6:,.1f} MB",
         f"  {facts.clips:,} clips, {facts.frames:,} frames of (M, V, C) = {facts.shape}",
         f"  {len(counts)} classes of {min(counts, default=0)} to {max(counts, default=0)} clips",

@@ -107,9 +107,10 @@ def _check_same(job: Job) -> None:
 
     info = open_store(job.out).info
     subset = job.subset.name if job.subset else ""
-    wanted = (job.dataset.name, subset, job.preprocessing, job.file_format or info.form)
-    if (info.dataset, info.subset, info.recipe, info.form) != wanted or dict(info.options) != dict(job.options):
-        content = f"{info.dataset} {info.subset} from {info.form}, preprocessing `{info.recipe}`"
+    wanted = (job.dataset.name, subset, job.preprocessing, job.file_format or info.file_format)
+    stored = (info.dataset, info.subset, info.preprocessing, info.file_format)
+    if stored != wanted or dict(info.options) != dict(job.options):
+        content = f"{info.dataset} {info.subset} from {info.file_format}, preprocessing `{info.preprocessing}`"
         raise WorkspaceError(f"{job.out} holds {content}. Choose another --out, or delete it.")
     data = job.dataset
     if (info.classes, info.layout, info.unit, info.fps) != (data.classes, layout_of(data), data.unit, data.fps):

@@ -31,7 +31,7 @@ def command(url: str, out: Path | None, jobs: int, whole_files: bool, json_: boo
     from prep.store.info import read_info
 
     _, info = read_info(storage_at(url))
-    target = (out or workspace().store(info.dataset, info.subset, info.recipe)).absolute()
+    target = (out or workspace().store(info.dataset, info.subset, info.preprocessing)).absolute()
     fetched = run_transfer(pull(url, target, jobs, whole_files), "fetching", json_)
     facts = summary(target)
     options.emit(json_, asdict(facts), ("" if fetched else "Already fetched.\n") + summary_text(facts))

@@ -32,7 +32,7 @@ def command(url: str, raw: Path, out: Path | None, workers: int | None, schedule
 
     recipe = read_recipe(url)
     info = recipe.info
-    target = (out or workspace().store(info.dataset, info.subset, info.recipe)).absolute()
+    target = (out or workspace().store(info.dataset, info.subset, info.preprocessing)).absolute()
     aside = target.with_name(target.name + ".differs")
     if aside.exists():
         raise WorkspaceError(f"{aside} exists from an earlier attempt. Delete it, or choose another --out.")

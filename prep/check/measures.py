@@ -41,7 +41,7 @@ class Measures:
 def as_recorded(store: Store) -> bool:
     """Whether the preprocessing only selected bodies, so that the joints are as recorded and rules can be tested."""
     try:
-        return len(pipeline(store.info.recipe).steps(store.info.layout.name)) == 1
+        return len(pipeline(store.info.preprocessing).steps(store.info.layout.name)) == 1
     except InvalidValue:
         return False
 

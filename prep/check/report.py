@@ -64,7 +64,7 @@ def make_report(store: Store, measures: Measures) -> Report:
         path=store.path,
         digest=store.digest,
         dataset=f"{info.dataset} {info.subset}".strip(),
-        preprocessing=f"{info.recipe} v{info.recipe_version}",
+        preprocessing=f"{info.preprocessing} v{info.preprocessing_version}",
         unit=info.unit,
         clips=len(store),
         frames=store.frames,
@@ -111,7 +111,7 @@ def _remarks(store: Store) -> tuple[str, ...]:
     if as_recorded(store):
         remarks[0] += "; tested again here, because the store has the joints as recorded (bodies may be left out)"
     else:
-        remarks[0] += f"; not tested again, because the preprocessing {store.info.recipe} has changed the joints"
+        remarks[0] += f"; not tested again, because the preprocessing {store.info.preprocessing} has changed the joints"
     if shipped_dataset(store) is None:
         remarks.append(
             f"label: as flagged by the build; `{store.info.dataset}` does not ship, so names are not compared"

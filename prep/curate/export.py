@@ -185,9 +185,8 @@ def _lengths(store: Store, length: int) -> NDArray[np.int64]:
 
 
 def _terms(store: Store) -> str:
-    return (
-        f"{store.info.title}. {store.info.licence}. {store.info.citation}. Store {store.digest}, {store.info.recipe}."
-    )
+    info = store.info
+    return f"{info.title}. {info.licence}. {info.citation}. Store {store.digest}, {info.preprocessing}."
 
 
 @contextmanager

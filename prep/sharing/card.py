@@ -37,11 +37,14 @@ def card(store: Store, recipe_only: bool = False) -> str:
         ("frames", f"{facts.frames:,} at {fps} frames per second"),
         ("one frame", f"{bodies} bodies, {joints} joints ({layout}), {channels} channels, {unit}"),
         ("size", f"{sum(sizes) / 1e6:,.1f} MB in {len(sizes):,} files, format {info.format}"),
-        ("built from", f"{_code(info.form)}{_options(info.options)}, source digest {_code(info.source_digest)}"),
-        ("preprocessing", f"{_code(info.recipe)}, version {info.recipe_version} ({markdown(info.software)})"),
+        ("built from", f"{_code(info.file_format)}{_options(info.options)}, source digest {_code(info.source_digest)}"),
+        (
+            "preprocessing",
+            f"{_code(info.preprocessing)}, version {info.preprocessing_version} ({markdown(info.software)})",
+        ),
         ("digest", _code(facts.digest)),
     ]
-    text = [f"# {markdown(info.title)}, preprocessing {markdown(info.recipe)}", "", "| | |", "|---|---|"]
+    text = [f"# {markdown(info.title)}, preprocessing {markdown(info.preprocessing)}", "", "| | |", "|---|---|"]
     text += [f"| {name} | {value} |" for name, value in rows]
     text += ["", "## Terms", "", _paragraphs(info.licence), ""]
     text += [] if info.redistribution else ["These terms forbid redistribution.", ""]

@@ -125,11 +125,11 @@ def job_of(recipe: StoreRecipe, raw: Path, out: Path) -> Job:
     _check_version(info)
     return Job(
         dataset=dataset(info.dataset),
-        preprocessing=info.recipe,
+        preprocessing=info.preprocessing,
         raw=raw,
         out=out,
         subset=split(info.subset) if info.subset else None,
-        file_format=info.form,
+        file_format=info.file_format,
         options=dict(info.options),
         allow_bad=bool(info.left_out),
     )
@@ -145,10 +145,10 @@ def _check_version(info: StoreInfo) -> None:
         )
     if info.format != FORMAT:
         raise RebuildError(f"The store has format {info.format}, this version writes {FORMAT}. {made_by}.")
-    format_named(info.form)
-    version = pipeline(info.recipe).version
-    if version != info.recipe_version:
-        rule = f"{info.recipe} version {info.recipe_version}, this installation has version {version}"
+    format_named(info.file_format)
+    version = pipeline(info.preprocessing).version
+    if version != info.preprocessing_version:
+        rule = f"{info.preprocessing} version {info.preprocessing_version}, this installation has version {version}"
         raise RebuildError(f"The preprocessing was {rule}, which gives other numbers. {made_by}.")
     data = dataset(info.dataset)
     changed = [name for name in _FACTS if getattr(data, name) != getattr(info, name)]

@@ -21,8 +21,8 @@ _NAME = re.compile(r"\w[\w-]{0,63}", re.ASCII)
 class StoreInfo:
     """Metadata of a store.
 
-    `form` is the file format that it was read from (a module of prep.readers or prep.importers), with that format's
-    `options`; `recipe` is the preprocessing. `left_out` lists (name, reason) of bad files that were left out on
+    `file_format` is the one that it was read from (a module of prep.readers or prep.importers), with that format's
+    `options`; `preprocessing` is the pipeline. `left_out` lists (name, reason) of bad files that were left out on
     purpose, `notes` (name, remark) of oddities, `made_from` the digests of the stores that it was merged from.
     Raises ValueError for a dataset, subset or preprocessing that is no plain name.
     """
@@ -31,13 +31,13 @@ class StoreInfo:
     dataset: str
     title: str
     subset: str
-    form: str
+    file_format: str
     options: Mapping[str, str]
     layout: Layout
     unit: str
     fps: float
-    recipe: str
-    recipe_version: int
+    preprocessing: str
+    preprocessing_version: int
     licence: str
     redistribution: bool
     citation: str
@@ -50,7 +50,7 @@ class StoreInfo:
     made_from: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for key, name in (("dataset", self.dataset), ("subset", self.subset), ("recipe", self.recipe)):
+        for key, name in (("dataset", self.dataset), ("subset", self.subset), ("preprocessing", self.preprocessing)):
             if not is_name(name) and (name or key != "subset"):
                 rule = "it must be 1 to 64 letters, digits, _ and -, and not begin with -"
                 raise ValueError(f"{key} is {name[:80]!r}; {rule}")

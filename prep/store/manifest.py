@@ -19,7 +19,7 @@ from prep.files import atomic_write, flush
 from prep.storage.storage import Storage
 from prep.store.arrays import ARRAYS
 
-FORMAT = 3
+FORMAT = 4
 MANIFEST = "manifest.json"
 RECIPE = "recipe.json"  # shared in place of a store: what `fsprep rebuild` needs
 EMBEDDINGS = "embeddings"
@@ -175,8 +175,9 @@ def read_manifest(storage: Storage) -> Manifest:
     except (ValueError, KeyError, TypeError, ArithmeticError, RecursionError) as error:
         raise StoreError(f"{storage}: {MANIFEST} is damaged ({error}). {AGAIN}") from error
     if version != FORMAT:
-        remedy = "Upgrade fewshot-skeleton." if version > FORMAT else AGAIN
-        raise StoreError(f"{storage}: has format {version}, this version reads {FORMAT}. {remedy}")
+        older = f"Build it again from the raw files: `fsprep build DATASET --raw PATH --out {storage}`."
+        remedy = "Upgrade fewshot-skeleton." if version > FORMAT else older
+        raise StoreError(f"{storage}: has store format {version}, this version reads {FORMAT}. {remedy}")
     try:
         return build(Manifest, value, f"{storage}/{MANIFEST}")
     except InvalidValue as error:

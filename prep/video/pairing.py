@@ -186,7 +186,7 @@ def _clip(store: Store, clip: int, files: _Files, data: _Dataset) -> ClipVideo:
     layout, video = _video(files)
     name, start, stop = store.names[clip], int(store.start[clip]), int(store.stop[clip])
     if data.untrimmed and start < 0:
-        rule = f"the format `{store.info.form}` does not say which frames of the video {name} is"
+        rule = f"the format `{store.info.file_format}` does not say which frames of the video {name} is"
         raise BadVideo(f"{location(video.sources[0])}: {rule}. Build the store from the raw files.")
     skeleton_frames = stop - start if start >= 0 else -1
     segment = (start, stop) if data.untrimmed else (-1, -1)

@@ -114,7 +114,7 @@ def test_real_ntu_files(shell, home: Path) -> None:
     done = shell(f"fsprep build ntu120 --workers 1 --raw {raw} --json")
     assert done.exit_code == 0, done.stderr
     facts = json.loads(done.stdout)
-    assert (facts["clips"], facts["several_bodies"], facts["info"]["recipe"]) == (7, 1, "ctrgcn")
+    assert (facts["clips"], facts["several_bodies"], facts["info"]["preprocessing"]) == (7, 1, "ctrgcn")
     store = open_store(home / "stores" / "ntu120-ctrgcn.zarr")
     assert store.info.classes[int(store.label[store.names.index("S001C003P008R002A058")])] == "handshaking"
     subset = shell(f"fsprep build ntu120 --subset ntu_t --workers 1 --raw {raw}")

@@ -33,7 +33,7 @@ def test_from_a_folder_of_arrays_to_a_store(shell, home: Path, tmp_path: Path) -
     store = open_store(path)
     assert list(store.names) == sorted(clips())
     assert store.info.classes[2] == "sit down"
-    assert (store.info.form, store.info.layout.joints[2], store.info.fps) == ("own", "head", 25.0)
+    assert (store.info.file_format, store.info.layout.joints[2], store.info.fps) == ("own", "head", 25.0)
     for index, (name, array) in enumerate(sorted(clips().items())):
         np.testing.assert_array_equal(store.joints(*store.offsets[index : index + 2])[:, 0], array)
         assert f"a{store.label[index] + 1:02d}_s{store.subject[index]}_e0" == name

@@ -17,7 +17,7 @@ def people(seed: int, frames: int = 30) -> np.ndarray:
     return (joints + 0.03 * rng.standard_normal((frames, 1, 20, 3))).astype(np.float32)
 
 
-def faulty_store(path: Path, recipe: str = "raw", **more: object) -> Path:
+def faulty_store(path: Path, preprocessing: str = "raw", **more: object) -> Path:
     """Ten clips with faults.
 
     The third has a jumping bone, the fourth frozen frames, the seventh copies the sixth, the ninth has one frame, the
@@ -31,4 +31,4 @@ def faulty_store(path: Path, recipe: str = "raw", **more: object) -> Path:
     clips[9] = clips[9][:0]
     names = [clip_name("nw_ucla", label, 0) for label in range(10)]
     flags = [0, quality.EXTRA_BODIES, *[0] * 8]
-    return write_clips(path, info("nw_ucla", recipe), names, range(10), clips, quality=flags, **more)
+    return write_clips(path, info("nw_ucla", preprocessing), names, range(10), clips, quality=flags, **more)

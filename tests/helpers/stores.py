@@ -18,20 +18,20 @@ from prep.store.read import Store, open_store
 from prep.store.write import create, finalise, pack_text, write_block
 
 
-def info(name: str = "demo", recipe: str = "agcn", subset: str = "", dataset_name: str = "") -> StoreInfo:
+def info(name: str = "demo", preprocessing: str = "agcn", subset: str = "", dataset_name: str = "") -> StoreInfo:
     data = dataset(name)
     return StoreInfo(
         format=FORMAT,
         dataset=dataset_name or name,
         title=data.title,
         subset=subset,
-        form="tests",
+        file_format="tests",
         options={},
         layout=layout_of(data),
         unit=data.unit,
         fps=data.fps,
-        recipe=recipe,
-        recipe_version=1,
+        preprocessing=preprocessing,
+        preprocessing_version=1,
         licence=data.licence,
         redistribution=data.redistribution,
         citation=data.source,

@@ -122,13 +122,13 @@ def imported(
     path: Path,
     data: Dataset | str,
     out: Path,
-    recipe: str = "imported",
+    preprocessing: str = "imported",
     allow_bad: bool = False,
     **options: str,
 ) -> Store:
     """The store that a build makes from files of a format."""
     facts = dataset(data) if isinstance(data, str) else data
-    job = Job(facts, recipe, path, out, file_format=name, options=options, allow_bad=allow_bad)
+    job = Job(facts, preprocessing, path, out, file_format=name, options=options, allow_bad=allow_bad)
     with ThreadPoolExecutor(1) as pool:
         list(build(job, pool, window=2))
     return open_store(out)

@@ -82,10 +82,10 @@ def check_store(recipe: Recipe, store: Store) -> None:
             f"Build it (`fsprep build {chosen.dataset}`) or choose another split with --data."
         )
     wanted = recipe.data.preprocessing
-    if wanted and store.info.recipe != wanted:
+    if wanted and store.info.preprocessing != wanted:
         raise SetupError(
-            f"{store.path} was preprocessed by `{store.info.recipe}`, the recipe asks for `{wanted}`. "
-            f"Build it with --preprocessing {wanted}, or --set data.preprocessing={store.info.recipe}."
+            f"{store.path} was preprocessed by `{store.info.preprocessing}`, the recipe asks for `{wanted}`. "
+            f"Build it with --preprocessing {wanted}, or --set data.preprocessing={store.info.preprocessing}."
         )
 
 

@@ -72,7 +72,7 @@ def identity_of(recipe: Recipe, store: Store, initial: Initial | None) -> Identi
         init_digest="" if initial is None else initial.digest,
         layout=store.info.layout.name,
         bodies=store.shape[0],
-        preprocessing=store.info.recipe,
+        preprocessing=store.info.preprocessing,
     )
 
 

@@ -42,7 +42,7 @@ def test_the_faults_that_were_put_in_are_reported(tmp_path: Path) -> None:
 
 
 def test_flags_of_a_preprocessed_store_are_those_of_the_build(tmp_path: Path) -> None:
-    checked = check(faulty_store(tmp_path / "s.zarr", recipe="agcn"))
+    checked = check(faulty_store(tmp_path / "s.zarr", preprocessing="agcn"))
     assert flagged(checked) == {"empty": [9], "extra-bodies": [1]}
     assert "the preprocessing agcn has changed the joints" in as_text(checked)
 

@@ -132,12 +132,12 @@ def test_clips_of_other_lengths_are_not_compared(a: Path, tmp_path: Path) -> Non
 
 
 def test_facts_as_text(a: Path, tmp_path: Path) -> None:
-    facts = info("nw_ucla", recipe="ctrgcn")
-    facts = replace(facts, recipe_version=2, classes=(*facts.classes, "dance"), options={"end": "exclusive"})
+    facts = info("nw_ucla", preprocessing="ctrgcn")
+    facts = replace(facts, preprocessing_version=2, classes=(*facts.classes, "dance"), options={"end": "exclusive"})
     compared = {fact.name: (fact.a, fact.b) for fact in diff(a, write(tmp_path / "b.zarr", facts)).facts}
     assert compared == {
-        "recipe": ("agcn", "ctrgcn"),
-        "recipe_version": ("1", "2"),
+        "preprocessing": ("agcn", "ctrgcn"),
+        "preprocessing_version": ("1", "2"),
         "classes": ("[]", "['dance']"),
         "options": ("{}", "{'end': 'exclusive'}"),
     }

@@ -46,7 +46,7 @@ def test_hdf5(store: Store, tmp_path: Path) -> None:
         for name in ("body_mask", *SMALL):
             np.testing.assert_array_equal(file[name][()], store.read(name))
         assert file.attrs["licence"] == store.info.licence
-        assert json.loads(file.attrs["info"])["recipe"] == "agcn"
+        assert json.loads(file.attrs["info"])["preprocessing"] == "agcn"
 
 
 def test_embeddings_stay_behind(store: Store, tmp_path: Path) -> None:
@@ -246,12 +246,12 @@ def test_the_command(store: Store, tmp_path: Path) -> None:
         str(tmp_path / "n.zarr"),
     ]
     done = shell([*built, "--workers", "1", "--json"])
-    assert json.loads(done.stdout)["info"]["form"] == "mamp_npz"
+    assert json.loads(done.stdout)["info"]["file_format"] == "mamp_npz"
 
 
 @pytest.mark.slow
 def test_the_real_nw_ucla_there_and_back(tmp_path: Path) -> None:
-    own = imported("nw_ucla", shared("data/nw_ucla.zip"), "nw_ucla", tmp_path / "own.zarr", recipe="ctrgcn")
+    own = imported("nw_ucla", shared("data/nw_ucla.zip"), "nw_ucla", tmp_path / "own.zarr", preprocessing="ctrgcn")
     result(export(own, "hdf5", tmp_path / "a.h5"))
     again = imported("hdf5", tmp_path / "a.h5", "nw_ucla", tmp_path / "s.zarr")
     assert (len(again), again.names) == (1484, own.names)

@@ -146,8 +146,11 @@ def test_clips_with_the_same_name_that_differ_are_refused(tmp_path: Path, other:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"recipe": "raw"}, "recipe is 'agcn' in .*a.zarr and 'raw' in .*b.zarr. Only stores with the same value"),
-        ({"recipe_version": 2}, "recipe_version is 1 in"),
+        (
+            {"preprocessing": "raw"},
+            "preprocessing is 'agcn' in .*a.zarr and 'raw' in .*b.zarr. Only stores with the same value",
+        ),
+        ({"preprocessing_version": 2}, "preprocessing_version is 1 in"),
         ({"dataset": "ntu60"}, "dataset is"),
         ({"classes": tuple("abcdefghij")}, "classes is"),
         ({"unit": "foot"}, "unit is"),

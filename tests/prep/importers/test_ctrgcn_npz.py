@@ -51,7 +51,7 @@ def test_joints_and_labels_without_names(tmp_path: Path, data: str, doubled: boo
     store = imported("ctrgcn_npz", path, data, tmp_path / "s.zarr")
     assert_holds(store, [*numbered(train, "train"), *numbered(test, "test")])
     assert store.bodies.tolist() == [1, 1, 2, 1, 1, 1, 2, 1, 1]
-    assert (store.info.form, store.info.recipe) == ("ctrgcn_npz", "imported")
+    assert (store.info.file_format, store.info.preprocessing) == ("ctrgcn_npz", "imported")
 
 
 @pytest.mark.parametrize("split", ["xsub", "xview", "xset"])
@@ -85,7 +85,7 @@ def test_a_wrong_split_or_list_is_noticed_by_counts_and_labels(tmp_path: Path) -
 
 def test_the_real_files_give_the_store_of_our_preprocessing(tmp_path: Path) -> None:
     raw = shared("data/ntu/nturgb+d_skeletons")
-    own = imported("ntu", raw, "ntu120", tmp_path / "own.zarr", recipe="ctrgcn")
+    own = imported("ntu", raw, "ntu120", tmp_path / "own.zarr", preprocessing="ctrgcn")
     several = []
     for name, label, start, stop in zip(own.names, own.label, own.offsets, own.offsets[1:], strict=False):
         joints = own.joints(int(start), int(stop))

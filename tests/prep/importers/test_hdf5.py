@@ -29,8 +29,8 @@ def exported(tmp_path: Path) -> Path:
 def test_a_store_comes_back_whole(tmp_path: Path, bodies: int) -> None:
     own = open_store(make_store(tmp_path / "own.zarr", 1, (3, 6), name="ntu120", bodies=bodies))
     result(export(own, "hdf5", tmp_path / "a.h5"))
-    recipe = "imported_all" if bodies > 2 else "imported"
-    store = imported("hdf5", tmp_path / "a.h5", "ntu120", tmp_path / "s.zarr", recipe=recipe)
+    preprocessing = "imported_all" if bodies > 2 else "imported"
+    store = imported("hdf5", tmp_path / "a.h5", "ntu120", tmp_path / "s.zarr", preprocessing=preprocessing)
     order = np.argsort(own.names)
     assert store.names == tuple(sorted(own.names))
     for name in ("label", "subject", "camera", "setup", "repetition"):

@@ -125,8 +125,8 @@ def test_ntu_files_bring_their_box_and_their_frames_into_the_store(tmp_path: Pat
     (tmp_path / "raw" / f"{name}.skeleton").write_bytes(text(frames))
     boxes = np.array([box for bodies in plain_read(text(frames)) for _, _, box in bodies])
     wanted = [*boxes[:, :2].min(0).clip(0, 1), *boxes[:, 2:].max(0).clip(0, 1)]
-    for recipe, kept in (("raw", 20), ("ctrgcn", 15)):  # the latter drops frames that show nobody
-        store = built("ntu60", tmp_path / "raw", preprocessing=recipe)
+    for preprocessing, kept in (("raw", 20), ("ctrgcn", 15)):  # the latter drops frames that show nobody
+        store = built("ntu60", tmp_path / "raw", preprocessing=preprocessing)
         assert (store.names, store.frames) == ((name,), kept)
         assert (store.start.tolist(), store.stop.tolist()) == ([0], [20])
         np.testing.assert_allclose(store.box, [wanted], atol=1e-6)

@@ -195,4 +195,4 @@ def test_the_whole_way_to_a_store(tmp_path: Path) -> None:
     for name, joints in clips.items():
         np.testing.assert_array_equal(joints, wanted[name].astype(np.float32))
     assert (store.label.tolist(), store.camera.tolist()) == ([0, 0, 9, 9], [1, 3, 1, 3])
-    assert (store.info.form, store.info.notes) == ("nw_ucla_frames", ())
+    assert (store.info.file_format, store.info.notes) == ("nw_ucla_frames", ())

@@ -60,7 +60,7 @@ def test_texts_of_a_stranger_contain_no_markup_and_no_control_characters(tmp_pat
         licence="# Terms\n===\n- \x1b[2J<img src=x onerror=alert(1)>\n1. [free](http://host)",
         classes=("<img src=x onerror=alert(1)>", "\u202ewave\x1b]0;title\x07", *info("demo").classes[2:]),
         left_out=(("a | b\n# c", "`x`"),),
-        form="x` | <b>",
+        file_format="x` | <b>",
     )
     text = card(one_clip(tmp_path / "s.zarr", facts))
     assert text.count("\n## Terms\n") == 1

@@ -97,10 +97,10 @@ def _without_clips(store: Store) -> Any:
     ("change", "words"),
     [
         (
-            {"recipe_version": 99},
+            {"preprocessing_version": 99},
             "agcn version 99, this installation has .* It was built by fewshot-skeleton",
         ),
-        ({"format": 1}, "has format 1, this version writes 3"),
+        ({"format": 1}, "has format 1, this version writes 4"),
         ({"dataset": "mine"}, "is a custom dataset. Ask its author for the dataset file"),
         ({"made_from": ("a", "b")}, "merged from others. Share the recipe of each"),
         ({"unit": "foot", "classes": ("a",)}, "The facts about demo have changed since: unit, classes"),
@@ -124,7 +124,7 @@ def _bomb(value: dict[str, Any]) -> None:
         (lambda value: value.update(format=2), "it has format 2, this version reads 1"),
         (lambda value: value.update(digest="0" * 64), "its parts do not make its digest"),
         (lambda value: value["arrays"].update(joints="0" * 64), "its parts do not make its digest"),
-        (lambda value: value["info"].update(recipe="raw"), "its parts do not make its digest"),
+        (lambda value: value["info"].update(preprocessing="raw"), "its parts do not make its digest"),
         (lambda value: value.update(source=base64.b64encode(b"x" * 32 * 24).decode()), "its source do not make"),
         (lambda value: value.update(source="AAAA"), "do not fit together"),
         (lambda value: value.update(names="no base64!"), "damaged"),

@@ -27,7 +27,7 @@ def forge(path: Path, file: str, change: Callable[[dict[str, Any]], None]) -> No
     (path / MANIFEST).write_text(json.dumps(manifest))
 
 
-@pytest.mark.parametrize("key", ["dataset", "subset", "recipe"])
+@pytest.mark.parametrize("key", ["dataset", "subset", "preprocessing"])
 @pytest.mark.parametrize("name", ["/abs/evil", "../../evil", "a\nb", "a\x1b[2J", "a" * 300, "-rf", "a b", "\u202ea"])
 def test_a_name_that_is_no_plain_name_is_refused(store: Path, key: str, name: str) -> None:
     forge(store, "zarr.json", lambda content: content["attributes"].update({key: name}))
@@ -36,7 +36,7 @@ def test_a_name_that_is_no_plain_name_is_refused(store: Path, key: str, name: st
     assert str(caught.value).removeprefix(f"{store}").isprintable()
 
 
-@pytest.mark.parametrize("key", ["dataset", "recipe"])
+@pytest.mark.parametrize("key", ["dataset", "preprocessing"])
 def test_an_empty_name_is_refused(store: Path, key: str) -> None:
     forge(store, "zarr.json", lambda content: content["attributes"].update({key: ""}))
     with pytest.raises(StoreError, match=f"{key} is ''"):

@@ -23,7 +23,12 @@ UCLA = ("a01_s01_e00_v01", "a01_s01_e00_v02", "a12_s10_e04_v03")
 
 
 def store_of(
-    folder: Path, dataset: str, names: Sequence[str], own: bool = False, form: str = "tests", **columns: Sequence[float]
+    folder: Path,
+    dataset: str,
+    names: Sequence[str],
+    own: bool = False,
+    file_format: str = "tests",
+    **columns: Sequence[float],
 ) -> Store:
     """A store of clips of one frame."""
     facts = info("demo" if own else dataset, dataset_name=dataset)
@@ -31,7 +36,7 @@ def store_of(
     columns = {"start": [0] * len(names), "stop": [40] * len(names), **columns}
     for side in ("left", "top", "right", "bottom"):
         columns.setdefault(side, [-1] * len(names))
-    facts = replace(facts, form=form)
+    facts = replace(facts, file_format=file_format)
     return open_store(write_clips(folder / "s.zarr", facts, names, [0] * len(names), [clip] * len(names), **columns))
 
 
@@ -216,7 +221,7 @@ def test_all_segments_of_a_doubtful_video_are_bad(tmp_path: Path) -> None:
 
 
 def test_a_segment_whose_frames_were_lost_is_bad(tmp_path: Path) -> None:
-    store = store_of(tmp_path, "pku_mmd", ["0002-L_001"], form="mamp_npz", start=[-1], stop=[-1])
+    store = store_of(tmp_path, "pku_mmd", ["0002-L_001"], file_format="mamp_npz", start=[-1], stop=[-1])
     folder = put(tmp_path / "v", "0002-L.avi")
     reason = f"{folder}/0002-L.avi: the format `mamp_npz` does not say which frames of the video 0002-L_001 is. "
     pairs = pair(store, folder)

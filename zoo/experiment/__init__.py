@@ -2,6 +2,8 @@
 
 recipe     every choice of an experiment, as one record
 resolve    from a recipe's name to a complete record: three layers of precedence
+layers     tables of TOML files on top of each other
+protocol   the settings that recipes take from a split
 identity   digests: when two recipes, or two runs, are the same
 feed       recipe + store -> pools and loaders
 initial    weights of another run

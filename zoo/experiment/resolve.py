@@ -4,7 +4,8 @@ Precedence, lowest first:
 
 1. the recipe's file, on top of the file that its `base` names;
 2. the protocol of the split, `zoo/recipes/protocols/<split>.toml`, on top of its `base`: for a shipped recipe, for a
-   .py file, and wherever `--data` names the split; a file of your own says everything itself otherwise;
+   .py file, and wherever `--data` names the split; a file of your own says everything itself otherwise. A recipe that
+   trains nothing (`budget.episodes = 0` in its file) takes only the test tasks from it;
 3. what the user sets, `--set key=value`.
 
 What none of them says has the default of its dataclass, and the defaults of the chosen method's and backbone's Options
@@ -19,14 +20,14 @@ from pathlib import Path
 from typing import Any
 
 from manifests.facts import dataset, is_custom, names, split
-from manifests.folder import stems
 from manifests.strict import InvalidValue, build, hint, parse
 from manifests.user_code import is_user_code
 from zoo import registry
+from zoo.experiment.layers import merged, with_base
 from zoo.experiment.library import FOLDER, shipped
+from zoo.experiment.protocol import protocol
 from zoo.experiment.recipe import Choice, Data, Recipe, is_stage
 
-PROTOCOLS = FOLDER / "protocols"
 # What a recipe passes on to the recipe that it is initialised from: the same clips for the same backbone.
 INHERITED = ("split", "class_split", "clip_seed", "clips_per_class", "preprocessing", "frames", "streams")
 
@@ -41,14 +42,14 @@ def resolve(name_or_file: str, data: str = "", settings: Sequence[str] = (), inh
     table, where = _recipe_file(name_or_file)
     if data:
         _check_split(data)
-        table = _merged(table, {"data": {"split": data}})
+        table = merged(table, {"data": {"split": data}})
     if data or inherited or name_or_file in shipped() or is_user_code(name_or_file):
         chosen = inherited.data.split if inherited else table.get("data", {}).get("split", Data.split)
-        table = _merged(table, _protocol(chosen, str(table.get("name")), _learner(table, where)))
+        table = merged(table, protocol(chosen, table, _learner(table, where)))
     if inherited is not None:
-        table = _merged(table, _inheritance(inherited))
+        table = merged(table, _inheritance(inherited))
     for setting in settings:
-        table = _merged(table, _setting(setting))
+        table = merged(table, _setting(setting))
     return check(build(Recipe, _absolute(table), where), where)
 
 
@@ -113,7 +114,7 @@ def _recipe_file(name_or_file: str) -> tuple[dict[str, Any], str]:
         path = path / "recipe.toml"
     if not path.is_file():
         raise InvalidValue(f"`{name_or_file}` is neither a recipe nor a file. {hint(name_or_file, shipped())}")
-    return {"name": path.stem, **_with_base(path, FOLDER)}, str(path)
+    return {"name": path.stem, **with_base(path, FOLDER)}, str(path)
 
 
 def _from_code(path: Path) -> dict[str, Any]:
@@ -123,47 +124,8 @@ def _from_code(path: Path) -> dict[str, Any]:
     except registry.RegistryError as error:
         raise InvalidValue(str(error)) from error
     title = (entry.model.__doc__ or path.stem).strip().splitlines()[0]
-    base = _with_base(FOLDER / ("_stage.toml" if entry.kind == "pretrain" else "_method.toml"), FOLDER)
+    base = with_base(FOLDER / ("_stage.toml" if entry.kind == "pretrain" else "_method.toml"), FOLDER)
     return base | {"name": path.stem, "title": title, "source": path.name, "method": {"name": str(path)}}
-
-
-def _with_base(path: Path, folder: Path) -> dict[str, Any]:
-    """A TOML file on top of the one in `folder` that its `base` names."""
-    table = parse(path.read_text(encoding="utf-8"), str(path))
-    base = table.pop("base", None)
-    if base is None:
-        return table
-    beside = [place / f"{base}.toml" for place in (folder, path.parent)]
-    below = next((file for file in beside if file.is_file()), None)
-    if not isinstance(base, str) or below is None:
-        near = hint(str(base), stems(folder, ".toml"))
-        raise InvalidValue(f"{path}: base `{base}` is not a file of {folder.name}. {near}")
-    return _merged(_with_base(below, folder), table)
-
-
-def _protocol(chosen: object, recipe: str, entry: registry.Entry) -> dict[str, Any]:
-    """The second layer.
-
-    The protocol's table `options` holds options of the method by the recipe's name. A stage takes the table `stage` in
-    place of everything that concerns episodes.
-    """
-    name = _protocol_name(chosen)
-    if not name:
-        return {}
-    table = _with_base(PROTOCOLS / f"{name}.toml", PROTOCOLS)
-    own, stage = table.pop("options", {}).get(recipe, {}), table.pop("stage", {})
-    if entry.kind == "pretrain":
-        kept = {key: value for key, value in table.items() if key in ("backbone", "data", "augment")}
-        return _merged(kept, stage)
-    return _merged(table, {"method": {"options": own}}) if own else table
-
-
-def _protocol_name(chosen: object) -> str:
-    """The protocol of a split, or of the split that it is a variation of; "" where there is none."""
-    if not isinstance(chosen, str):
-        return ""
-    found = [name for name in (chosen, split(chosen).base) if name in stems(PROTOCOLS, ".toml")]
-    return found[0] if found else ""
 
 
 def _learner(table: Mapping[str, Any], where: str) -> registry.Entry:
@@ -183,7 +145,7 @@ def _absolute(table: dict[str, Any]) -> dict[str, Any]:
     for key, name in (("data", "split"), ("method", "name"), ("backbone", "name"), ("init", "source")):
         value = table.get(key, {}).get(name) if isinstance(table.get(key), Mapping) else None
         if isinstance(value, str) and (is_user_code(value) or is_custom(value) or _is_run(value)):
-            table = _merged(table, {key: {**table[key], name: str(Path(value).absolute())}})
+            table = merged(table, {key: {**table[key], name: str(Path(value).absolute())}})
     return table
 
 
@@ -210,20 +172,3 @@ def _setting(text: str) -> dict[str, Any]:
         inner = {part: inner}
     table: dict[str, Any] = inner
     return table
-
-
-def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`over` on top of `under`. A method or backbone of another name starts from fresh options.
-
-    >>> _merged({"a": {"x": 1, "y": 2}}, {"a": {"y": 3}})
-    {'a': {'x': 1, 'y': 3}}
-    """
-    result = dict(under)
-    for key, value in over.items():
-        below = result.get(key)
-        if not (isinstance(below, Mapping) and isinstance(value, Mapping)):
-            result[key] = value
-            continue
-        renamed = key in ("method", "backbone") and value.get("name", below.get("name")) != below.get("name")
-        result[key] = dict(value) if renamed else _merged(below, value)
-    return result

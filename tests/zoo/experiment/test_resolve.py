@@ -11,8 +11,9 @@ from manifests.facts import names
 from manifests.strict import InvalidValue
 from zoo.experiment.identity import recipe_digest
 from zoo.experiment.library import shipped
+from zoo.experiment.protocol import PROTOCOLS
 from zoo.experiment.recipe import classes, is_stage, to_toml
-from zoo.experiment.resolve import PROTOCOLS, resolve
+from zoo.experiment.resolve import resolve
 
 
 @pytest.mark.parametrize("name", shipped())
@@ -171,3 +172,35 @@ def test_a_method_of_your_own_is_a_recipe(tmp_path: Path) -> None:
     before = recipe_digest(recipe)
     file.write_text(METHOD + "\n# Another file is another experiment.\n")
     assert recipe_digest(resolve(str(saved))) != before
+
+
+UNTRAINED = """
+title = "x"
+source = "x"
+[method]
+name = "protonet"
+[method.options]
+temperature = 3.0
+[backbone]
+name = "agcn"
+[data]
+streams = ["bone"]
+[budget]
+episodes = 0
+"""
+
+
+def test_an_untrained_recipe_takes_only_the_test_tasks_of_a_protocol(tmp_path: Path) -> None:
+    file = tmp_path / "still.toml"
+    file.write_text(UNTRAINED)
+    plain, there = resolve(str(file)), resolve(str(file), "nw_ucla")
+    protocol = resolve("protonet", "nw_ucla")
+    assert (there.budget.exemplar_draws, there.task, there.data.frames) == (10, protocol.task, protocol.data.frames)
+    for key in ("backbone", "augment", "optimiser", "method"):
+        assert getattr(there, key) == getattr(plain, key)
+    assert (there.budget.episodes, there.data.streams) == (0, ("bone",))
+    assert there.budget.episodes_per_epoch == plain.budget.episodes_per_epoch
+    file.write_text(UNTRAINED.replace("[data]", "[data]\nframes = 7"))
+    assert resolve(str(file), "nw_ucla").data.frames == 7
+    assert resolve(str(file), "nw_ucla", ["data.frames=9", "backbone.name=stgcn"]).data.frames == 9
+    assert resolve("protonet", "nw_ucla", ["budget.episodes=0"]).backbone == protocol.backbone

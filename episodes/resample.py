@@ -19,11 +19,15 @@ class Rule:
     """One way of choosing T frames: `index` as `sample` describes it.
 
     `per_clip`: random frames depend on (seed, clip) alone, so a clip looks the same in every episode; otherwise each
-    position in each episode draws afresh. `rearrange(joints, length)` changes the chosen frames.
+    position in each episode draws afresh. `deterministic`: without training, the frames depend on (seed, clip) alone.
+    `at(length, frames, inside)`: the frames at a fixed position inside each segment, None where the rule has no
+    segments. `rearrange(joints, length)` changes the chosen frames.
     """
 
     index: Callable[[Tensor, Tensor, int, bool], Tensor]
     per_clip: bool = False
+    deterministic: bool = True
+    at: Callable[[Tensor, int, float], Tensor] | None = None
     rearrange: Callable[[Tensor, Tensor], Tensor] | None = None
 
 
@@ -60,10 +64,47 @@ def segments(length: Int[Tensor, "X"], key: Int[Tensor, "X"], frames: int, train
     >>> segments(length, key, 3, train=False).tolist()
     [[1, 4, 7], [0, 1, 1]]
     """
+    if not train:
+        return inside_segments(length, frames, 0.5)
+    part = torch.arange(frames, device=length.device)
+    return inside_segments(length, frames, split(key[:, None], part).double() * 2.0**-32)
+
+
+def inside_segments(length: Int[Tensor, "X"], frames: int, inside: float | Float[Tensor, "X T"]) -> Int[Tensor, "X T"]:
+    """The frame at `inside` (0 <= inside < 1) of each of T equal parts of the clip: floor((j + inside) L / T).
+
+    >>> inside_segments(torch.tensor([9, 2]), 3, 0.25).tolist()
+    [[0, 3, 6], [0, 0, 1]]
+    """
     part = torch.arange(frames, device=length.device)
     # In float64 a random 32-bit fraction cannot round the last part up to frame L.
-    inside = split(key[:, None], part).double() * 2.0**-32 if train else 0.5
     return ((part.double() + inside) * length[:, None] / frames).long()
+
+
+def temporal_sample(
+    length: Int[Tensor, "X"], key: Int[Tensor, "X"], sampling: Sampling, sample: int = 0, samples: int = 1
+) -> Int[Tensor, "X T"]:
+    """Temporal sample r of R of a clip in evaluation: the frames at (r + 0.5) / R inside each segment.
+
+    R = 1 gives what `sample` gives without training. Raises EpisodeError for a rule that is random without training,
+    for R > 1 where the rule has no segments, and for r outside 0..R-1.
+    """
+    rule = RULES[sampling.rule]
+    if not rule.deterministic:
+        raise EpisodeError(
+            f"sampling rule `{sampling.rule}` draws random frames in evaluation too, so a clip has no fixed tensors. "
+            "Use `segments` or `linspace` for testing."
+        )
+    if not 0 <= sample < samples:
+        raise EpisodeError(f"sample is {sample} of {samples}: it must be 0..samples-1, and samples at least 1.")
+    if samples == 1:
+        return rule.index(length, key, sampling.frames, False)
+    if rule.at is None:
+        raise EpisodeError(
+            f"samples is {samples}, but sampling rule `{sampling.rule}` gives one temporal sample of a clip. "
+            "Use `segments` for testing, or samples = 1."
+        )
+    return rule.at(length, sampling.frames, (sample + 0.5) / samples)
 
 
 def linspace(length: Int[Tensor, "X"], key: Int[Tensor, "X"], frames: int, train: bool) -> Int[Tensor, "X T"]:
@@ -113,8 +154,8 @@ def scramble(joints: Float[Tensor, "X M T V C"], length: Int[Tensor, "X"]) -> Fl
 
 
 RULES = {
-    "segments": Rule(segments),
+    "segments": Rule(segments, at=inside_segments),
     "linspace": Rule(linspace),
-    "sorted_random": Rule(sorted_random),
+    "sorted_random": Rule(sorted_random, deterministic=False),
     "dastm_official": Rule(dastm_official, per_clip=True, rearrange=scramble),
 }

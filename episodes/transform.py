@@ -6,11 +6,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from episodes.augment import Augment, augment, swaps
+from episodes.augment import Augment, augment, mirror, swaps
 from episodes.counter import Stream, fold_in, split
 from episodes.episode import EpisodeError
 from episodes.pool import Pool
-from episodes.resample import RULES, Sampling, sample
+from episodes.resample import RULES, Sampling, sample, temporal_sample
 from episodes.streams import STREAMS, parents, streams
 from manifests.layout import Layout
 from manifests.strict import hint
@@ -53,17 +53,46 @@ class ClipTransform:
 
     def rows(self, clip: Int[Tensor, "X"], key: Int[Tensor, "X"]) -> Int[Tensor, "X M T"]:
         """The first half of `clips`: which rows of the pool to read. Small, so many clips can be done at once."""
-        per_clip = self._rule.per_clip
-        word = split(self._per_clip, self.pool.clip_id[clip]) if per_clip else split(key, Stream.FRAMES)
+        word = self._clip_key(clip) if self._rule.per_clip else split(key, Stream.FRAMES)
         return self.pool.rows(clip, sample(self.pool.length[clip], word, self.sampling, self.train))
 
     def gather(
         self, row: Int[Tensor, "X M T"], clip: Int[Tensor, "X"], key: Int[Tensor, "X"]
     ) -> Float[Tensor, "X M T V C"]:
         """The second half: the joints in these rows, augmented, as streams."""
-        joints = self.pool.gather(row)
-        if self._rule.rearrange is not None:
-            joints = self._rule.rearrange(joints, self.pool.length[clip])
+        joints = self._joints(row, clip)
         if self.train:
             joints = augment(joints, key, self.augment, self.layout.coordinates, self._swap)
         return streams(joints, self.streams, self._parent)
+
+    @property
+    def deterministic(self) -> bool:
+        """Whether the evaluation tensors of a clip depend on the clip alone, so that `view` can be used."""
+        return self._rule.deterministic
+
+    def view(
+        self, clip: Int[Tensor, "X"], mirrored: bool = False, sample: int = 0, samples: int = 1
+    ) -> Float[Tensor, "X M T V C"]:
+        """The evaluation tensors of clips, whatever `train` is: without augmentation, at temporal sample r of R.
+
+        `mirrored` swaps left and right joints and negates x, as `Augment.mirror` does. For R = `samples` above 1 the
+        frames lie at (r + 0.5) / R inside each segment. Raises EpisodeError where the rule is random in evaluation or
+        has no further samples (see `resample.temporal_sample`), and for `mirrored` without mirror pairs in the layout.
+        """
+        if mirrored and not self.layout.mirror:
+            raise EpisodeError(
+                f"Layout {self.layout.name} has no mirror pairs, so its clips cannot be mirrored. "
+                "Give `mirror` in the layout, or test without mirroring."
+            )
+        frame = temporal_sample(self.pool.length[clip], self._clip_key(clip), self.sampling, sample, samples)
+        joints = self._joints(self.pool.rows(clip, frame), clip)
+        if mirrored:
+            joints = mirror(joints, self._swap)
+        return streams(joints, self.streams, self._parent)
+
+    def _clip_key(self, clip: Int[Tensor, "X"]) -> Int[Tensor, "X"]:
+        return split(self._per_clip, self.pool.clip_id[clip])
+
+    def _joints(self, row: Int[Tensor, "X M T"], clip: Int[Tensor, "X"]) -> Float[Tensor, "X M T V C"]:
+        joints = self.pool.gather(row)
+        return joints if self._rule.rearrange is None else self._rule.rearrange(joints, self.pool.length[clip])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -31,6 +31,7 @@ class Meter:
 
     def __init__(self, quiet: bool) -> None:
         terminal = sys.stderr.isatty()
+        self._quiet = quiet
         self._lines = not quiet and not terminal
         self._first: dict[str, tuple[float, int]] = {}
         self._last_line = time.monotonic()
@@ -47,18 +48,21 @@ class Meter:
         )
         self._tasks: dict[str, Any] = {}
 
-    def run(self, work: Work[T], name: str = "", scale: int = 1) -> T:
+    def run(self, work: Work[T], name: str = "", scale: int = 1, interrupted: Callable[[], bool] = lambda: False) -> T:
         """Run long work to its end, show its steps, and return its result.
 
-        A step without a stage is shown as `name`. Counts are divided by `scale`, for example bytes to kB by 1,000.
+        A step without a stage is shown as `name`. Counts are divided by `scale`, for example bytes to kB by 1,000. Once
+        `interrupted` is true, KeyboardInterrupt is raised inside the work at its next step, so that it can save.
         """
         while True:
             try:
-                step = next(work)
+                step = work.throw(KeyboardInterrupt()) if interrupted() else next(work)
             except StopIteration as stop:
                 made: T = stop.value
                 return made
             self.show(step.stage or name, step.done // scale, step.total // scale, step.note)
+            if step.line and not self._quiet:
+                self._bars.console.print(plain(step.line), markup=False, highlight=False, soft_wrap=True)
 
     def show(self, name: str, done: int, total: int, note: str = "") -> None:
         """Move the bar `name`."""

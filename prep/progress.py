@@ -11,12 +11,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Step:
-    """Progress of long work: `done` of `total` units of `stage`, with an optional note for the user."""
+    """Progress of long work: `done` of `total` units of `stage`.
+
+    `note` stands beside the bar until the next step; `line` is printed and stays.
+    """
 
     done: int
     total: int
     stage: str = ""
     note: str = ""
+    line: str = ""
 
 
 Work: TypeAlias = Generator[Step, None, T]

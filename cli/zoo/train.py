@@ -20,23 +20,42 @@ from cli.zoo._common import describe, store_of
 @options.settings
 @options.device
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the run [default: in the workspace].")
+@click.option("--tensorboard", is_flag=True, help="Write a log for TensorBoard too; log.csv is always written.")
+@click.option("--capture", is_flag=True, help="CUDA only: replay each training step as a CUDA graph.")
 @options.as_json
 @options.plain_errors
 def command(
-    recipe: str, data: str, store: str | None, settings: tuple[str, ...], device: str, out: Path | None, json_: bool
+    recipe: str,
+    data: str,
+    store: str | None,
+    settings: tuple[str, ...],
+    device: str,
+    out: Path | None,
+    tensorboard: bool,
+    capture: bool,
+    json_: bool,
 ) -> None:
     """Train RECIPE and measure it on the test classes. The same command continues a run that was stopped.
 
     A .py file holds a method of your own; its code is executed. A recipe that starts from another recipe
-    (init.source) trains that one first, in a run of its own, and reuses it afterwards.
+    (init.source) trains that one first, in a run of its own, and reuses it afterwards. Started by torchrun, the ranks
+    share the episodes of each step. Ctrl-C saves a checkpoint first.
     """
-    from cli.device import choose
+    from cli.interrupt import deferred_interrupt
+    from cli.ranks import ranks_and_device
+    from cli.stopwatch import laps
     from zoo.experiment.chain import train_chain
+    from zoo.experiment.execute import Runtime
     from zoo.experiment.resolve import resolve
 
     resolved = resolve(recipe, data, settings)
     opened = store_of(resolved, store)
-    with meter(json_) as bars:
-        run, result, fresh = bars.run(train_chain(resolved, opened, choose(device), workspace().runs, out))
+    with ranks_and_device(device) as (ranks, chosen), deferred_interrupt() as interrupted:
+        runtime = Runtime(ranks, laps(chosen), capture, tensorboard)
+        with meter(json_ or not ranks.first) as bars:
+            work = train_chain(resolved, opened, chosen, workspace().runs, out, runtime)
+            run, result, fresh = bars.run(work, interrupted=interrupted)
+    if not ranks.first:
+        return
     first = str(run.path) if fresh else f"Already finished: {run.path}"
     options.emit(json_, {"run": str(run.path), **asdict(result)}, f"{first}\n{describe(result)}")

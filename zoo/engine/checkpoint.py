@@ -47,12 +47,13 @@ class Progress:
 
 @dataclass(frozen=True)
 class Header:
-    """Metadata of a checkpoint: what it belongs to, how far the run is, learning rates, state of the schedule."""
+    """Metadata of a checkpoint: what it belongs to, how far the run is, rates, state of the schedule and the scaler."""
 
     identity: Identity
     progress: Progress
     rates: tuple[float, ...] = ()
     schedule: Mapping[str, Any] = field(default_factory=dict)
+    scaler: Mapping[str, Any] = field(default_factory=dict)
 
 
 def save(
@@ -61,6 +62,7 @@ def save(
     header: Header,
     optimiser: torch.optim.Optimizer | None = None,
     schedule: Schedule | None = None,
+    scaler: torch.amp.GradScaler | None = None,
 ) -> None:
     """Write the weights, and what continues the training where an optimiser and a schedule are given, atomically."""
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
@@ -68,7 +70,8 @@ def save(
         for index, state in optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{index}.{name}": torch.as_tensor(value) for name, value in state.items()}
         rates = tuple(float(group["lr"]) for group in optimiser.param_groups)
-        header = Header(header.identity, header.progress, rates, _plain_state(schedule))
+        scale = {} if scaler is None else scaler.state_dict()
+        header = Header(header.identity, header.progress, rates, _plain_state(schedule), scale)
     _write(path, tensors, header)
 
 
@@ -81,8 +84,14 @@ def load(path: Path, model: nn.Module) -> Header:
     return header
 
 
-def resume(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, schedule: Schedule) -> Header:
-    """As `load`, and put optimiser and schedule back where they stood. Raises CheckpointError."""
+def resume(
+    path: Path,
+    model: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    schedule: Schedule,
+    scaler: torch.amp.GradScaler | None = None,
+) -> Header:
+    """As `load`, and put optimiser, schedule and scaler back where they stood. Raises CheckpointError."""
     header = load(path, model)
     tensors, _ = _read(path)
     state: dict[int, dict[str, Tensor]] = {}
@@ -101,6 +110,8 @@ def resume(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, sched
     for group, rate in zip(optimiser.param_groups, header.rates, strict=True):
         group["lr"] = rate
     schedule.load_state_dict(dict(header.schedule))
+    if scaler is not None and header.scaler:
+        scaler.load_state_dict(dict(header.scaler))
     return header
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from prep.progress import Step, Work
 from zoo.engine.ranks import ALONE, Ranks
-from zoo.engine.scorer import EpisodeScorer, Episodes, Scorer
+from zoo.engine.scorer import Episodes, EpisodeScorer, Scorer
 
 REPORT_EVERY = 20
 

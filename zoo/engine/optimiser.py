@@ -34,17 +34,20 @@ class Optimiser:
 
 
 def make_optimiser(options: Optimiser, learner: Learner) -> torch.optim.Optimizer:
-    """An optimiser over the learner's parameter groups, each at its multiple of the learning rate."""
+    """An optimiser over the learner's parameter groups, each at its multiple of the learning rate.
+
+    It updates all parameters in one kernel (`fused`).
+    """
     groups: list[dict[str, Any]] = [
         {"params": list(group.parameters), "lr": options.lr * group.lr_multiplier}
         for group in learner.parameter_groups()
     ]
     if options.name == "sgd":
         return torch.optim.SGD(
-            groups, options.lr, momentum=options.momentum, weight_decay=options.weight_decay, nesterov=True
+            groups, options.lr, momentum=options.momentum, weight_decay=options.weight_decay, nesterov=True, fused=True
         )
     kind = torch.optim.Adam if options.name == "adam" else torch.optim.AdamW
-    return kind(groups, options.lr, weight_decay=options.weight_decay)
+    return kind(groups, options.lr, weight_decay=options.weight_decay, fused=True)
 
 
 def make_schedule(options: Optimiser, optimiser: torch.optim.Optimizer, share_per_step: float) -> Schedule:

@@ -9,11 +9,13 @@ number of ranks, up to rounding.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
+from zoo.engine.optimiser import Schedule
 from zoo.engine.ranks import Ranks
 from zoo.learner import Learner, Losses
 
@@ -94,24 +96,37 @@ class RunningStatistics:
             count.copy_(counted)
 
 
-def optimiser_step(
-    learner: Learner,
+@dataclass(frozen=True)
+class Trainer:
+    """What a training moves: the learner, its optimiser and schedule, and the scaler of losses for float16."""
+
+    learner: Learner
+    optimiser: torch.optim.Optimizer
+    schedule: Schedule
+    scaler: torch.amp.GradScaler | None = None
+
+    @property
+    def parameters(self) -> list[Tensor]:
+        """Everything that the optimiser trains."""
+        return [parameter for group in self.optimiser.param_groups for parameter in group["params"]]
+
+
+def take_step(
+    trainer: Trainer,
     units: range,
     serve: Callable[[int], Any],
     unit: Unit,
-    optimiser: torch.optim.Optimizer,
     ranks: Ranks,
     grad_clip: float = 0.0,
-    scaler: torch.amp.GradScaler | None = None,
     lap: Lap = no_lap,
 ) -> list[Losses]:
     """Train on `units`: the losses of those that this rank served.
 
     `unit(served, number)` computes the gradients of one unit. The step moves along the mean over all units.
     """
-    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
-    statistics = RunningStatistics(learner) if len(units) > 1 else None
-    optimiser.zero_grad(set_to_none=True)
+    parameters = trainer.parameters
+    statistics = RunningStatistics(trainer.learner) if len(units) > 1 else None
+    trainer.optimiser.zero_grad(set_to_none=True)
     losses = []
     for number in ranks.mine(units):
         served = serve(number)
@@ -125,20 +140,18 @@ def optimiser_step(
         for parameter in parameters:
             if parameter.grad is not None:
                 parameter.grad /= len(units)
-    _move(optimiser, parameters, grad_clip, scaler)
+    _move(trainer, parameters, grad_clip)
     lap("optimiser")
     return losses
 
 
-def _move(
-    optimiser: torch.optim.Optimizer, parameters: list[Tensor], grad_clip: float, scaler: torch.amp.GradScaler | None
-) -> None:
-    if scaler is not None:
-        scaler.unscale_(optimiser)
+def _move(trainer: Trainer, parameters: list[Tensor], grad_clip: float) -> None:
+    if trainer.scaler is not None:
+        trainer.scaler.unscale_(trainer.optimiser)
     if grad_clip > 0:
         torch.nn.utils.clip_grad_norm_(parameters, grad_clip)
-    if scaler is None:
-        optimiser.step()
+    if trainer.scaler is None:
+        trainer.optimiser.step()
     else:
-        scaler.step(optimiser)
-        scaler.update()
+        trainer.scaler.step(trainer.optimiser)
+        trainer.scaler.update()

@@ -16,11 +16,11 @@ from torch import Tensor
 from prep.progress import Step, Work
 from zoo.engine.checkpoint import Progress
 from zoo.engine.evaluate import Accuracy
-from zoo.engine.laps import NO_LAPS, Laps
-from zoo.engine.optimiser import Schedule, end_epoch, end_step, learning_rate
+from zoo.engine.laps import Laps
+from zoo.engine.optimiser import end_epoch, end_step, learning_rate
 from zoo.engine.ranks import ALONE, Ranks
-from zoo.engine.step import Precision, Unit, forward_backward, optimiser_step, set_float32, unit_seed
-from zoo.learner import Learner, Losses
+from zoo.engine.step import Precision, Trainer, Unit, forward_backward, set_float32, take_step, unit_seed
+from zoo.learner import Losses
 
 REPORT_EVERY = 10  # steps between records: reading a loss makes the host wait for the device
 
@@ -76,16 +76,6 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Trainer:
-    """What a training moves: the learner, its optimiser and schedule, and the scaler of losses for float16."""
-
-    learner: Learner
-    optimiser: torch.optim.Optimizer
-    schedule: Schedule
-    scaler: torch.amp.GradScaler | None = None
-
-
-@dataclass(frozen=True)
 class Record:
     """Means over the steps since the last record. Learner, optimiser and schedule are exactly those of `progress`.
 
@@ -123,7 +113,7 @@ def train(
     validate: Validate | None = None,
     ranks: Ranks = ALONE,
     unit: Unit | None = None,
-    laps: Laps = NO_LAPS,
+    laps: Laps | None = None,
 ) -> Generator[Record | Step, None, None]:
     """Train in place from `start` to the end of the loader: a Record every few steps, Steps while validating.
 
@@ -135,14 +125,13 @@ def train(
     every = max(1, min(REPORT_EVERY, plan.checkpoint_steps))
     set_float32(plan.precision)
     learner.train()
+    laps = laps or Laps()
     unit = unit or _eager(trainer, plan, laps)
     while progress.step < total and not _stalled(progress, plan):
         lr = learning_rate(trainer.optimiser)
         units = plan.units(progress.step, len(loader))
         with laps.step(progress.step % every == 0) as lap:
-            losses = optimiser_step(
-                learner, units, loader.at, unit, trainer.optimiser, ranks, plan.grad_clip, trainer.scaler, lap
-            )
+            losses = take_step(trainer, units, loader.at, unit, ranks, plan.grad_clip, lap)
         recent.add(progress.step, units, losses)
         end_step(trainer.schedule)
         progress = replace(progress, step=progress.step + 1)

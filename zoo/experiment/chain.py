@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,32 +12,40 @@ from prep.files import disk_errors, locked
 from prep.progress import Work
 from prep.store.read import Store
 from zoo.engine.checkpoint import CheckpointError, Progress, load
+from zoo.experiment.diverged import Replay, replay
+from zoo.experiment.execute import Runtime, execute, make_trainer
 from zoo.experiment.identity import initial_recipe, is_run, run_name
 from zoo.experiment.initial import Initial
 from zoo.experiment.prepare import identity_of, prepare
 from zoo.experiment.recipe import Init, Recipe
 from zoo.experiment.resolve import initial
 from zoo.experiment.result import Result, evaluate, warnings
-from zoo.experiment.run import Run, RunError, execute
+from zoo.experiment.run import Run, RunError
 
 
 def train_chain(
-    recipe: Recipe, store: Store, device: torch.device, runs: Path, out: Path | None = None
+    recipe: Recipe,
+    store: Store,
+    device: torch.device,
+    runs: Path,
+    out: Path | None = None,
+    runtime: Runtime = Runtime(),  # noqa: B008 - frozen
 ) -> Work[tuple[Run, Result, bool]]:
     """Train a recipe, after the recipes that it is initialised from; return its run, result, and whether it was trained
     now.
 
     Every run has a folder of its own below `runs`, the last one `out` where that is given. A finished run is not
-    trained again, a stopped one continues. Raises RunError where a folder belongs to something else.
+    trained again, a stopped one continues. All ranks of `runtime` see the same folders; rank 0 writes. Raises RunError
+    where a folder belongs to something else.
     """
     source = None
     if recipe.init.source:
-        source = yield from _initial(recipe, store, device, runs)
-    identity = identity_of(recipe, store, source)
+        source = yield from _initial(recipe, store, device, runs, runtime)
+    identity, ranks = identity_of(recipe, store, source), runtime.ranks
     run = Run(out or runs / run_name(recipe, identity))
-    with locked(run.path), disk_errors(run.path):
-        done = run.finished(identity)
-        result = done or (yield from execute(prepare(recipe, store, device, source), run))
+    with locked(run.path) if ranks.first else nullcontext(), disk_errors(run.path):
+        done = ranks.from_first(run.finished(identity) if ranks.first else None)
+        result = done or (yield from execute(prepare(recipe, store, device, source), run, runtime))
     return run, result, done is None
 
 
@@ -68,6 +77,15 @@ def measure_run(run: Run, recipe: Recipe, store: Store, device: torch.device) ->
     )
 
 
+def replay_run(run: Run, store: Store, device: torch.device, runs: Path) -> Work[Replay]:
+    """Compute the loss of a run that was not finite again (zoo.experiment.diverged). Raises CheckpointError."""
+    recipe, source = run.recipe(), None
+    if recipe.init.source:
+        source = yield from _initial(recipe, store, device, runs)
+    prepared = prepare(recipe, store, device, source)
+    return (yield from replay(prepared, make_trainer(prepared), run))
+
+
 def measure_untrained(recipe: Recipe, store: Store, device: torch.device, runs: Path) -> Work[Result]:
     """Measure the network of a recipe as it is before training: random, or with the weights that it starts from.
 
@@ -80,7 +98,13 @@ def measure_untrained(recipe: Recipe, store: Store, device: torch.device, runs: 
     return (yield from evaluate(prepared, Progress()))
 
 
-def _initial(recipe: Recipe, store: Store, device: torch.device, runs: Path) -> Work[Initial]:
+def _initial(
+    recipe: Recipe,
+    store: Store,
+    device: torch.device,
+    runs: Path,
+    runtime: Runtime = Runtime(),  # noqa: B008 - frozen
+) -> Work[Initial]:
     """The finished run that a recipe starts from, trained now where it is a recipe's."""
     path = Path(recipe.init.source)
     if is_run(recipe.init.source):
@@ -88,5 +112,5 @@ def _initial(recipe: Recipe, store: Store, device: torch.device, runs: Path) -> 
         if result is None:
             raise RunError(f"{path}: not finished, so nothing can start from it. Run `fszoo train` for it again.")
     else:
-        run, result, _ = yield from train_chain(initial(recipe), store, device, runs)
+        run, result, _ = yield from train_chain(initial(recipe), store, device, runs, runtime=runtime)
     return Initial(run.weights, result.weights_digest, initial_recipe(recipe))

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from episodes.draw import Classes
+from episodes.draw import Classes, Task
 from episodes.loader import BatchLoader, EpisodeLoader
 from episodes.pool import Pool
 from episodes.resample import Sampling
@@ -25,6 +25,8 @@ from zoo.pretrain._stage import Teacher
 
 # Validation and test draw from separate random streams, whatever the recipe's seed is.
 VALIDATION_SEED = 1_000_003
+BASE_SEED = 2_000_003
+BASE_TASKS = 50
 
 Targets = tuple[Float[Tensor, "X D"], Bool[Tensor, "X"]]
 
@@ -42,15 +44,16 @@ class Pools:
     test: Pool
 
 
-def load_pools(recipe: Recipe, store: Store, device: torch.device) -> Pools:
-    """The clips of the recipe's classes that its split (or clip seed) selects, read in one pass."""
-    clips = [_chosen_clips(recipe, store, ids) for ids in classes(recipe)]
+def load_pools(recipe: Recipe, store: Store, device: torch.device, training: bool) -> Pools:
+    """The clips of the recipe's classes that its split (or clip seed) selects, read in one pass.
+
+    A recipe that is only measured has no validation clips, and base clips only where its evaluation looks at them.
+    """
+    base, validation, test = classes(recipe)
+    needs_base = training or recipe.evaluation.centre or bool(recipe.evaluation.join)
+    chosen = (base if needs_base else (), validation if training else (), test)
+    clips = [_chosen_clips(recipe, store, ids) if ids else [] for ids in chosen]
     return Pools(*Pool.load_several(store, clips, device))
-
-
-def load_test(recipe: Recipe, store: Store, device: torch.device) -> Pool:
-    """The clips of the test classes alone."""
-    return Pool.load(store, _chosen_clips(recipe, store, classes(recipe)[2]), device)
 
 
 def load_base(recipe: Recipe, store: Store, device: torch.device) -> Pool:
@@ -98,7 +101,7 @@ def transform(recipe: Recipe, pool: Pool, layout: Layout, training: bool) -> Cli
 
 
 def training_episodes(recipe: Recipe, pool: Pool, layout: Layout) -> EpisodeLoader:
-    """Random tasks of the base classes."""
+    """Random tasks of the base classes, one at a time."""
     return _episodic(recipe, pool, layout, classes(recipe)[0], recipe.seed, recipe.budget.episodes, training=True)
 
 
@@ -109,6 +112,17 @@ def validation_episodes(recipe: Recipe, pool: Pool, layout: Layout) -> EpisodeLo
         return None
     seed = VALIDATION_SEED + budget.test_seed
     return _episodic(recipe, pool, layout, ids, seed, budget.validation_episodes, training=False)
+
+
+def base_tasks(recipe: Recipe, pool: Pool, layout: Layout) -> EpisodeLoader:
+    """Random tasks of the base classes as they are tested, for the spread of scores: as many ways as there are."""
+    ids = classes(recipe)[0]
+    members = Classes.of(pool, ids)
+    way, smallest = min(recipe.task.way, len(ids)), min(members.counts)
+    shot = min(recipe.task.shot, max(1, smallest - 1))
+    task = Task(way, shot, max(1, min(recipe.task.queries_per_class, smallest - shot)))
+    sampler = EpisodicSampler(members, task, BASE_SEED, BASE_TASKS)
+    return EpisodeLoader(transform(recipe, pool, layout, training=False), sampler)
 
 
 def test_loaders(recipe: Recipe, pool: Pool, layout: Layout) -> tuple[EpisodeLoader, ...]:
@@ -163,7 +177,7 @@ def stored_embedding(recipe: Recipe, store: Store) -> Embedding:
 def _episodic(
     recipe: Recipe, pool: Pool, layout: Layout, class_ids: Sequence[int], seed: int, episodes: int, training: bool
 ) -> EpisodeLoader:
-    sampler = EpisodicSampler(Classes.of(pool, class_ids), recipe.task, seed, episodes, recipe.budget.batch)
+    sampler = EpisodicSampler(Classes.of(pool, class_ids), recipe.task, seed, episodes)
     return EpisodeLoader(transform(recipe, pool, layout, training), sampler)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import torch
@@ -29,10 +29,10 @@ from zoo.pretrain._stage import Stage
 class Prepared:
     """Everything that a run needs, on one device.
 
-    `train` is None where it is only to be measured, `validation` where the split or the budget has none; `test` is
-    empty for a pre-training stage.
-    `independent`: every test episode is a task of its own, so intervals are over episodes. `way`: classes of a test
-    task; with exemplars all novel classes, whatever the way of training is.
+    `train` is None where it is only to be measured, `validation` where the split or the budget has none; `pools` is
+    None and `test` empty for a pre-training stage. `shape` is (M, V, C) of the store. `independent`: every test episode
+    is a task of its own, so intervals are over episodes. `way`: classes of a test task; with exemplars all novel
+    classes, whatever the way of training is.
     """
 
     recipe: Recipe
@@ -41,6 +41,8 @@ class Prepared:
     train: EpisodeLoader | BatchLoader | None
     validation: EpisodeLoader | None
     test: tuple[EpisodeLoader, ...]
+    pools: feed.Pools | None
+    shape: tuple[int, int, int]
     identity: Identity
     independent: bool
     way: int
@@ -55,13 +57,12 @@ def prepare(
     that are too small; CheckpointError for initial weights that do not fit; all before anything is trained.
     """
     feed.check_store(recipe, store)
-    make = _stage if is_stage(recipe) else _method if training else _measured
-    prepared = make(recipe, store, device)
+    prepared = _stage(recipe, store, device) if is_stage(recipe) else _method(recipe, store, device, training)
     if initial is not None:
         initial.check_classes(recipe)
         load_part(initial.weights, prepared.learner, recipe.init.part)
     prepared.learner.to(device)
-    return Prepared(**(vars(prepared) | {"identity": identity_of(recipe, store, initial)}))
+    return replace(prepared, identity=identity_of(recipe, store, initial))
 
 
 def identity_of(recipe: Recipe, store: Store, initial: Initial | None) -> Identity:
@@ -85,6 +86,7 @@ def make_learner(recipe: Recipe, layout: Layout, shape: tuple[int, int, int], kn
         backbone = registry.backbone(recipe.backbone.name).model(
             layout, channels * len(recipe.data.streams), bodies, options(recipe.backbone, "backbones")
         )
+        backbone.skip_empty = recipe.data.skip_empty_bodies
         model = registry.learner(recipe.method.name).model
         made = cast(Learner, model(backbone, options(recipe.method, "methods", "pretrain"), known))
     lazy = [name for name, parameter in made.named_parameters() if is_lazy(parameter)]
@@ -96,34 +98,19 @@ def make_learner(recipe: Recipe, layout: Layout, shape: tuple[int, int, int], kn
     return made
 
 
-def _method(recipe: Recipe, store: Store, device: torch.device) -> Prepared:
-    layout, pools = store.info.layout, feed.load_pools(recipe, store, device)
+def _method(recipe: Recipe, store: Store, device: torch.device, training: bool) -> Prepared:
+    layout, pools = store.info.layout, feed.load_pools(recipe, store, device, training)
     independent = split(recipe.data.split).protocol == "episodic"
-    train, budget = feed.training_episodes(recipe, pools.base, layout), recipe.budget
+    budget = recipe.budget
     return Prepared(
         recipe=recipe,
         learner=make_learner(recipe, layout, store.shape, _known(recipe, store)),
-        plan=_plan(recipe, budget.episodes, budget.batch, max(1, budget.episodes_per_epoch // budget.batch)),
-        train=train,
-        validation=feed.validation_episodes(recipe, pools.validation, layout),
+        plan=_plan(recipe, budget.episodes, budget.batch, 1, max(1, budget.episodes_per_epoch // budget.batch)),
+        train=feed.training_episodes(recipe, pools.base, layout) if training and budget.episodes else None,
+        validation=feed.validation_episodes(recipe, pools.validation, layout) if training else None,
         test=feed.test_loaders(recipe, pools.test, layout),
-        identity=identity_of(recipe, store, None),
-        independent=independent,
-        way=recipe.task.way if independent else len(classes(recipe)[2]),
-    )
-
-
-def _measured(recipe: Recipe, store: Store, device: torch.device) -> Prepared:
-    """A method that is only measured: the clips of the test classes alone are loaded."""
-    layout = store.info.layout
-    independent = split(recipe.data.split).protocol == "episodic"
-    return Prepared(
-        recipe=recipe,
-        learner=make_learner(recipe, layout, store.shape, _known(recipe, store)),
-        plan=_plan(recipe, recipe.budget.episodes, recipe.budget.batch, 1),
-        train=None,
-        validation=None,
-        test=feed.test_loaders(recipe, feed.load_test(recipe, store, device), layout),
+        pools=pools,
+        shape=store.shape,
         identity=identity_of(recipe, store, None),
         independent=independent,
         way=recipe.task.way if independent else len(classes(recipe)[2]),
@@ -136,13 +123,16 @@ def _stage(recipe: Recipe, store: Store, device: torch.device) -> Prepared:
     targets = _targets(recipe, store, entry.model, pool)
     train = feed.base_batches(recipe, pool, layout, entry.model.views, targets)
     width = 0 if targets is None else targets[0].shape[1]
+    accumulate = min(recipe.budget.accumulate, train.steps_per_epoch)
     return Prepared(
         recipe=recipe,
         learner=make_learner(recipe, layout, store.shape, _known(recipe, store, width)),
-        plan=_plan(recipe, len(train) * train.size, train.size, train.steps_per_epoch),
+        plan=_plan(recipe, len(train) * train.size, accumulate, train.size, train.steps_per_epoch // accumulate),
         train=train,
         validation=None,
         test=(),
+        pools=None,
+        shape=store.shape,
         identity=identity_of(recipe, store, None),
         independent=False,
         way=0,
@@ -174,13 +164,14 @@ def _known(recipe: Recipe, store: Store, target_width: int = 0) -> Known:
     return Known(store.info.layout, tuple(store.info.classes[label] for label in base), target_width, text)
 
 
-def _plan(recipe: Recipe, total: int, size: int, steps_per_epoch: int) -> Plan:
+def _plan(recipe: Recipe, total: int, units_per_step: int, unit_size: int, steps_per_epoch: int) -> Plan:
     return Plan(
         seed=recipe.seed,
-        size=size,
+        units_per_step=units_per_step,
+        unit_size=unit_size,
         total=total,
-        steps_per_epoch=steps_per_epoch,
-        checkpoint_steps=max(1, recipe.budget.checkpoint_every // size),
+        steps_per_epoch=max(1, steps_per_epoch),
+        checkpoint_steps=max(1, recipe.budget.checkpoint_every // (units_per_step * unit_size)),
         early_stopping=recipe.budget.early_stopping,
         precision=recipe.precision,
         grad_clip=recipe.optimiser.grad_clip,

@@ -80,7 +80,8 @@ class Budget:
     Every `episodes_per_epoch` a method is validated on `validation_episodes` (0: never) and the schedule moves;
     `early_stopping` epochs without a new best end the run (0: never). A checkpoint is written about every
     `checkpoint_every` episodes or clips. The reported number is measured on `test_episodes`, or for exemplar protocols
-    on `exemplar_draws` draws of exemplars; `test_seed` fixes them for every run.
+    on `exemplar_draws` draws of exemplars; `test_seed` fixes them for every run. `select_on_test` chooses the best
+    weights on the test tasks, as some published code does; the result is labelled so.
     """
 
     episodes: int = 100_000
@@ -94,9 +95,17 @@ class Budget:
     exemplar_draws: int = 1
     test_seed: int = 0
     accumulate: int = added(1, before=1)
+    select_on_test: bool = added(False, before=False)
 
     def __post_init__(self) -> None:
-        for name in ("batch", "episodes_per_epoch", "checkpoint_every", "test_episodes", "exemplar_draws"):
+        for name in (
+            "batch",
+            "accumulate",
+            "episodes_per_epoch",
+            "checkpoint_every",
+            "test_episodes",
+            "exemplar_draws",
+        ):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
         for name in ("episodes", "epochs", "validation_episodes", "early_stopping"):
@@ -140,7 +149,7 @@ class Recipe:
     optimiser: Optimiser = field(default_factory=Optimiser)
     budget: Budget = Budget()
     evaluation: Evaluation = field(default_factory=Evaluation, metadata={"before": Evaluation()})
-    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    precision: Literal["float32", "tf32", "bfloat16", "float16"] = "float32"
     seed: int = 0
     format: int = FORMAT
 

@@ -11,16 +11,20 @@ from prep.encoders._encoder import weights_digest
 from prep.progress import Work
 from zoo.engine.checkpoint import Identity, Progress
 from zoo.engine.evaluate import measure
+from zoo.engine.ranks import ALONE, Ranks
 from zoo.experiment.prepare import Prepared
 from zoo.experiment.recipe import Recipe, classes
+from zoo.experiment.scoring import best_untrained, test_scorer
 
 
 @dataclass(frozen=True)
 class Result:
     """One measurement. `accuracy`, `interval` and `validation` (the best) in percent; None where nothing was measured.
 
-    `trained` episodes (clips, for a pre-training stage) came before it. `warnings` say what makes the number another
-    one than it seems, such as test classes that the run was trained on.
+    `untrained` with its interval is the accuracy of `untrained_recipe`, the best of the untrained recipes on the same
+    test tasks; None for one of these recipes. `trained` episodes (clips, for a pre-training stage) came before the
+    measurement. `warnings` say what makes the number another one than it seems, such as test classes that the run was
+    trained on.
     """
 
     recipe: str
@@ -45,28 +49,51 @@ class Result:
     layout: str
     bodies: int
     preprocessing: str
+    untrained: float | None = None
+    untrained_interval: float | None = None
+    untrained_recipe: str = ""
     warnings: tuple[str, ...] = ()
 
+    @property
+    def beats_untrained(self) -> bool:
+        """Whether the accuracy is above the best untrained line by more than both intervals together."""
+        if self.accuracy is None or self.untrained is None:
+            return False
+        return self.accuracy - self.untrained > math.hypot(self.interval or 0.0, self.untrained_interval or 0.0)
+
     def __post_init__(self) -> None:
-        for name in ("accuracy", "validation"):
+        for name in ("accuracy", "validation", "untrained"):
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and 0 <= value <= 100):
                 raise ValueError(f"{name} is {value}; it must be a percentage, 0..100")
 
 
-def evaluate(prepared: Prepared, progress: Progress) -> Work[Result]:
-    """Measure the prepared learner as it is on the test classes; a pre-training stage has nothing to measure."""
+def evaluate(prepared: Prepared, progress: Progress, ranks: Ranks = ALONE) -> Work[Result]:
+    """Measure the prepared learner as it is on the test classes, and the best untrained recipe beside it.
+
+    A pre-training stage has nothing to measure.
+    """
     blank = result_of(prepared, progress)
     if not prepared.test:
         return blank
-    measured = yield from measure(prepared.learner, prepared.test, prepared.independent)
+    scorer = test_scorer(prepared)
+    measured = yield from measure(scorer, prepared.test, prepared.independent, ranks=ranks)
+    line = yield from best_untrained(prepared, ranks)
     return replace(
         blank,
-        accuracy=round(100 * measured.accuracy, 4),
-        interval=round(100 * measured.interval, 4),
+        accuracy=_percent(measured.accuracy),
+        interval=_percent(measured.interval),
         episodes=measured.tasks,
         queries=measured.queries,
+        untrained=None if line is None else _percent(line.measured.accuracy),
+        untrained_interval=None if line is None else _percent(line.measured.interval),
+        untrained_recipe="" if line is None else line.recipe,
+        warnings=("the weights were selected on the test classes",) if prepared.recipe.budget.select_on_test else (),
     )
+
+
+def _percent(share: float) -> float:
+    return round(100 * share, 4)
 
 
 def result_of(prepared: Prepared, progress: Progress) -> Result:
@@ -83,11 +110,11 @@ def result_of(prepared: Prepared, progress: Progress) -> Result:
         seed=recipe.seed,
         accuracy=None,
         interval=None,
-        validation=round(100 * progress.best, 4) if progress.best >= 0 else None,
+        validation=_percent(progress.best) if progress.best >= 0 else None,
         episodes=0,
         queries=0,
         test_seed=recipe.budget.test_seed,
-        trained=min(progress.step * prepared.plan.size, prepared.plan.total),
+        trained=prepared.plan.done(progress.step),
         weights_digest=weights_digest(prepared.learner.state_dict().items()),
         **vars(identity),
     )

@@ -3,29 +3,24 @@
 recipe.toml              the resolved recipe, itself runnable
 checkpoint.safetensors   weights, optimiser, schedule and progress of the last checkpoint
 best.safetensors         weights of the best validation, where there is validation
-log.jsonl                one line per record up to the last checkpoint
+log.csv                  one line per record up to the last checkpoint
+tensorboard/             the same for TensorBoard, where it was asked for
+diverged.safetensors     the episode or batch whose loss was not finite, where one was
 result.json              the measurement on the test classes, written last: the run is finished
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-
-from torch.optim import Optimizer
 
 from manifests.digest import short
 from manifests.strict import InvalidValue, build
-from prep.files import atomic_write
-from prep.progress import Step, Work
-from zoo.engine.checkpoint import CheckpointError, Header, Identity, Progress, load, read_header, resume, save
-from zoo.engine.optimiser import Schedule, make_optimiser, make_schedule
-from zoo.engine.train import Record, train
-from zoo.experiment.prepare import Prepared
-from zoo.experiment.recipe import Recipe, to_toml
+from zoo.engine.checkpoint import Identity, read_header
+from zoo.experiment.recipe import Recipe
 from zoo.experiment.resolve import resolve
-from zoo.experiment.result import Result, evaluate
+from zoo.experiment.result import Result
 
 
 class RunError(Exception):
@@ -55,8 +50,13 @@ class Run:
 
     @property
     def log(self) -> Path:
-        """One JSON object per line."""
-        return self.path / "log.jsonl"
+        """One line of comma-separated values per record; the first line names the columns."""
+        return self.path / "log.csv"
+
+    @property
+    def diverged(self) -> Path:
+        """The episode or batch whose loss was not finite."""
+        return self.path / "diverged.safetensors"
 
     def recipe(self) -> Recipe:
         """The resolved recipe. Raises RunError where there is none."""
@@ -100,91 +100,3 @@ class Run:
                     f"{self.path}: belongs to another {what} ({short(theirs) or 'none'}, now {short(mine) or 'none'}). "
                     "Choose another --out, or delete the folder to start again."
                 )
-
-
-def execute(prepared: Prepared, run: Run) -> Work[Result]:
-    """Train from the run's last checkpoint, or from the start, measure, and write the result.
-
-    The caller holds the folder's lock. Raises RunError where the folder belongs to something else, CheckpointError,
-    Diverged.
-    """
-    run.path.mkdir(parents=True, exist_ok=True)
-    done = run.finished(prepared.identity)
-    if done is not None:
-        return done
-    loader, recipe = prepared.train, prepared.recipe
-    if loader is None:
-        raise RunError(f"{run.path}: prepared for measuring only. Prepare it for training.")
-    optimiser = make_optimiser(recipe.optimiser, prepared.learner)
-    schedule = make_schedule(recipe.optimiser, optimiser, prepared.plan.size / max(1, prepared.plan.total))
-    start = _start(prepared, run, len(loader), optimiser, schedule)
-    loop = train(prepared.learner, loader, prepared.plan, optimiser, schedule, start, prepared.validation)
-    pending: list[Record] = []
-    for record in loop:
-        if isinstance(record, Step):
-            yield record
-            continue
-        pending.append(record)
-        header = Header(prepared.identity, record.progress)
-        if record.best:
-            save(run.best, prepared.learner, header)
-        if record.checkpoint:
-            _append(run.log, pending)
-            save(run.checkpoint, prepared.learner, header, optimiser, schedule)
-            pending = []
-        yield Step(record.done, record.total, f"training {recipe.name}", _note(record))
-    return (yield from _finish(prepared, run))
-
-
-def _finish(prepared: Prepared, run: Run) -> Work[Result]:
-    """Measure the run's best (or last) weights and write result.json."""
-    header = load(run.weights, prepared.learner)
-    if header.identity != prepared.identity:
-        raise CheckpointError(f"{run.weights}: does not belong to this run. Delete the folder and train again.")
-    result = yield from evaluate(prepared, header.progress)
-    atomic_write(run.path / "result.json", json.dumps(asdict(result), indent=1))
-    return result
-
-
-def _start(prepared: Prepared, run: Run, steps: int, optimiser: Optimizer, schedule: Schedule) -> Progress:
-    """The progress to go on from; a run without a checkpoint starts with one at step 0."""
-    if run.checkpoint.exists():
-        progress = resume(run.checkpoint, prepared.learner, optimiser, schedule).progress
-        if progress.step > steps:
-            rule = f"step is {progress.step} of {steps}"
-            raise CheckpointError(f"{run.checkpoint}: {rule}. Delete it to start again.")
-        _cut_log(run.log, progress.step)
-        return progress
-    for stale in (run.best, run.log):
-        stale.unlink(missing_ok=True)
-    atomic_write(run.path / "recipe.toml", to_toml(prepared.recipe))
-    if not steps:
-        save(run.checkpoint, prepared.learner, Header(prepared.identity, Progress()), optimiser, schedule)
-    return Progress()
-
-
-def _note(record: Record) -> str:
-    accuracy = "" if record.accuracy is None else f"  accuracy {100 * record.accuracy:.1f} %"
-    return f"loss {record.loss:.3f}{accuracy}"
-
-
-def _append(file: Path, records: list[Record]) -> None:
-    lines = []
-    for record in records:
-        content = {"step": record.progress.step, **asdict(record)}
-        del content["progress"], content["checkpoint"]
-        lines.append(json.dumps(content) + "\n")
-    with file.open("a", encoding="utf-8") as log:
-        log.writelines(lines)
-
-
-def _cut_log(file: Path, step: int) -> None:
-    """Drop the lines that a killed run wrote after its last checkpoint, a truncated line at the end included."""
-    kept = []
-    for line in file.read_bytes().splitlines() if file.exists() else []:
-        try:
-            if json.loads(line)["step"] <= step:
-                kept.append(line + b"\n")
-        except (ValueError, KeyError, TypeError):
-            break
-    atomic_write(file, b"".join(kept))

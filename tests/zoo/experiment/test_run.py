@@ -30,14 +30,16 @@ from zoo.engine import train as training
 from zoo.engine.checkpoint import CheckpointError
 from zoo.engine.evaluate import Accuracy
 from zoo.engine.train import Diverged
+from zoo.experiment import log
 from zoo.experiment.chain import measure_run, measure_untrained, train_chain
+from zoo.experiment.execute import execute
 from zoo.experiment.feed import SetupError
 from zoo.experiment.identity import recipe_digest
 from zoo.experiment.prepare import Prepared, prepare
 from zoo.experiment.recipe import Recipe
 from zoo.experiment.resolve import resolve
 from zoo.experiment.result import Result
-from zoo.experiment.run import Run, RunError, execute
+from zoo.experiment.run import Run, RunError
 
 SMALL = (
     f"backbone.name={tiny_backbone.__file__}",
@@ -98,7 +100,7 @@ def test_a_run_learns_and_says_how_it_was_made(store: Path, undisturbed: Run) ->
     assert (result.trained, result.episodes, result.queries) == (24, 10, 100)
     assert result.recipe_digest == recipe_digest(small())
     assert undisturbed.recipe() == small()
-    steps = [json.loads(line)["step"] for line in (undisturbed.path / "log.jsonl").read_text().splitlines()]
+    steps = [int(line["step"]) for line in log.read(undisturbed.log)]
     assert steps == sorted(set(steps))
     assert steps[-1] == 24
 
@@ -109,12 +111,12 @@ def test_a_stopped_run_is_resumed_to_the_same_weights(store: Path, undisturbed: 
     for number, _ in enumerate(execute(setup(store), run), 1):
         if number == stop:
             break
-    with (run.path / "log.jsonl").open("a") as log:
-        log.write('{"step": 999}\n{"step": 10')  # what a killed run may leave
+    if run.log.exists():
+        run.log.write_text(run.log.read_text() + "999,12,0.1,0.1,,,0.1\n10,1")  # what a killed run may leave
     result = whole(store, run)
     assert same(run, undisturbed)
     assert result == undisturbed.result()
-    assert (run.path / "log.jsonl").read_text() == (undisturbed.path / "log.jsonl").read_text()
+    assert run.log.read_text() == undisturbed.log.read_text()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,120 @@
+"""Scoring: how a prepared learner is measured, with what its recipe asks for at test time, and the untrained lines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from episodes.loader import EpisodeLoader
+from episodes.transform import ClipTransform
+from manifests.layout import Layout
+from prep.progress import Work
+from zoo.engine.evaluate import Accuracy, evaluation_mode, measure
+from zoo.engine.maps import MapTable, Views
+from zoo.engine.ranks import ALONE, Ranks
+from zoo.engine.scorer import EpisodeScorer, JoinedScorer, MapScorer, Scorer, can_use_maps, spread
+from zoo.experiment import feed
+from zoo.experiment.feed import SetupError
+from zoo.experiment.prepare import Prepared, make_learner
+from zoo.experiment.recipe import Evaluation, Recipe
+from zoo.experiment.resolve import resolve
+from zoo.learner import Known, Learner
+from zoo.methods._method import Method
+
+UNTRAINED: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Untrained:
+    """The best of the untrained recipes on the test tasks of a run."""
+
+    recipe: str
+    measured: Accuracy
+
+
+def test_scorer(prepared: Prepared) -> Scorer:
+    """The scorer for the test tasks of a prepared method, with everything that its recipe's `evaluation` says.
+
+    Raises SetupError where that needs maps of single clips and the method has none.
+    """
+    evaluation, learner, test = prepared.recipe.evaluation, prepared.learner, prepared.test[0]
+    if not can_use_maps(learner, test):
+        if evaluation != Evaluation():
+            raise SetupError(
+                f"{prepared.recipe.method.name}: its scores do not follow from one map per clip (it overrides forward, "
+                "maps or embed, or data.test_rule is random), so `evaluation` cannot change them. Leave it out."
+            )
+        return EpisodeScorer(learner)
+    own = _base_tasks(prepared, prepared.recipe) if evaluation.centre or evaluation.join else None
+    with evaluation_mode([learner]):
+        scorer, based = _map_scorers(learner, evaluation, test.transform, own)
+        if not evaluation.join:
+            return scorer
+        assert own is not None
+        assert based is not None
+        recipe, other = _untrained(evaluation.join, prepared)
+        other_base = _base_tasks(prepared, recipe)
+        theirs = MapScorer(MapTable(other, _test_transform(prepared, recipe)))
+        their_base = MapScorer(MapTable(other, other_base.transform))
+        with evaluation_mode([other]):
+            return JoinedScorer([(scorer, spread(based, own)), (theirs, spread(their_base, other_base))])
+
+
+def quick_scorer(learner: Learner, loader: EpisodeLoader) -> Scorer:
+    """The scorer for validation: maps that are computed once, without what is done at test time only."""
+    if isinstance(learner, Method) and can_use_maps(learner, loader):
+        return MapScorer(MapTable(learner, loader.transform))
+    return EpisodeScorer(learner)
+
+
+def best_untrained(prepared: Prepared, ranks: Ranks = ALONE) -> Work[Untrained | None]:
+    """The best of UNTRAINED on the test tasks of a prepared method; None for a recipe that is itself untrained."""
+    if prepared.recipe.name in UNTRAINED or not prepared.test:
+        return None
+    lines = []
+    for name in UNTRAINED:
+        recipe, learner = _untrained(name, prepared)
+        scorer = MapScorer(MapTable(learner, _test_transform(prepared, recipe)))
+        measured = yield from measure(scorer, prepared.test, prepared.independent, f"untrained: {name}", ranks)
+        lines.append(Untrained(name, measured))
+    return max(lines, key=lambda line: line.measured.accuracy) if lines else None
+
+
+def _map_scorers(
+    learner: Learner, evaluation: Evaluation, test: ClipTransform, base: EpisodeLoader | None
+) -> tuple[MapScorer, MapScorer | None]:
+    """The scorers of test clips and, where `base` is given, of base clips."""
+    assert isinstance(learner, Method)
+    views = Views(evaluation.mirror, evaluation.samples)
+    if base is None:
+        return MapScorer(MapTable(learner, test, views)), None
+    centre = MapTable(learner, base.transform, views).mean() if evaluation.centre else None
+    tables = (MapTable(learner, transform, views, centre) for transform in (test, base.transform))
+    mine, based = (MapScorer(table) for table in tables)
+    return mine, based
+
+
+def _untrained(name: str, prepared: Prepared) -> tuple[Recipe, Method]:
+    """An untrained recipe for the clips of a prepared one, and its method. Raises SetupError for a trained recipe."""
+    wanted, known = prepared.recipe, prepared.learner.known
+    recipe = resolve(name, data=wanted.data.split)
+    if recipe.budget.episodes or recipe.budget.epochs:
+        raise SetupError(f"evaluation.join: `{name}` is trained. Name an untrained recipe: {', '.join(UNTRAINED)}.")
+    data = replace(wanted.data, frames=recipe.data.frames, streams=recipe.data.streams, test_rule=recipe.data.test_rule)
+    recipe = replace(recipe, data=data, task=wanted.task)
+    learner = make_learner(recipe, _layout(prepared), prepared.shape, Known(layout=known.layout, classes=known.classes))
+    assert isinstance(learner, Method)
+    return recipe, learner.to(prepared.test[0].transform.pool.device)
+
+
+def _base_tasks(prepared: Prepared, recipe: Recipe) -> EpisodeLoader:
+    assert prepared.pools is not None
+    return feed.base_tasks(recipe, prepared.pools.base, _layout(prepared))
+
+
+def _test_transform(prepared: Prepared, recipe: Recipe) -> ClipTransform:
+    assert prepared.pools is not None
+    return feed.transform(recipe, prepared.pools.test, _layout(prepared), training=False)
+
+
+def _layout(prepared: Prepared) -> Layout:
+    return prepared.test[0].transform.layout

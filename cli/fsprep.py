@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from cli import threads
 from cli.group import PrepGroup
 
 EPILOG = "Raw files are expected in FSPREP_HOME/raw/<dataset>; `fsprep where` shows that folder."
@@ -13,6 +14,7 @@ EPILOG = "Raw files are expected in FSPREP_HOME/raw/<dataset>; `fsprep where` sh
 @click.version_option(package_name="fewshot-skeleton")
 def main() -> None:
     """Convert raw skeleton recordings to stores for few-shot episodes; check, compare, embed and share them."""
+    threads.configure()
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from cli import threads
 from cli.group import ZooGroup
 
 
@@ -11,6 +12,7 @@ from cli.group import ZooGroup
 @click.version_option(package_name="fewshot-skeleton")
 def main() -> None:
     """Few-shot skeleton methods: one trainer, one protocol, the papers' numbers beside ours."""
+    threads.configure()
 
 
 if __name__ == "__main__":

@@ -3,43 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from episodes.counter import Stream, split, uniform
-from episodes.episode import EpisodeError
+from episodes.options import Augment
 from episodes.streams import pick
-
-
-@dataclass(frozen=True)
-class Augment:
-    """Random augmentation of a clip in training; the default changes nothing.
-
-    `rotation`: the largest angle in degrees about x, y and z, each drawn uniformly from minus to plus that.
-    `scale`: smallest and largest factor. `mirror`: the probability that left and right are swapped, 0..1.
-    CTR-GCN's feeders: NTU rotation (17.19, 17.19, 17.19) (0.3 rad); NW-UCLA rotation (60, 60, 0), scale (0.5, 1.5).
-    Raises EpisodeError for a value outside its range.
-    """
-
-    rotation: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    scale: tuple[float, float] = (1.0, 1.0)
-    mirror: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not all(0 <= angle <= 180 for angle in self.rotation):
-            raise EpisodeError(f"rotation is {self.rotation}: each angle must be 0..180 degrees.")
-        if not 0 < self.scale[0] <= self.scale[1]:
-            raise EpisodeError(f"scale is {self.scale}: it must be (smallest, largest) with 0 < smallest <= largest.")
-        if not 0 <= self.mirror <= 1:
-            raise EpisodeError(f"mirror is {self.mirror}: a probability is 0..1.")
-
-    def check(self, coordinates: int) -> None:
-        """Raises EpisodeError when clips of `coordinates` dimensions cannot be rotated so."""
-        if coordinates < 3 and any(self.rotation[:2]):
-            raise EpisodeError(f"rotation is {self.rotation}, but a flat layout turns about z only: use (0, 0, angle).")
 
 
 def augment(

@@ -11,7 +11,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from episodes.counter import Stream, fold_in, split
-from episodes.episode import EpisodeError
+from episodes.options import EpisodeError, Task
 from episodes.pool import Pool
 
 
@@ -21,20 +21,6 @@ class TooFewClips(EpisodeError):
 
 class TooFewClasses(EpisodeError):
     """There are fewer classes than an episode has rows."""
-
-
-@dataclass(frozen=True)
-class Task:
-    """One episode's size: `way` classes, `shot` support clips and `queries_per_class` query clips of each."""
-
-    way: int = 5
-    shot: int = 1
-    queries_per_class: int = 10
-
-    def __post_init__(self) -> None:
-        for name in ("way", "shot", "queries_per_class"):
-            if getattr(self, name) < 1:
-                raise EpisodeError(f"{name} is {getattr(self, name)}: an episode needs at least 1.")
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,6 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 
-class EpisodeError(ValueError):
-    """Something about pools, tasks or transforms that the user can fix; the text names value, rule and remedy."""
-
-
 @dataclass(frozen=True)
 class Episode:
     """B few-shot tasks on one device. Row n of `support` IS class n.

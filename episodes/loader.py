@@ -11,7 +11,8 @@ from torch import Tensor
 
 from episodes.counter import Stream, fold_in, split
 from episodes.draw import Draw
-from episodes.episode import Batch, Episode, EpisodeError
+from episodes.episode import Batch, Episode
+from episodes.options import EpisodeError
 from episodes.sampler import EpisodeSampler
 from episodes.transform import ClipTransform
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
-from episodes.episode import EpisodeError
+from episodes.options import EpisodeError
 
 # Frames read from the store at once: about 40 MB for two bodies of 25 joints.
 SLICE = 65_536

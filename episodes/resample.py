@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from episodes.counter import randint, split
-from episodes.episode import EpisodeError
+from episodes.options import EpisodeError
 from manifests.strict import hint
 
 

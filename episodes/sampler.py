@@ -8,8 +8,8 @@ from typing import Protocol, runtime_checkable
 
 import torch
 
-from episodes.draw import Classes, Draw, Task, TooFewClasses, TooFewClips, check, draw_episodes
-from episodes.episode import EpisodeError
+from episodes.draw import Classes, Draw, TooFewClasses, TooFewClips, check, draw_episodes
+from episodes.options import EpisodeError, Task
 from episodes.pool import Pool
 
 # Clips whose indexes are computed together: enough to make the cost of starting many small operations vanish.

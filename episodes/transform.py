@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from episodes.augment import Augment, augment, mirror, swaps
+from episodes.augment import augment, mirror, swaps
 from episodes.counter import Stream, fold_in, split
-from episodes.episode import EpisodeError
+from episodes.options import Augment, EpisodeError
 from episodes.pool import Pool
 from episodes.resample import RULES, Sampling, sample, temporal_sample
 from episodes.streams import STREAMS, parents, streams

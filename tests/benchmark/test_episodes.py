@@ -15,8 +15,9 @@ from helpers.fakes import FakeStore, even_store
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from episodes.draw import Classes, Task
+from episodes.draw import Classes
 from episodes.loader import EpisodeLoader
+from episodes.options import Task
 from episodes.pool import Pool
 from episodes.resample import Sampling
 from episodes.sampler import EpisodicSampler

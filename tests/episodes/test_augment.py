@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from episodes.augment import Augment, augment, mirror, rotation, swaps
+from episodes.augment import augment, mirror, rotation, swaps
 from episodes.counter import fold_in, split
-from episodes.episode import EpisodeError
+from episodes.options import Augment, EpisodeError
 from episodes.streams import bone, parents
 from manifests.facts import layout
 

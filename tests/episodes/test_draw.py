@@ -8,8 +8,8 @@ from helpers.fakes import FakeStore, even_store
 from hypothesis import given
 from hypothesis import strategies as st
 
-from episodes.draw import Classes, Draw, Task, TooFewClasses, TooFewClips, draw
-from episodes.episode import EpisodeError
+from episodes.draw import Classes, Draw, TooFewClasses, TooFewClips, draw
+from episodes.options import EpisodeError, Task
 from episodes.pool import Pool
 
 

@@ -8,10 +8,10 @@ import torch
 from helpers.fakes import even_store
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from episodes.augment import Augment
-from episodes.draw import Classes, Task, draw
-from episodes.episode import Episode, EpisodeError
+from episodes.draw import Classes, draw
+from episodes.episode import Episode
 from episodes.loader import BatchLoader, EpisodeLoader
+from episodes.options import Augment, EpisodeError, Task
 from episodes.pool import Pool
 from episodes.resample import RULES, Sampling, sample
 from episodes.sampler import EpisodicSampler, ExemplarSampler

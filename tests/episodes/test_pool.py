@@ -5,7 +5,7 @@ import torch
 from helpers.fakes import FakeStore, even_store
 
 import episodes.pool
-from episodes.episode import EpisodeError
+from episodes.options import EpisodeError
 from episodes.pool import Pool, PoolTooLarge
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from episodes.counter import fold_in, split
-from episodes.episode import EpisodeError
+from episodes.options import EpisodeError
 from episodes.resample import RULES, Sampling, sample, scramble
 
 lengths = st.lists(st.integers(1, 2_000), min_size=1, max_size=5)

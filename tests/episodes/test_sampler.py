@@ -6,8 +6,8 @@ import pytest
 import torch
 from helpers.fakes import FakeStore, even_store
 
-from episodes.draw import Classes, Task, TooFewClasses, TooFewClips, draw
-from episodes.episode import EpisodeError
+from episodes.draw import Classes, TooFewClasses, TooFewClips, draw
+from episodes.options import EpisodeError, Task
 from episodes.pool import Pool
 from episodes.sampler import EpisodicSampler, ExemplarSampler
 

@@ -12,8 +12,8 @@ from helpers.fakes import even_store
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from episodes.augment import Augment, mirror, swaps
-from episodes.episode import EpisodeError
+from episodes.augment import mirror, swaps
+from episodes.options import Augment, EpisodeError
 from episodes.pool import Pool
 from episodes.resample import RULES, Sampling, inside_segments
 from episodes.transform import ClipTransform

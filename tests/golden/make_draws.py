@@ -15,7 +15,8 @@ from helpers.stores import make_store
 
 from episodes.counter import Stream, fold_in
 from episodes.counter import split as split_key
-from episodes.draw import Classes, Task, draw
+from episodes.draw import Classes, draw
+from episodes.options import Task
 from episodes.pool import Pool
 from episodes.resample import Sampling, sample
 from episodes.sampler import ExemplarSampler

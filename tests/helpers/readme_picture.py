@@ -12,9 +12,10 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from torch import Tensor
 
-from episodes.draw import Classes, Task
+from episodes.draw import Classes
 from episodes.episode import Episode
 from episodes.loader import EpisodeLoader
+from episodes.options import Task
 from episodes.pool import Pool
 from episodes.resample import Sampling
 from episodes.sampler import EpisodicSampler

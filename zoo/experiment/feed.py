@@ -9,8 +9,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from episodes.draw import Classes, Task
+from episodes.draw import Classes
 from episodes.loader import BatchLoader, EpisodeLoader
+from episodes.options import Task
 from episodes.pool import Pool
 from episodes.resample import Sampling
 from episodes.sampler import EpisodicSampler, ExemplarSampler

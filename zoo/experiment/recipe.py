@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from episodes.augment import Augment
-from episodes.draw import Task
+from episodes.options import Augment, Task
 from manifests.facts import split
 from manifests.split import Split
 from zoo import registry

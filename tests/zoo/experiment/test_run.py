@@ -20,7 +20,7 @@ from helpers import tiny_backbone
 from helpers.stores import make_store
 from safetensors.torch import load_file
 
-from episodes.episode import EpisodeError
+from episodes.options import EpisodeError
 from prep import files
 from prep.errors import PrepError
 from prep.progress import Step, Work

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import CancelledError, Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING
 
@@ -86,6 +87,25 @@ def local_executor(workers: int) -> Iterator[Executor]:
         return
     with _processes(workers) as pool:
         yield pool
+
+
+@contextmanager
+def training_workers(workers: int) -> Iterator[Executor]:
+    """Processes that train and share the threads of this one; one that crashes fails alone."""
+    threads = max(1, int(os.environ.get("OMP_NUM_THREADS", "1")) // workers)
+    pool = IsolatedPool(workers, initializer=partial(_begin_training, threads))
+    try:
+        yield pool
+    except BaseException:
+        pool.kill_workers()
+        raise
+    pool.shutdown()
+
+
+def _begin_training(threads: int) -> None:
+    """Worker: before torch is loaded."""
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    _die_with_parent()
 
 
 @contextmanager

@@ -23,6 +23,7 @@ class Published:
     accuracy, spread: percent, and the printed ± in percent (None if none is printed).
     variant: how the method was changed in the paper's ablations and comparisons; "" for the method as its authors run
         it. Only rows without a variant are compared with results of this project.
+    novel_names: the method is given the names of the novel classes when it is tested.
     """
 
     paper: str
@@ -37,6 +38,7 @@ class Published:
     spread: float | None
     source: str
     variant: str = ""
+    novel_names: bool = False
 
     def __post_init__(self) -> None:
         if self.way < 2 or self.shot < 1:
@@ -64,9 +66,9 @@ def read_tables(path: Path) -> tuple[Published, ...]:
 @dataclass(frozen=True)
 class _Table:
     table: str
-    common: Mapping[str, str | int]
+    common: Mapping[str, str | int | bool]
     rows: tuple[str, ...]
-    columns: tuple[Mapping[str, str | int], ...]
+    columns: tuple[Mapping[str, str | int | bool], ...]
     grid: str
 
     def cells(self, facts: Mapping[str, Any], where: str) -> Iterator[dict[str, Any]]:

@@ -1,14 +1,16 @@
-"""Our runs beside the papers' numbers."""
+"""Our runs beside the papers' numbers, and beside what untrained methods reach on the same test tasks."""
 
 from __future__ import annotations
 
-import json
+import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from manifests.facts import published
 from manifests.tables import Published
+from zoo.experiment.grid import as_toml, choices
 from zoo.experiment.identity import recipe_digest
 from zoo.experiment.recipe import Recipe
 from zoo.experiment.result import Result
@@ -17,12 +19,33 @@ AVERAGED = ("seed", "data.class_split")
 
 
 @dataclass(frozen=True)
+class Untrained:
+    """The best untrained method on the same test tasks: its recipe, accuracy and 95 % interval in percent.
+
+    `gain` is the trained accuracy minus this one, in points, with its 95 % interval: over the differences of the runs,
+    or for a single run from both intervals over its episodes.
+    """
+
+    recipe: str
+    accuracy: float
+    interval: float
+    gain: float
+    gain_interval: float
+
+    @property
+    def beaten(self) -> bool:
+        """Whether training gains more than the interval."""
+        return self.gain > self.gain_interval
+
+
+@dataclass(frozen=True)
 class Row:
     """Runs that are equal in everything but seed and class split, and what papers report for their setting.
 
-    `accuracy` is the mean over the runs in percent. `interval` is 1.96 standard errors over the runs, or of the single
-    run over its episodes. `differs` are the keys, with their values, by which rows of one recipe and split differ.
-    `papers` are the published rows of the same split, method, way and shot without ablations, those of the same
+    All numbers in percent. `accuracy` and `validation` are means over the runs. `interval` is 1.96 standard errors over
+    the runs, or of a single run over its episodes; `spread` is the standard deviation over the runs, which papers give
+    as ±, and None for a single run. `differs` are the keys, with their values, by which rows differ that are otherwise
+    alike. `papers` are the published rows of the same split, method, way and shot without ablations, those of the same
     backbone first; `gap` is ours minus the first.
     """
 
@@ -34,6 +57,9 @@ class Row:
     runs: int
     accuracy: float
     interval: float
+    spread: float | None
+    validation: float | None
+    untrained: Untrained | None
     differs: Mapping[str, str]
     papers: tuple[Published, ...]
 
@@ -41,6 +67,17 @@ class Row:
     def gap(self) -> float | None:
         """Ours minus the paper's, in points."""
         return self.accuracy - self.papers[0].accuracy if self.papers else None
+
+    @property
+    def outside(self) -> bool | None:
+        """Whether the gap is larger than the published spread; None where a paper gives no number or no spread."""
+        spread = self.papers[0].spread if self.papers else None
+        return None if self.gap is None or spread is None else abs(self.gap) > spread
+
+    def record(self) -> dict[str, Any]:
+        """The row as a JSON value."""
+        untrained = None if self.untrained is None else {**asdict(self.untrained), "beaten": self.untrained.beaten}
+        return {**asdict(self), "untrained": untrained, "gap": self.gap, "outside": self.outside}
 
 
 def compare(runs: Iterable[tuple[Recipe, Result]]) -> list[Row]:
@@ -50,17 +87,20 @@ def compare(runs: Iterable[tuple[Recipe, Result]]) -> list[Row]:
     for recipe, result in runs:
         if result.accuracy is None:
             raise ValueError(f"{result.recipe}: a pre-training run has no test accuracy to compare.")
-        place = (result.split, result.recipe, result.backbone, result.way, result.shot)
-        key = (*place, recipe_digest(recipe, without=AVERAGED), result.store_digest)
+        key = (*_place(result), recipe_digest(recipe, without=AVERAGED), result.store_digest)
         groups.setdefault(key, []).append((recipe, result))
     ordered = [members for _, members in sorted(groups.items())]
     return [_row(members, _differing(members, ordered)) for members in ordered]
 
 
+def _place(result: Result) -> tuple[str, str, str, int, int]:
+    return (result.split, result.recipe, result.backbone, result.way, result.shot)
+
+
 def _row(members: Sequence[tuple[Recipe, Result]], differs: Mapping[str, str]) -> Row:
     first = members[0][1]
     values = [result.accuracy for _, result in members if result.accuracy is not None]
-    interval = 1.96 * statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else first.interval
+    validated = [result.validation for _, result in members if result.validation is not None]
     same = [
         row
         for row in published()
@@ -75,33 +115,51 @@ def _row(members: Sequence[tuple[Recipe, Result]], differs: Mapping[str, str]) -
         shot=first.shot,
         runs=len(members),
         accuracy=statistics.fmean(values),
-        interval=interval or 0.0,
+        interval=_interval(values, first.interval),
+        spread=statistics.stdev(values) if len(values) > 1 else None,
+        validation=statistics.fmean(validated) if len(validated) == len(members) else None,
+        untrained=_untrained([result for _, result in members]),
         differs=differs,
         papers=tuple(sorted(same, key=lambda row: row.backbone != first.backbone)),
     )
 
 
+def _untrained(results: Sequence[Result]) -> Untrained | None:
+    """The untrained methods of trained runs; None unless every run has one: means over other runs do not compare."""
+    pairs = [
+        (result.accuracy, result.untrained)
+        for result in results
+        if result.trained and result.accuracy is not None and result.untrained is not None
+    ]
+    if len(pairs) < len(results):
+        return None
+    gains = [trained - untrained for trained, untrained in pairs]
+    values, first = [untrained for _, untrained in pairs], results[0]
+    return Untrained(
+        recipe=" or ".join(sorted({result.untrained_recipe for result in results})),
+        accuracy=statistics.fmean(values),
+        interval=_interval(values, first.untrained_interval),
+        gain=statistics.fmean(gains),
+        gain_interval=_interval(gains, math.hypot(first.interval or 0.0, first.untrained_interval or 0.0)),
+    )
+
+
+def _interval(values: Sequence[float], alone: float | None) -> float:
+    """1.96 standard errors of the mean over runs; a single run has its own interval."""
+    return 1.96 * statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else alone or 0.0
+
+
 def _differing(
     members: Sequence[tuple[Recipe, Result]], groups: Sequence[Sequence[tuple[Recipe, Result]]]
 ) -> dict[str, str]:
-    """The settings in which these runs differ from other rows of the same recipe and split."""
-    first = members[0][1]
-    alike = [group[0] for group in groups if (group[0][1].split, group[0][1].recipe) == (first.split, first.recipe)]
-    rows = [_flat(*pair) for pair in alike]
-    mine = _flat(*members[0])
+    """The settings in which these runs differ from rows of the same split, recipe, backbone, way and shot."""
+    alike = [group[0] for group in groups if _place(group[0][1]) == _place(members[0][1])]
+    rows, mine = [_flat(*pair) for pair in alike], _flat(*members[0])
     return {key: value for key, value in mine.items() if any(row.get(key) != value for row in rows)}
 
 
 def _flat(recipe: Recipe, result: Result) -> dict[str, str]:
     """Every choice by its dotted key, as --set takes it."""
-    flat: dict[str, str] = {"store": result.store_digest[:12]}
-
-    def enter(prefix: str, table: Mapping[str, object]) -> None:
-        for key, value in table.items():
-            if isinstance(value, Mapping):
-                enter(f"{prefix}{key}.", value)
-            elif f"{prefix}{key}" not in (*AVERAGED, "title", "source", "table"):
-                flat[f"{prefix}{key}"] = value if isinstance(value, str) else json.dumps(value)
-
-    enter("", asdict(recipe))
-    return flat
+    flat = {key: value for key, value in choices(recipe).items() if key not in AVERAGED}
+    texts = {key: value if isinstance(value, str) else as_toml(value) for key, value in flat.items()}
+    return {"store": result.store_digest[:12], **texts}

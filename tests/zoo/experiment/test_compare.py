@@ -58,12 +58,53 @@ def test_draws_of_clips_stand_apart() -> None:
     assert {row.differs["data.clip_seed"]: row.accuracy for row in rows} == {"1": 70.0, "2": 72.0}
 
 
+def test_the_spread_is_the_standard_deviation_over_runs_and_a_single_run_has_none() -> None:
+    (row,) = compare([run(), run(80.0, ["seed=4"])])
+    assert row.spread == pytest.approx(50**0.5)
+    (alone,) = compare([run()])
+    assert (alone.spread, alone.interval) == (None, 2.0)
+
+
+def test_the_untrained_method_stands_beside_ours_with_the_gain_over_the_same_runs() -> None:
+    lines = [{"untrained": low, "untrained_interval": 1.0, "untrained_recipe": "geometry"} for low in (60.0, 72.0)]
+    (row,) = compare([run(70.0, **lines[0]), run(80.0, ["seed=4"], **lines[1])])
+    assert row.untrained is not None
+    assert (row.untrained.recipe, row.untrained.accuracy, row.untrained.gain) == ("geometry", 66.0, 9.0)
+    assert row.untrained.gain_interval == pytest.approx(1.96)
+    assert row.untrained.beaten
+
+
+@pytest.mark.parametrize(("accuracy", "beaten"), [(62.0, False), (62.3, True), (50.0, False)])
+def test_a_gain_within_the_interval_does_not_count(accuracy: float, beaten: bool) -> None:
+    line = {"untrained": 60.0, "untrained_interval": 1.0, "untrained_recipe": "geometry"}
+    (row,) = compare([run(accuracy, **line)])  # type: ignore[arg-type]
+    assert row.untrained is not None
+    assert row.untrained.gain_interval == pytest.approx(5**0.5)
+    assert row.untrained.beaten == beaten
+
+
+def test_without_an_untrained_line_in_every_run_there_is_none() -> None:
+    line = {"untrained": 60.0, "untrained_interval": 1.0, "untrained_recipe": "geometry"}
+    assert compare([run(70.0, **line), run(70.0, ["seed=1"])])[0].untrained is None  # type: ignore[arg-type]
+    assert compare([run(70.0, **line, trained=0)])[0].untrained is None  # type: ignore[arg-type]
+
+
+def test_what_lies_outside_the_published_spread() -> None:
+    near, far = (
+        compare([run(accuracy, split="ntu_t", name="dastm", backbone="stgcn")])[0] for accuracy in (74.0, 77.0)
+    )
+    assert (near.papers[0].spread, near.outside, far.outside) == (1.8, False, True)
+    assert compare([run()])[0].outside is None
+    assert far.record()["outside"]
+
+
 def test_other_tasks_are_other_rows() -> None:
     rows = compare([run(), run(settings=["task.shot=5"]), run(split="demo")])
     assert [(row.split, row.shot) for row in rows] == [("demo", 1), ("nw_ucla", 1), ("nw_ucla", 5)]
     assert rows[0].papers == ()
     assert rows[0].gap is None
     assert rows[1].interval == 2.0
+    assert all(row.differs == {} for row in rows)
 
 
 def test_the_papers_own_backbone_comes_first() -> None:

@@ -1,0 +1,149 @@
+"""What `fszoo sweep` and `fszoo bench` share: from cells to jobs, their training, and a report of all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cli.bars import meter
+from cli.workspace import workspace
+from cli.zoo._common import store_of
+
+if TYPE_CHECKING:
+    import torch
+
+    from zoo.experiment.compare import Row
+    from zoo.experiment.grid import Cell
+    from zoo.experiment.sweep import Job, Outcome
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The cells of a sweep, the key of each one's job, and all jobs by their keys, shared sources first."""
+
+    cells: tuple[Cell, ...]
+    keys: tuple[str, ...]
+    jobs: Mapping[str, Job]
+
+
+@dataclass(frozen=True)
+class Report:
+    """The rows of the finished runs, and all runs in words and as a JSON value."""
+
+    rows: list[Row]
+    text: str
+    record: dict[str, Any]
+    failed: bool
+
+
+def plan(cells: Sequence[Cell], store: str | None) -> Sweep:
+    """The jobs of cells, each on the store that is named or that the workspace has. Raises what the cells' stores and
+    tasks are refused for."""
+    from zoo.experiment.identity import recipe_digest
+    from zoo.experiment.sweep import check_tasks, jobs
+
+    opened: dict[tuple[object, ...], Any] = {}
+    stores = []
+    for cell in cells:
+        data = cell.recipe.data
+        key = (data.split, data.preprocessing, data.clip_seed, data.clips_per_class)
+        if key not in opened:
+            opened[key] = store_of(cell.recipe, store)
+        stores.append(opened[key])
+    check_tasks(cells, stores)
+    return Sweep(tuple(cells), tuple(recipe_digest(cell.recipe) for cell in cells), jobs(cells, stores))
+
+
+def train_all(sweep: Sweep, device: str, at_once: int, quiet: bool) -> dict[str, Outcome]:
+    """Train what is not finished, `at_once` jobs at a time (0: none). Raises a usage error for several on a GPU, and
+    under torchrun."""
+    from cli.interrupt import deferred_interrupt
+    from cli.ranks import ranks_and_device
+    from zoo.experiment.sweep import finished
+    from zoo.experiment.sweep import sweep as one_by_one
+
+    runs = workspace().runs
+    if not at_once:
+        return finished(sweep.jobs, runs)
+    with ranks_and_device(device) as (ranks, chosen):
+        if ranks.size > 1:
+            raise click.UsageError("a sweep trains each run in one process. Start it without torchrun, or use --array.")
+        if at_once > 1:
+            return _in_workers(sweep, chosen, at_once, quiet)
+        with deferred_interrupt() as interrupted, meter(quiet) as bars:
+            return bars.run(one_by_one(sweep.jobs, chosen, runs), interrupted=interrupted)
+
+
+def _in_workers(sweep: Sweep, device: torch.device, at_once: int, quiet: bool) -> dict[str, Outcome]:
+    from cli.workers import training_workers
+    from zoo.experiment.sweep import sweep_in_workers
+
+    if device.type != "cpu":
+        rule = "runs on one GPU take turns"
+        raise click.UsageError(f"--jobs {at_once}: {rule}. Use --jobs 1, or --array for several machines.")
+    with meter(quiet) as bars, training_workers(at_once) as executor:
+        return bars.run(sweep_in_workers(sweep.jobs, device, workspace().runs, executor, at_once))
+
+
+def report(sweep: Sweep, outcomes: Mapping[str, Outcome]) -> Report:
+    """The table of the finished runs, and the others by their settings, with their step or error."""
+    from zoo.experiment.compare import compare
+    from zoo.experiment.table import text
+
+    done = [outcomes[key] for key in dict.fromkeys(sweep.keys) if key in outcomes]
+    pairs = [
+        (sweep.jobs[key].recipe, outcomes[key].result)
+        for key in dict.fromkeys(sweep.keys)
+        if key in outcomes and outcomes[key].result is not None
+    ]
+    rows = compare((recipe, result) for recipe, result in pairs if result is not None and result.accuracy is not None)
+    left = _left(sweep, outcomes)
+    failed = [entry for entry in left if entry["state"] == "failed"]
+    numbers = f"{len(sweep.jobs)} runs: {len(sweep.jobs) - len(left)} finished"
+    numbers += "".join(f", {len(part)} {state}" for state, part in _by_state(left).items())
+    lines = [f"  {entry['state']}: {entry['settings']}: {entry['note']}" for entry in left]
+    record = {
+        "rows": [row.record() for row in rows],
+        "runs": [str(outcome.run) for outcome in done if outcome.result is not None],
+        "unfinished": [entry for entry in left if entry["state"] == "unfinished"],
+        "failed": failed,
+    }
+    return Report(rows, "\n".join([*([text(rows)] if rows else []), numbers, *lines]), record, bool(failed))
+
+
+def _left(sweep: Sweep, outcomes: Mapping[str, Outcome]) -> list[dict[str, Any]]:
+    """The jobs without a result: their settings, run, state and why or how far."""
+    from zoo.experiment.status import status
+    from zoo.experiment.sweep import find_run
+
+    settings = {key: " ".join(cell.settings) for key, cell in zip(sweep.keys, sweep.cells, strict=True)}
+    left = []
+    for key, job in sweep.jobs.items():
+        outcome = outcomes.get(key)
+        if outcome is not None and outcome.result is not None:
+            continue
+        run = find_run(job.recipe, job.store, workspace().runs)
+        now = status(run.path if run is not None else Path())
+        error = outcome.error if outcome is not None else now.error
+        left.append(
+            {
+                "settings": settings.get(key, f"{job.recipe.name}, from which others start"),
+                "run": None if run is None else str(run.path),
+                "state": "failed" if error else "unfinished",
+                "done": now.done,
+                "total": now.total,
+                "note": error or now.how_far,
+            }
+        )
+    return left
+
+
+def _by_state(left: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    states: dict[str, list[Mapping[str, Any]]] = {}
+    for entry in left:
+        states.setdefault(entry["state"], []).append(entry)
+    return states

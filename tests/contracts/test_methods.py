@@ -19,7 +19,8 @@ from prep.progress import result
 from zoo import registry
 from zoo.engine.checkpoint import Progress
 from zoo.engine.evaluate import measure
-from zoo.engine.optimiser import Optimiser, make_optimiser, make_schedule
+from zoo.engine.optimiser import make_optimiser, make_schedule
+from zoo.engine.options import Optimiser
 from zoo.engine.train import Plan, Record, train
 from zoo.learner import Known
 from zoo.methods import protonet

@@ -14,7 +14,8 @@ from episodes.episode import Batch
 from manifests.facts import layout
 from zoo import registry
 from zoo.engine.checkpoint import Progress
-from zoo.engine.optimiser import Optimiser, make_optimiser, make_schedule
+from zoo.engine.optimiser import make_optimiser, make_schedule
+from zoo.engine.options import Optimiser
 from zoo.engine.train import Plan, Record, train
 from zoo.learner import Known, Losses
 from zoo.pretrain import supervised

@@ -12,7 +12,7 @@ from episodes.options import Augment, Task
 from manifests.facts import split
 from manifests.split import Split
 from zoo import registry
-from zoo.engine.optimiser import Optimiser
+from zoo.engine.options import Optimiser
 
 FORMAT = 1
 

@@ -1,0 +1,25 @@
+"""Options of the engine, as recipes name them. Loads no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Optimiser:
+    """Learning rate and its schedule (torch.optim.lr_scheduler).
+
+    `plateau` halves the rate when the mean training loss of an epoch has not improved for `patience` epochs, down to
+    `min_lr`; `cosine` falls from `lr` to `min_lr` over the whole budget. `grad_clip` is the largest norm of the
+    gradient (0: no clipping).
+    """
+
+    name: Literal["adam", "adamw", "sgd"] = "adam"
+    lr: float = 1e-3
+    weight_decay: float = 0.0
+    momentum: float = 0.9
+    schedule: Literal["constant", "plateau", "cosine"] = "constant"
+    patience: int = 10
+    min_lr: float = 1e-5
+    grad_clip: float = 0.0

@@ -61,7 +61,8 @@ class ExemplarSampler:
 
     The exemplars of a class are its clips in `named`, where a protocol names them; what is missing to `shot` is filled
     by the clips whose sha256 of "<seed>/<name>", in hexadecimal, comes first: the same on every machine and for any
-    subset that holds them. Queries come `chunk` at a time; step s is episode s, with B = 1 and unbalanced queries.
+    subset that holds them. With `class_split`, the number of one of several class splits, the text is
+    "<seed>/<class_split>/<name>", so that class splits that share a class draw other exemplars of it. Queries come `chunk` at a time; step s is episode s, with B = 1 and unbalanced queries.
     Raises TooFewClasses without classes, TooFewClips for a class without a query, EpisodeError when `named` does not
     fit the pool.
     """
@@ -69,13 +70,21 @@ class ExemplarSampler:
     batch = block = 1
 
     def __init__(
-        self, pool: Pool, classes: Classes, shot: int, seed: int = 0, named: Sequence[str] = (), chunk: int = 256
+        self,
+        pool: Pool,
+        classes: Classes,
+        shot: int,
+        seed: int = 0,
+        named: Sequence[str] = (),
+        chunk: int = 256,
+        class_split: int | None = None,
     ) -> None:
         if not classes.counts:
             raise TooFewClasses("An exemplar protocol needs at least 1 class and there are 0: name the novel classes.")
         members = [row[:count] for row, count in zip(classes.clips.tolist(), classes.counts, strict=True)]
         _check_named(pool, members, named)
-        ranked = [_ranked(pool, clips, seed, frozenset(named)) for clips in members]
+        draw = f"{seed}" if class_split is None else f"{seed}/{class_split}"
+        ranked = [_ranked(pool, clips, draw, frozenset(named)) for clips in members]
         for title, clips in zip(classes.titles, ranked, strict=True):
             _check_class(title, len(clips), shot, sum(pool.names[clip] in named for clip in clips))
         rest = sorted((clip, answer) for answer, clips in enumerate(ranked) for clip in clips[shot:])
@@ -100,12 +109,12 @@ class ExemplarSampler:
         )
 
 
-def _ranked(pool: Pool, clips: list[int], seed: int, named: frozenset[str]) -> list[int]:
+def _ranked(pool: Pool, clips: list[int], draw: str, named: frozenset[str]) -> list[int]:
     """The clips of a class, best exemplar first."""
 
     def rank(clip: int) -> tuple[bool, str, str]:
         name = pool.names[clip]
-        return name not in named, sha256(f"{seed}/{name}".encode()).hexdigest(), name
+        return name not in named, sha256(f"{draw}/{name}".encode()).hexdigest(), name
 
     return sorted(clips, key=rank)
 

@@ -62,6 +62,16 @@ def test_exemplars_follow_the_written_rule() -> None:
         assert list(names) == sorted(members, key=lambda name: sha256(f"3/{name}".encode()).hexdigest())[:2]
 
 
+def test_exemplars_differ_between_class_splits_by_the_written_rule() -> None:
+    splits = [ExemplarSampler(POOL, CLASSES, shot=2, seed=3, class_split=number).names for number in range(4)]
+    assert len({*splits, ExemplarSampler(POOL, CLASSES, shot=2, seed=3).names}) == 5
+    for names in zip(*splits, strict=True):
+        members = [name for name in POOL.names if int(name[-4:]) % 6 == int(names[0][0][-4:]) % 6]
+        for number, chosen in enumerate(names):
+            order = sorted(members, key=lambda name, n=number: sha256(f"3/{n}/{name}".encode()).hexdigest())
+            assert list(chosen) == order[:2]
+
+
 def test_exemplars_do_not_depend_on_the_order_or_the_rest_of_the_pool() -> None:
     chosen = ExemplarSampler(POOL, CLASSES, shot=1).names
     part = Pool.load(even_store(classes=6, clips=8, shortest=1, longest=3), keep=[i for i in range(48) if i % 6 < 3])

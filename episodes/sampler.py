@@ -61,8 +61,9 @@ class ExemplarSampler:
 
     The exemplars of a class are its clips in `named`, where a protocol names them; what is missing to `shot` is filled
     by the clips whose sha256 of "<seed>/<name>", in hexadecimal, comes first: the same on every machine and for any
-    subset that holds them. With `class_split`, the number of one of several class splits, the text is
-    "<seed>/<class_split>/<name>", so that class splits that share a class draw other exemplars of it. Queries come `chunk` at a time; step s is episode s, with B = 1 and unbalanced queries.
+    subset that holds them. `class_split` is the number of one of several class splits; the text is then
+    "<seed>/<class_split>/<name>", so that class splits with a common class draw different exemplars of it.
+    Queries come `chunk` at a time; step s is episode s, with B = 1 and unbalanced queries.
     Raises TooFewClasses without classes, TooFewClips for a class without a query, EpisodeError when `named` does not
     fit the pool.
     """

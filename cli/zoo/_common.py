@@ -43,6 +43,16 @@ def describe(result: Result) -> str:
         f"{result.accuracy:.2f} % ± {result.interval:.2f} (95 %), chance {chance:.1f} %",
         f"  {result.queries:,} queries in {result.episodes:,} tasks, test seed {result.test_seed}, seed {result.seed}",
     ]
+    lines += _untrained(result)
     if result.validation is not None:
         lines.append(f"  best validation accuracy {result.validation:.2f} %")
     return "\n".join([*lines, *(f"Warning: {warning}." for warning in result.warnings)])
+
+
+def _untrained(result: Result) -> list[str]:
+    """The line of the best untrained recipe on the same tasks, and whether training was worth it."""
+    if result.untrained is None:
+        return []
+    verdict = "" if result.beats_untrained else "; training does not beat it by more than the interval"
+    interval = result.untrained_interval or 0.0
+    return [f"  best untrained: {result.untrained_recipe} {result.untrained:.2f} % ± {interval:.2f}{verdict}"]

@@ -210,13 +210,15 @@ def test_another_seed_draws_other_clips(tmp_path: Path) -> None:
     few = ["data.clips_per_class=3", "task.queries_per_class=1", "budget.episodes=1", *CLIPS]
 
     def clips(*settings: str) -> set[str]:
-        return set(feed.load_pools(resolve("protonet", "ntu_t", [*few, *settings]), open_store(whole), CPU).test.names)
+        recipe = resolve("protonet", "ntu_t", [*few, *settings])
+        return set(feed.load_pools(recipe, open_store(whole), CPU, training=True).test.names)
 
     assert len(clips()) == len(clips("data.clip_seed=7")) == 3 * 20
     assert clips() == clips("data.clip_seed=2022") != clips("data.clip_seed=7")
     subset = make_store(tmp_path / "subset.zarr", clips_per_class=6, name="ntu120", subset="ntu_t", frames=(8, 10))
     with pytest.raises(SetupError, match=r"holds the clips of `ntu_t` only .* build all of ntu120"):
-        feed.load_pools(resolve("protonet", "ntu_t", [*few, "data.clip_seed=7"]), open_store(subset), CPU)
+        recipe = resolve("protonet", "ntu_t", [*few, "data.clip_seed=7"])
+        feed.load_pools(recipe, open_store(subset), CPU, training=True)
 
 
 NAMED = """

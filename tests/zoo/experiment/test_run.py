@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import shutil
 import signal
@@ -26,10 +25,10 @@ from prep.errors import PrepError
 from prep.progress import Step, Work
 from prep.progress import result as finish
 from prep.store.read import open_store
-from zoo.engine import train as training
-from zoo.engine.checkpoint import CheckpointError
+from zoo.engine.checkpoint import CheckpointError, Progress, read_header
 from zoo.engine.evaluate import Accuracy
 from zoo.engine.train import Diverged
+from zoo.experiment import execute as execution
 from zoo.experiment import log
 from zoo.experiment.chain import measure_run, measure_untrained, train_chain
 from zoo.experiment.execute import execute
@@ -38,7 +37,7 @@ from zoo.experiment.identity import recipe_digest
 from zoo.experiment.prepare import Prepared, prepare
 from zoo.experiment.recipe import Recipe
 from zoo.experiment.resolve import resolve
-from zoo.experiment.result import Result
+from zoo.experiment.result import Result, result_of
 from zoo.experiment.run import Run, RunError
 
 SMALL = (
@@ -174,14 +173,19 @@ def test_early_stopping_counts_epochs_without_a_new_best(
         yield Step(1, 1)
         return Accuracy(next(accuracies), 0.0, 1, 1)
 
-    monkeypatch.setattr(training, "measure", scripted)
+    monkeypatch.setattr(execution, "measure", scripted)
+    monkeypatch.setattr(execution, "evaluate", lambda prepared, progress, ranks: unmeasured(prepared, progress))
     settings = ["budget.early_stopping=2", "budget.episodes=100", "budget.episodes_per_epoch=2"]
     whole(store, Run(tmp_path / "run"), settings)
-    records = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
-    validated = [record for record in records if record["validation"] is not None]
-    assert [record["validation"] for record in validated] == [0.5, 0.6, 0.4, 0.4]
-    assert [record["best"] for record in validated] == [True, True, False, False]
-    assert records[-1]["step"] == 8
+    records = log.read(tmp_path / "run" / "log.csv")
+    assert [float(record["validation"]) for record in records if record["validation"]] == [0.5, 0.6, 0.4, 0.4]
+    assert read_header(tmp_path / "run" / "best.safetensors").progress.best_step == 4
+    assert records[-1]["step"] == "8"
+
+
+def unmeasured(prepared: Prepared, progress: Progress) -> Work[Result]:
+    yield Step(1, 1)
+    return result_of(prepared, progress)
 
 
 def test_another_recipe_or_store_may_not_continue_a_run(store: Path, undisturbed: Run, tmp_path: Path) -> None:
@@ -227,7 +231,7 @@ def test_a_class_that_is_too_small_is_named_before_the_run(tmp_path: Path) -> No
 
 
 def test_a_loss_that_is_no_number_stops_the_run(store: Path, tmp_path: Path) -> None:
-    with pytest.raises(Diverged, match=r"not a number by step .*Lower optimiser\.lr"):
+    with pytest.raises(Diverged, match=r"not a finite number in step .*Lower optimiser\.lr"):
         list(execute(setup(store, ["optimiser.lr=1e30", "optimiser.name=sgd"]), Run(tmp_path / "run")))
 
 
@@ -297,7 +301,7 @@ def test_evaluation_marks_what_the_number_is_not(store: Path, undisturbed: Run, 
 def test_equal_runs_have_equal_files(store: Path, undisturbed: Run, tmp_path: Path) -> None:
     again = Run(tmp_path / "again")
     whole(store, again)
-    for name in ("checkpoint.safetensors", "best.safetensors", "log.jsonl", "recipe.toml", "result.json"):
+    for name in ("checkpoint.safetensors", "best.safetensors", "log.csv", "recipe.toml", "result.json"):
         assert (again.path / name).read_bytes() == (undisturbed.path / name).read_bytes(), name
 
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass, is_dataclass
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
 from manifests.folder import stems
 from manifests.strict import hint
 from manifests.user_code import UserCodeError, is_user_code, load_module
+from zoo.source import defined
 
 # Folder of zoo -> (what one of its files is called, module and name of the class that its `Model` derives from).
 KINDS = {
@@ -27,7 +28,16 @@ class RegistryError(ValueError):
 
 @dataclass(frozen=True)
 class NoOptions:
-    """The options of a file that defines none."""
+    """The options of a file that defines none. Reading one raises RegistryError, which names the file."""
+
+    file: ClassVar[str] = ""
+
+    def __getattr__(self, name: str) -> Any:
+        """Called for names that do not exist; Python asks for some of its own, such as `__deepcopy__`."""
+        if name.startswith("__"):
+            raise AttributeError(name)
+        remedy = f"Write a frozen dataclass `Options` with a field `{name}` that has a default"
+        raise RegistryError(f"{self.file}: uses `options.{name}`, but has no class `Options`. {remedy}.")
 
 
 @dataclass(frozen=True)
@@ -58,12 +68,23 @@ def find(name: str, *kinds: str) -> Entry:
     """
     if is_user_code(name):
         return _user_entry(Path(name), kinds)
-    for kind in kinds:
-        if name in names(kind):
-            return _entry(kind, name, importlib.import_module(f"zoo.{kind}.{name}"), f"zoo/{kind}/{name}.py")
-    words = " or ".join(KINDS[kind][0] for kind in kinds)
-    known = [name for kind in kinds for name in names(kind)]
-    raise RegistryError(f"`{name}` is not a {words}. {hint(name, known)}")
+    kind = _shipped_kind(name, kinds)
+    return _entry(kind, name, importlib.import_module(f"zoo.{kind}.{name}"), f"zoo/{kind}/{name}.py")
+
+
+def kind_of(name: str, *kinds: str) -> str:
+    """Which of the kinds a name is: "methods", for example. A shipped file is not imported. Raises RegistryError."""
+    return _user_entry(Path(name), kinds).kind if is_user_code(name) else _shipped_kind(name, kinds)
+
+
+def options_of(name: str, *kinds: str) -> Any:
+    """The class of the options, to read and check them; a shipped file is not imported. Raises RegistryError.
+
+    What a model is made with is `find(name).options`, a class of the same fields.
+    """
+    if is_user_code(name):
+        return _user_entry(Path(name), kinds).options
+    return defined(f"zoo.{_shipped_kind(name, kinds)}.{name}", "Options") or NoOptions
 
 
 def learner(name: str) -> Entry:
@@ -74,6 +95,15 @@ def learner(name: str) -> Entry:
 def backbone(name: str) -> Entry:
     """The backbone of that name or file. Raises RegistryError."""
     return find(name, "backbones")
+
+
+def _shipped_kind(name: str, kinds: tuple[str, ...]) -> str:
+    for kind in kinds:
+        if name in names(kind):
+            return kind
+    words = " or ".join(KINDS[kind][0] for kind in kinds)
+    known = [name for kind in kinds for name in names(kind)]
+    raise RegistryError(f"`{name}` is not a {words}. {hint(name, known)}")
 
 
 def _user_entry(path: Path, kinds: tuple[str, ...]) -> Entry:
@@ -103,7 +133,7 @@ def _entry(kind: str, name: str, module: ModuleType, where: str, digest: str = "
     model = getattr(module, "Model", None)
     if not (isinstance(model, type) and issubclass(model, _base(kind))):
         raise RegistryError(f"{where}: has no class `Model` that derives from {KINDS[kind][2]}. Write one.")
-    options = getattr(module, "Options", NoOptions)
+    options = getattr(module, "Options", None) or type("NoOptions", (NoOptions,), {"file": where})
     if not is_dataclass(options):
         raise RegistryError(f"{where}: `Options` must be a frozen dataclass whose fields have defaults.")
     return Entry(kind, name, model, options, digest)

@@ -19,7 +19,7 @@ from zoo import registry
 from zoo.engine.checkpoint import Identity
 from zoo.experiment.library import shipped
 from zoo.experiment.recipe import Recipe, is_stage
-from zoo.experiment.resolve import initial, options, resolve
+from zoo.experiment.resolve import initial, option_values, resolve
 
 NOT_CHOICES = ("title", "source", "table")
 
@@ -34,7 +34,7 @@ def recipe_digest(recipe: Recipe, without: tuple[str, ...] = ()) -> str:
         ("method", recipe.method, ("methods", "pretrain")),
         ("backbone", recipe.backbone, ("backbones",)),
     ):
-        choices[key] = {"name": Path(choice.name).stem, "options": _plain(options(choice, *kinds))}
+        choices[key] = {"name": Path(choice.name).stem, "options": _plain(option_values(choice, *kinds))}
         if is_user_code(choice.name):
             choices[key]["code"] = registry.find(choice.name, *kinds).digest
     if is_custom(recipe.data.split):

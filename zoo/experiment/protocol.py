@@ -7,7 +7,6 @@ from typing import Any
 
 from manifests.facts import split
 from manifests.folder import stems
-from zoo import registry
 from zoo.experiment.layers import merged, with_base
 from zoo.experiment.library import FOLDER
 
@@ -16,8 +15,8 @@ PROTOCOLS = FOLDER / "protocols"
 TESTING = ("test_episodes", "exemplar_draws", "test_seed")
 
 
-def protocol(chosen: object, table: Mapping[str, Any], entry: registry.Entry) -> dict[str, Any]:
-    """The settings that the recipe with this table and method takes on split `chosen`; none where it has no protocol.
+def protocol(chosen: object, table: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    """The settings that the recipe with this table takes on split `chosen`; none where it has no protocol.
 
     The protocol's table `options` holds options of the method by the recipe's name. A stage takes the table `stage` in
     place of everything that concerns episodes. An untrained recipe takes the test tasks alone: everything else of a
@@ -28,7 +27,7 @@ def protocol(chosen: object, table: Mapping[str, Any], entry: registry.Entry) ->
         return {}
     settings = with_base(PROTOCOLS / f"{name}.toml", PROTOCOLS)
     own, stage = settings.pop("options", {}).get(table.get("name"), {}), settings.pop("stage", {})
-    if entry.kind == "pretrain":
+    if kind == "pretrain":
         kept = {key: value for key, value in settings.items() if key in ("backbone", "data", "augment")}
         return merged(kept, stage)
     if is_untrained(table):

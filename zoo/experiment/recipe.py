@@ -161,7 +161,7 @@ class Recipe:
 
 def is_stage(recipe: Recipe) -> bool:
     """Whether the recipe trains a pre-training stage rather than a method."""
-    return registry.learner(recipe.method.name).kind == "pretrain"
+    return registry.kind_of(recipe.method.name, "methods", "pretrain") == "pretrain"
 
 
 def classes(recipe: Recipe) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:

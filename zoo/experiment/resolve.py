@@ -45,7 +45,7 @@ def resolve(name_or_file: str, data: str = "", settings: Sequence[str] = (), inh
         table = merged(table, {"data": {"split": data}})
     if data or inherited or name_or_file in shipped() or is_user_code(name_or_file):
         chosen = inherited.data.split if inherited else table.get("data", {}).get("split", Data.split)
-        table = merged(table, protocol(chosen, table, _learner(table, where)))
+        table = merged(table, protocol(chosen, table, _kind(table, where)))
     if inherited is not None:
         table = merged(table, _inheritance(inherited))
     for setting in settings:
@@ -78,16 +78,21 @@ def check(recipe: Recipe, where: str) -> Recipe:
 
 
 def options(choice: Choice, *kinds: str) -> Any:
-    """The `Options` of a method, stage or backbone, as a frozen record."""
+    """The `Options` with which a method, stage or backbone is made, as a frozen record."""
     return build(registry.find(choice.name, *kinds).options, choice.options, f"options of {choice.name}")
 
 
-def _with_options(choice: Choice, kinds: tuple[str, ...], where: str) -> Choice:
+def option_values(choice: Choice, *kinds: str, where: str = "") -> Any:
+    """The same fields and values as `options`, also a frozen record; the file of a shipped one is not imported."""
     try:
-        entry = registry.find(choice.name, *kinds)
+        known = registry.options_of(choice.name, *kinds)
     except registry.RegistryError as error:
         raise InvalidValue(f"{where}: {error}") from error
-    return replace(choice, options=asdict(build(entry.options, choice.options, f"{where}.options")))
+    return build(known, choice.options, f"{where}.options")
+
+
+def _with_options(choice: Choice, kinds: tuple[str, ...], where: str) -> Choice:
+    return replace(choice, options=asdict(option_values(choice, *kinds, where=where)))
 
 
 def _check_budget(recipe: Recipe, where: str) -> None:
@@ -128,9 +133,9 @@ def _from_code(path: Path) -> dict[str, Any]:
     return base | {"name": path.stem, "title": title, "source": path.name, "method": {"name": str(path)}}
 
 
-def _learner(table: Mapping[str, Any], where: str) -> registry.Entry:
+def _kind(table: Mapping[str, Any], where: str) -> str:
     try:
-        return registry.learner(str(table.get("method", {}).get("name", "")))
+        return registry.kind_of(str(table.get("method", {}).get("name", "")), "methods", "pretrain")
     except registry.RegistryError as error:
         raise InvalidValue(f"{where}: method: {error}") from error
 

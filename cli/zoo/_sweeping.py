@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from zoo.experiment.compare import Row
     from zoo.experiment.grid import Cell
+    from zoo.experiment.recipe import Recipe
     from zoo.experiment.sweep import Job, Outcome
 
 
@@ -113,6 +114,33 @@ def report(sweep: Sweep, outcomes: Mapping[str, Outcome]) -> Report:
         "failed": failed,
     }
     return Report(rows, "\n".join([*([text(rows)] if rows else []), numbers, *lines]), record, bool(failed))
+
+
+def keep_report(sweep: Sweep, key: str, recipe: str, shown: Report) -> None:
+    """Keep the report of a finished sweep for the next time (zoo.experiment.kept)."""
+    from zoo.experiment.kept import keep
+
+    stores = {job.store.path for job in sweep.jobs.values()}
+    finished = len(shown.record["runs"]) == len(set(sweep.keys))
+    if not finished or any("://" in store for store in stores):
+        return
+    files = {Path(run) / "result.json" for run in shown.record["runs"]}
+    files |= {Path(store) / "manifest.json" for store in stores}
+    named = [recipe, *(name for job in sweep.jobs.values() for name in _names(job.recipe))]
+    files |= {file for name in dict.fromkeys(named) for file in _own_files(Path(name))}
+    keep(workspace().runs, key, files, {"record": shown.record, "text": shown.text})
+
+
+def _names(recipe: Recipe) -> tuple[str, ...]:
+    """What a recipe names that may be the user's own file or run."""
+    return (recipe.data.split, recipe.method.name, recipe.backbone.name, recipe.init.source or recipe.method.name)
+
+
+def _own_files(path: Path) -> list[Path]:
+    """The files that decide what a path of the user means: a TOML file may have a base beside it."""
+    if path.is_dir():
+        return [path / "recipe.toml", path / "result.json"]
+    return [path, *path.parent.glob("*.toml")] if path.is_file() else []
 
 
 def _left(sweep: Sweep, outcomes: Mapping[str, Outcome]) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ import click
 
 from cli import options
 from cli.workspace import workspace
-from cli.zoo._sweeping import Sweep, plan, report, train_all
+from cli.zoo._sweeping import Sweep, keep_report, plan, report, train_all
 
 AXIS = "An axis: a range seed=0..2, a list task.shot=1,5, or data.class_split=all; may be repeated."
 
@@ -46,7 +46,21 @@ def command(
     fails is listed with its error (exit status 3), and the others go on.
     """
     from zoo.experiment.grid import cells
+    from zoo.experiment.kept import kept, report_key
 
+    words = {
+        "recipe": recipe,
+        "data": data,
+        "settings": settings,
+        "overs": overs,
+        "store": store,
+        "folder": str(Path().absolute()),
+    }
+    key = report_key(words, workspace().stores)
+    before = None if array else kept(workspace().runs, key)
+    if before is not None:
+        options.emit(json_, before["record"], before["text"])
+        return
     sweep = plan(cells(recipe, data, settings, overs), store)
     if array:
         where = [*(["--store", _absolute(store)] if store else []), "--device", device]
@@ -54,6 +68,7 @@ def command(
         click.echo(_script(sweep, recipe, data, where, again))
         return
     shown = report(sweep, train_all(sweep, device, 0 if table_only else jobs, json_))
+    keep_report(sweep, key, recipe, shown)
     options.emit(json_, shown.record, shown.text)
     if shown.failed:
         sys.exit(options.BAD_FILES)

@@ -20,6 +20,8 @@ class Recording:
     (NaN where the file says NaN). A recording may have zero frames.
     `picture` (R, 4) float32 are left, top, right and bottom of each detection's joints in the image, as fractions of
     its width and height (NaN: unknown); None if the file has no image coordinates.
+    `to_recorded` (C, C) and `origin` (L, C) lead from `joints` back to recorded coordinates, see Clip; None where the
+    joints are as recorded, or where the file does not know it.
     `label` is 0-based; subject, camera, setup and repetition come from the file name, -1 if it does not have them.
     """
 
@@ -33,6 +35,8 @@ class Recording:
     setup: int = -1
     repetition: int = -1
     picture: NDArray[np.float32] | None = None
+    to_recorded: NDArray[np.float32] | None = None
+    origin: NDArray[np.float32] | None = None
 
     @property
     def frames(self) -> int:
@@ -44,12 +48,15 @@ class Recording:
 class Clip:
     """One recording of one action after preprocessing: `joints` float32 (L, M, V, C), `body_mask` bool (L, M).
 
-    An absent body is zeros and False in the mask. L may be zero. `quality` is the sum of the clip's
-    flags (prep.preprocessing.quality).
+    An absent body is zeros and False in the mask. L may be zero. `to_recorded` float32 (C, C) and `origin` float32
+    (L, C) give recorded coordinates back, up to rounding: recorded = to_recorded @ joint + origin. `quality` is the sum
+    of the clip's flags (prep.preprocessing.quality).
     """
 
     joints: NDArray[np.float32]
     body_mask: NDArray[np.bool_]
+    to_recorded: NDArray[np.float32]
+    origin: NDArray[np.float32]
     quality: int = 0
 
 

@@ -65,6 +65,8 @@ def _format_joints(difference: Difference) -> list[str]:
     lines += [f"    {left:,} clips differ in frames and were not compared"] if left else []
     masks = sum(gap.mask for gap in gaps)
     lines += [f"    bodies are present in other frames in {masks:,} clips"] if masks else []
+    origins = sum(gap.origin for gap in gaps)
+    lines += [f"    the origin (recorded position of the zero point) differs in {origins:,} clips"] if origins else []
     lines += [f"    {gap.name}: at most {gap.largest:.6g}, {gap.mean:.6g} on average" for gap in gaps[:ROWS]]
     return lines + ([f"    ... and {len(gaps) - ROWS:,} more"] if len(gaps) > ROWS else [])
 

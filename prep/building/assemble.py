@@ -18,6 +18,7 @@ from prep.building.job import Job
 from prep.building.part import PartResult, load_columns, load_frames
 from prep.preprocessing.pipeline import pipeline
 from prep.store.arrays import BLOCK, PER_CLIP
+from prep.store.frames import joined
 from prep.store.info import StoreInfo, software
 from prep.store.manifest import FORMAT, BlockDigests
 from prep.store.write import write_block
@@ -35,10 +36,8 @@ class BlockTask:
 
 def assemble_block(task: BlockTask) -> BlockDigests:
     """Worker: read a block's frames from the parts and write its shard."""
-    loaded = [load_frames(Path(task.parts), key, start, stop) for key, start, stop in task.pieces]
-    joints = np.concatenate([joints for joints, _ in loaded])
-    mask = np.concatenate([mask for _, mask in loaded])
-    return write_block(Path(task.store), task.index, joints, mask)
+    pieces = [load_frames(Path(task.parts), key, start, stop) for key, start, stop in task.pieces]
+    return write_block(Path(task.store), task.index, joined(pieces))
 
 
 def small_arrays(folder: Path, parts: Mapping[str, PartResult]) -> dict[str, NDArray[Any]]:
@@ -46,7 +45,9 @@ def small_arrays(folder: Path, parts: Mapping[str, PartResult]) -> dict[str, NDA
     columns = [load_columns(folder, key) for key, part in parts.items() if part.clips]
     width = max(column["names"].shape[1] for column in columns)
     names = [np.pad(column["names"], ((0, 0), (0, width - column["names"].shape[1]))) for column in columns]
-    small = {name: np.concatenate([column[name] for column in columns]) for name in (*PER_CLIP, "source")}
+    small = {
+        name: np.concatenate([column[name] for column in columns]) for name in (*PER_CLIP, "to_recorded", "source")
+    }
     lengths = np.concatenate([column["lengths"] for column in columns])
     small["names"] = np.concatenate(names)
     small["offsets"] = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
@@ -62,7 +63,7 @@ def block_tasks(target: Path, folder: Path, parts: Mapping[str, PartResult]) -> 
         pieces = []
         for (key, part), end in zip(parts.items(), ends, strict=True):
             first = end - part.frames
-            if first < high and end > low:
+            if part.frames and first < high and end > low:
                 pieces.append((key, max(low, first) - first, min(high, end) - first))
         yield BlockTask(str(target), str(folder), index, tuple(pieces))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from prep.preprocessing.joints_box import UNKNOWN, Box, joints_box
 from prep.preprocessing.pipeline import Pipeline, apply
 from prep.preprocessing.quality import EXTRA_BODIES, flags
 from prep.store.arrays import MAX_NAME, PER_CLIP
+from prep.store.frames import Frames, joined
 from prep.store.write import pack_text
 
 
@@ -30,6 +31,8 @@ class ConvertedClip:
     name: str
     joints: NDArray[np.float32]
     body_mask: NDArray[np.bool_]
+    origin: NDArray[np.float32]
+    to_recorded: NDArray[np.float32]
     source: bytes
     label: int
     subject: int
@@ -58,6 +61,8 @@ def convert_source(source: Source, file_format: Format, data: Dataset, pipeline:
         name=recording.name,
         joints=clip.joints,
         body_mask=clip.body_mask,
+        origin=clip.origin,
+        to_recorded=clip.to_recorded,
         source=hashlib.sha256(raw).digest(),
         label=recording.label,
         subject=recording.subject,
@@ -95,7 +100,8 @@ def bodies_kept(data: Dataset, pipeline: Pipeline) -> int:
 def first_bodies(clip: Clip, bodies: int) -> Clip:
     """The first bodies of a clip, flagged EXTRA_BODIES if others are cut off."""
     cut = EXTRA_BODIES if clip.body_mask[:, bodies:].any() else 0
-    return Clip(clip.joints[:, :bodies], clip.body_mask[:, :bodies], clip.quality | cut)
+    joints, mask, quality = clip.joints[:, :bodies], clip.body_mask[:, :bodies], clip.quality | cut
+    return replace(clip, joints=joints, body_mask=mask, quality=quality)
 
 
 def columns(clips: Sequence[ConvertedClip]) -> dict[str, NDArray[Any]]:
@@ -103,16 +109,17 @@ def columns(clips: Sequence[ConvertedClip]) -> dict[str, NDArray[Any]]:
     per_clip = {name: np.array([getattr(clip, name) for clip in clips], dtype) for name, dtype in PER_CLIP.items()}
     return per_clip | {
         "lengths": np.array([len(clip.joints) for clip in clips], np.int64),
+        "to_recorded": np.array([clip.to_recorded for clip in clips], np.float32),
         "source": np.frombuffer(b"".join(clip.source for clip in clips), np.uint8).reshape(-1, 32),
         "names": pack_text([clip.name for clip in clips]),
     }
 
 
-def frames(clips: Sequence[ConvertedClip], bodies: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """All clips end to end: joints (frames, M, V, C) and body_mask (frames, M)."""
+def frames(clips: Sequence[ConvertedClip], bodies: int) -> Frames:
+    """All clips end to end, with `bodies` bodies."""
     if not clips:
-        return np.zeros((0, bodies, 0, 0), np.float32), np.zeros((0, bodies), np.bool_)
-    return np.concatenate([clip.joints for clip in clips]), np.concatenate([clip.body_mask for clip in clips])
+        return Frames(np.zeros((0, bodies, 0, 0), "f4"), np.zeros((0, bodies), np.bool_), np.zeros((0, 0), "f4"))
+    return joined([Frames(clip.joints, clip.body_mask, clip.origin) for clip in clips])
 
 
 def _check_name(name: str) -> None:

@@ -29,6 +29,7 @@ from prep.formats import format_named
 from prep.preprocessing.pipeline import pipeline
 from prep.preprocessing.quality import RULES
 from prep.store.arrays import PER_CLIP
+from prep.store.frames import Frames
 from prep.store.manifest import FORMAT
 
 
@@ -105,14 +106,14 @@ def load_result(folder: Path, key: str) -> PartResult:
 def load_columns(folder: Path, key: str) -> dict[str, NDArray[Any]]:
     """The small arrays of a finished part, one row per clip."""
     with np.load(folder / f"{key}.npz", allow_pickle=False) as arrays:
-        return {name: arrays[name] for name in (*PER_CLIP, "lengths", "source", "names")}
+        return {name: arrays[name] for name in (*PER_CLIP, "lengths", "to_recorded", "source", "names")}
 
 
-def load_frames(folder: Path, key: str, start: int, stop: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Frames start : stop of a part: joints (frames, M, V, C) and body_mask (frames, M)."""
+def load_frames(folder: Path, key: str, start: int, stop: int) -> Frames:
+    """Frames start : stop of a part."""
     joints = np.load(folder / f"{key}.joints.npy", mmap_mode="r", allow_pickle=False)
     with np.load(folder / f"{key}.npz", allow_pickle=False) as arrays:
-        return np.array(joints[start:stop]), arrays["body_mask"][start:stop]
+        return Frames(np.array(joints[start:stop]), arrays["body_mask"][start:stop], arrays["origin"][start:stop])
 
 
 def _check_shared_folders(task: PartTask) -> None:
@@ -124,7 +125,8 @@ def _check_shared_folders(task: PartTask) -> None:
 
 
 def _write(folder: Path, key: str, bodies: int, clips: Sequence[ConvertedClip], bad: Bad) -> None:
-    joints, mask = frames(clips, bodies)
-    arrays: dict[str, Any] = columns(clips) | {"bad": np.frombuffer(json.dumps(bad).encode(), np.uint8)}
+    long = frames(clips, bodies).arrays
+    joints = long.pop("joints")
+    arrays = long | columns(clips) | {"bad": np.frombuffer(json.dumps(bad).encode(), np.uint8)}
     atomic_write(folder / f"{key}.joints.npy", lambda file: np.save(file, joints, allow_pickle=False))
-    atomic_write(folder / f"{key}.npz", lambda file: np.savez(file, body_mask=mask, **arrays))
+    atomic_write(folder / f"{key}.npz", lambda file: np.savez(file, **arrays))

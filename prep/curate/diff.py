@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from manifests.digest import short
 from prep.progress import Step, Work
 from prep.store.arrays import PER_CLIP
+from prep.store.frames import Frames
 from prep.store.info import StoreInfo
 from prep.store.read import Store
 from prep.store.runs import read_clips, runs
@@ -45,12 +46,16 @@ class Column:
 
 @dataclass(frozen=True)
 class ClipGap:
-    """Absolute differences between the joints of one clip; `mask` is True if bodies are present in other frames."""
+    """Absolute differences between the joints of one clip.
+
+    `mask` is True if bodies are present in other frames, `origin` if the origins of its frames differ.
+    """
 
     name: str
     largest: float
     mean: float
     mask: bool
+    origin: bool
 
 
 @dataclass(frozen=True)
@@ -95,16 +100,16 @@ def difference(a: Store, b: Store) -> Work[Difference]:
     ends = np.concatenate([[0], np.cumsum([lengths[0][one] for one, _ in matched], dtype=np.int64)])
     for start, stop in runs(ends):
         partner = {other: one for one, other in matched[start:stop]}
-        clips_a = {clip: (joints, mask) for clip, joints, mask in read_clips(a, list(partner.values()))}
-        for clip, joints, mask in read_clips(b, list(partner)):
-            distances, masks_differ = pair.distances(clips_a[partner[clip]], (joints, mask))
-            gap = ClipGap(a.names[partner[clip]], *_largest_and_mean(distances), masks_differ)
+        clips_a = dict(read_clips(a, list(partner.values())))
+        for clip, frames in read_clips(b, list(partner)):
+            distances, *others = pair.distances(clips_a[partner[clip]], frames)
+            gap = ClipGap(a.names[partner[clip]], *_largest_and_mean(distances), *others)
             largest, total, numbers = (
                 max(largest, gap.largest),
                 total + float(distances.sum()),
                 numbers + distances.size,
             )
-            gaps += [gap] if gap.largest or gap.mask else []
+            gaps += [gap] if gap.largest or gap.mask or gap.origin else []
         yield Step(stop, len(matched))
     return Difference(
         a=a.path,
@@ -157,22 +162,21 @@ class _Pair:
             f"{len(self.joints)} joints of the same name, and the first {self.channels} channels"
         )
 
-    def distances(
-        self, a: tuple[NDArray[Any], NDArray[Any]], b: tuple[NDArray[Any], NDArray[Any]]
-    ) -> tuple[NDArray[np.float64], bool]:
-        """Absolute differences of the matched coordinates of a clip, and whether its body masks differ."""
-        (joints_a, mask_a), (joints_b, mask_b) = a, b
+    def distances(self, a: Frames, b: Frames) -> tuple[NDArray[np.float64], bool, bool]:
+        """Absolute differences of the matched coordinates of a clip, and whether its masks and its origins differ."""
         index = np.array(self.joints, np.intp).reshape(-1, 2).T
-        joints_a = joints_a[:, : self.bodies, index[0], : self.channels]
-        joints_b = joints_b[:, : self.bodies, index[1], : self.channels]
-        masks_differ = not np.array_equal(mask_a[:, : self.bodies], mask_b[:, : self.bodies])
-        return np.abs(joints_a - joints_b).astype(np.float64), masks_differ
+        joints_a = a.joints[:, : self.bodies, index[0], : self.channels]
+        joints_b = b.joints[:, : self.bodies, index[1], : self.channels]
+        masks_differ = not np.array_equal(a.body_mask[:, : self.bodies], b.body_mask[:, : self.bodies])
+        origins_differ = not np.array_equal(a.origin[:, : self.channels], b.origin[:, : self.channels])
+        return np.abs(joints_a - joints_b).astype(np.float64), masks_differ, origins_differ
 
     def columns(self) -> Iterator[Column]:
         """Every value stored per clip, with the clips in which it differs."""
         stores = self.a, self.b
         yield self._column("frames", *(np.diff(store.offsets) for store in stores))
         yield self._column("raw bytes (sha256)", *([short(row.tobytes().hex()) for row in s.source] for s in stores))
+        yield self._column("to_recorded", *(list(map(_matrix, store.to_recorded)) for store in stores))
         yield self._column("label", *([store.info.classes[label] for label in store.label] for store in stores))
         for name in PER_CLIP:
             if name != "label":
@@ -181,6 +185,10 @@ class _Pair:
     def _column(self, name: str, values_a: Any, values_b: Any) -> Column:
         rows = ((self.a.names[one], values_a[one], values_b[other]) for one, other in self.clips)
         return Column(name, tuple((clip, str(x), str(y)) for clip, x, y in rows if x != y))
+
+
+def _matrix(rows: NDArray[np.float32]) -> str:
+    return "; ".join(" ".join(f"{value:.9g}" for value in row) for row in rows.tolist())
 
 
 def _facts(a: StoreInfo, b: StoreInfo) -> Iterator[Fact]:

@@ -122,6 +122,7 @@ def _hdf5_arrays(store: Store, file: Any) -> Iterator[Step]:
     for name in SMALL:
         file.create_dataset(name, data=store.read(name))
     file.create_dataset("body_mask", data=store.body_mask)
+    file.create_dataset("origin", data=store.origin())
     compression: dict[str, Any] = {"compression": "gzip", "compression_opts": 4, "shuffle": True}
     chunks = {"chunks": (min(_CHUNK, total), *store.shape), **compression} if total else {}
     joints = file.create_dataset("joints", (total, *store.shape), "<f4", **chunks)

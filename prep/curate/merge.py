@@ -23,6 +23,7 @@ from prep.errors import PrepError
 from prep.files import disk_errors, locked
 from prep.progress import Step, Work
 from prep.store.arrays import BLOCK, PER_CLIP
+from prep.store.frames import Frames, joined
 from prep.store.info import StoreInfo, software
 from prep.store.manifest import BlockDigests, StoreError
 from prep.store.read import Store, open_store
@@ -63,7 +64,7 @@ def _write(stores: Sequence[Store], out: Path, target: Path) -> Work[None]:
     blocks: list[BlockDigests] = []
     total = -(-int(small["offsets"][-1]) // BLOCK)
     for index in range(total):
-        blocks.append(write_block(target, index, *_block(stores, clips, small["offsets"], index)))
+        blocks.append(write_block(target, index, _block(stores, clips, small["offsets"], index)))
         yield Step(index + 1, total, "writing")
     finalise(target, small, blocks)
     merge_embeddings(stores, open_store(target))
@@ -112,7 +113,7 @@ def _check_copies(stores: Sequence[Store], copies: Mapping[str, Sequence[Clip]])
         ours = _read(stores, [one for one, _ in pairs[start:stop]])
         theirs = _read(stores, [other for _, other in pairs[start:stop]])
         for one, other in pairs[start:stop]:
-            if any(not np.array_equal(x, y) for x, y in zip(ours[one], theirs[other], strict=True)):
+            if not _equal(ours[one], theirs[other]):
                 unlike.append(stores[one[0]].names[one[1]])
         yield Step(stop, len(pairs), "comparing")
     _refuse(unlike)
@@ -126,10 +127,10 @@ def _refuse(unlike: Sequence[str]) -> None:
 
 
 def _columns(stores: Sequence[Store], clip: Clip) -> tuple[Any, ...]:
-    """Everything that is stored for a clip, without its joints and mask."""
+    """Everything that is stored for a clip, without its frames."""
     store, row = stores[clip[0]], clip[1]
     columns = tuple(getattr(store, name)[row].item() for name in PER_CLIP)
-    return (*columns, _length(stores, clip), store.source[row].tobytes())
+    return (*columns, _length(stores, clip), store.source[row].tobytes(), store.to_recorded[row].tobytes())
 
 
 def _length(stores: Sequence[Store], clip: Clip) -> int:
@@ -137,30 +138,27 @@ def _length(stores: Sequence[Store], clip: Clip) -> int:
     return int(offsets[clip[1] + 1] - offsets[clip[1]])
 
 
-def _read(stores: Sequence[Store], clips: Sequence[Clip]) -> dict[Clip, tuple[NDArray[Any], NDArray[Any]]]:
-    """Joints and body_mask of some clips, each store read in its own order."""
+def _equal(one: Frames, other: Frames) -> bool:
+    return all(np.array_equal(array, other.arrays[name]) for name, array in one.arrays.items())
+
+
+def _read(stores: Sequence[Store], clips: Sequence[Clip]) -> dict[Clip, Frames]:
+    """The frames of some clips, each store read in its own order."""
     rows = defaultdict(list)
     for number, row in clips:
         rows[number].append(row)
     return {
-        (number, row): (joints, mask)
-        for number, wanted in rows.items()
-        for row, joints, mask in read_clips(stores[number], wanted)
+        (number, row): frames for number, wanted in rows.items() for row, frames in read_clips(stores[number], wanted)
     }
 
 
-def _block(
-    stores: Sequence[Store], clips: Sequence[Clip], offsets: NDArray[np.int64], index: int
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+def _block(stores: Sequence[Store], clips: Sequence[Clip], offsets: NDArray[np.int64], index: int) -> Frames:
     """Frames of one block of the merged store. Clips that cross its edges are read whole and cut."""
     low, high = index * BLOCK, min((index + 1) * BLOCK, int(offsets[-1]))
     first = int(np.searchsorted(offsets, low, side="right")) - 1
     last = int(np.searchsorted(offsets, high, side="left"))
     pieces = _read(stores, clips[first:last])
-    joints = np.concatenate([pieces[clip][0] for clip in clips[first:last]])
-    mask = np.concatenate([pieces[clip][1] for clip in clips[first:last]])
-    rows = slice(low - int(offsets[first]), high - int(offsets[first]))
-    return joints[rows], mask[rows]
+    return joined([pieces[clip] for clip in clips[first:last]])[low - int(offsets[first]) : high - int(offsets[first])]
 
 
 def _small_arrays(stores: Sequence[Store], clips: Sequence[Clip]) -> dict[str, NDArray[Any]]:
@@ -168,6 +166,7 @@ def _small_arrays(stores: Sequence[Store], clips: Sequence[Clip]) -> dict[str, N
         name: np.array([getattr(stores[number], name)[row] for number, row in clips], dtype)
         for name, dtype in PER_CLIP.items()
     }
+    small["to_recorded"] = np.stack([stores[number].to_recorded[row] for number, row in clips])
     small["source"] = np.stack([stores[number].source[row] for number, row in clips])
     small["names"] = pack_text([stores[number].names[row] for number, row in clips])
     lengths = [_length(stores, clip) for clip in clips]

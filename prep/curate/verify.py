@@ -12,7 +12,6 @@ from prep.store.embedding_key import ARRAYS, EmbeddingPart
 from prep.store.embeddings import attributes_of, open_embedding, read_array, unfit
 from prep.store.manifest import (
     AGAIN,
-    BlockDigests,
     EmbeddingEntry,
     StoreError,
     array_digest,
@@ -20,6 +19,7 @@ from prep.store.manifest import (
     long_digests,
 )
 from prep.store.read import Store
+from prep.store.write import block_digests
 
 
 def verify(store: Store) -> Work[None]:
@@ -37,10 +37,10 @@ def verify(store: Store) -> Work[None]:
     digests = []
     for index in range(blocks):
         rows = slice(index * BLOCK, min((index + 1) * BLOCK, store.frames))
-        joints, mask = store.read("joints", rows), store.read("body_mask", rows)
-        if not np.isfinite(joints).all():
+        frames = store.read_frames(rows.start, rows.stop)
+        if not (np.isfinite(frames.joints).all() and np.isfinite(frames.origin).all()):
             raise StoreError(f"{store.path}: frames {rows.start}-{rows.stop} hold values that are not finite. {AGAIN}")
-        digests.append(BlockDigests(index, array_digest(joints), array_digest(mask)))
+        digests.append(block_digests(index, frames))
         yield Step(len(SMALL) + index + 1, total, note=f"block {index + 1}/{blocks}")
     for name, digest in long_digests(digests).items():
         _compare(store, name, digest, store.array_digests.get(name))
@@ -59,6 +59,8 @@ def _check_consistent(store: Store) -> None:
         raise StoreError(f"{store.path}: `offsets` does not divide {store.frames} frames into {clips} clips. {AGAIN}")
     if clips and not (store.label.min() >= 0 and store.label.max() < len(store.info.classes)):
         raise StoreError(f"{store.path}: a label lies outside the {len(store.info.classes)} classes. {AGAIN}")
+    if not np.isfinite(store.to_recorded).all():
+        raise StoreError(f"{store.path}: `to_recorded` holds values that are not finite. {AGAIN}")
 
 
 def _embeddings(store: Store) -> Iterator[str]:

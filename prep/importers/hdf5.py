@@ -1,6 +1,7 @@
 """HDF5 as `fsprep export --format hdf5` writes it: all clips of a store, concatenated and unchanged.
 
     joints (frames, M, V, C) float32     offsets (clips + 1) int64     label, subject, camera, setup, repetition (clips)
+    origin (frames, C) float32           to_recorded (clips, C, C) float32
     names (clips, width) uint8, UTF-8 padded with zeros
 
 Frames are kept unchanged; the preprocessing `imported_all` keeps four bodies instead of two. HDF5 files can refer to
@@ -16,20 +17,21 @@ import os
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from manifests.dataset import Dataset
 from manifests.facts import layout_of
-from prep.clip import Recording, Source
+from prep.clip import LARGEST_COORDINATE, Recording, Source
 from prep.errors import BadFile, PrepError
 from prep.formats import FindRequest, FindResult, Format
 from prep.importers import _clips, _labels
 from prep.untrusted.arrays import LARGEST_IN_MEMORY, from_npy, stamp, to_npy
 
-EXPORT_FORMAT = "fewshot-skeleton clips 1"
+EXPORT_FORMAT = "fewshot-skeleton clips 2"
+_FLOATS = ("joints", "origin", "to_recorded")
 DETAILS = ("subject", "camera", "setup", "repetition")
 LARGEST_CHUNK = 64 * 2**20
 _FILTERS = {1, 2, 3}  # deflate, shuffle, fletcher32
@@ -51,11 +53,15 @@ def find(request: FindRequest) -> FindResult:
 
 
 def load(source: Source) -> bytes:
-    """The joints (L, M, V, C) of one clip as the bytes of a .npy, followed by its details, 4 int16."""
+    """The joints (L, M, V, C) of one clip as the bytes of a .npy, followed by its small arrays.
+
+    These are `to_recorded` (C, C) and `origin` (L, C), float32, and the details, 4 int16.
+    """
     try:
-        joints, details = _opened(source.path, source.stamp, os.getpid())
-        start, stop = source.rows
-        row = to_npy(joints[start:stop]) + details[int(source.member)].tobytes()
+        file = _opened(source.path, source.stamp, os.getpid())
+        rows, clip = slice(*source.rows), int(source.member)
+        small = file.to_recorded[clip], file.origin[rows], file.details[clip]
+        row = to_npy(file.joints[rows]) + b"".join(array.tobytes() for array in small)
     except _HDF5_ERRORS as error:
         raise BadFile(f"{source.name}: damaged in {source.path} ({error}). Fetch it again.") from error
     return row
@@ -63,9 +69,18 @@ def load(source: Source) -> bytes:
 
 def read(source: Source, raw: bytes, data: Dataset) -> Recording:
     """One clip with all its frames. Raises BadFile."""
-    joints, details = from_npy(raw[:-8], source.name), np.frombuffer(raw[-8:], "<i2").tolist()
-    recording = _clips.recording(source, joints, data, keep_length=True)
-    return replace(recording, **dict(zip(DETAILS, details, strict=True)))
+    channels, frames = layout_of(data).coordinates, source.rows[1] - source.rows[0]
+    size = 4 * channels * (channels + frames)
+    joints = from_npy(raw[: -size - 8], source.name)
+    affine, details = np.frombuffer(raw[-size - 8 : -8], "<f4").reshape(-1, channels), np.frombuffer(raw[-8:], "<i2")
+    if not (np.abs(affine) <= LARGEST_COORDINATE).all():
+        raise BadFile(f"{source.name}: `origin` or `to_recorded` holds no coordinates. Export the store again.")
+    return replace(
+        _clips.recording(source, joints, data, keep_length=True),
+        to_recorded=affine[:channels],
+        origin=affine[channels:],
+        **dict(zip(DETAILS, details.tolist(), strict=True)),
+    )
 
 
 FORMAT = Format(files="one .h5 with joints, offsets, label and names", find=find, read=read, load=load, prepared=True)
@@ -75,7 +90,7 @@ def _clips_of(file: Any, path: Path, data: Dataset) -> FindResult:
     layout = layout_of(data)
     if file.attrs.get("format") != EXPORT_FORMAT:
         raise PrepError(f"{path}: is not of the format `{EXPORT_FORMAT}`. Only what `fsprep export` wrote is read.")
-    arrays = {name: _dataset(file, name, path) for name in ("joints", "offsets", "label", "names", *DETAILS)}
+    arrays = {name: _dataset(file, name, path) for name in (*_FLOATS, "offsets", "label", "names", *DETAILS)}
     shape, offsets = arrays["joints"].shape, _read_all(arrays["offsets"], path)
     clips = len(offsets) - 1
     fits = shape[2:] == (len(layout.joints), layout.coordinates) and 1 <= shape[1] <= _clips.MOST_BODIES
@@ -84,6 +99,9 @@ def _clips_of(file: Any, path: Path, data: Dataset) -> FindResult:
     rising = clips >= 0 and offsets[0] == 0 and offsets[-1] == shape[0] and (np.diff(offsets) >= 0).all()
     if not rising or any(len(arrays[name]) != clips for name in ("label", "names", *DETAILS)):
         raise PrepError(f"{path}: offsets, labels and names do not fit each other. Fetch it again.")
+    expected = {"origin": (shape[0], shape[3]), "to_recorded": (clips, shape[3], shape[3])}
+    if any(arrays[name].shape != wanted or arrays[name].dtype != np.float32 for name, wanted in expected.items()):
+        raise PrepError(f"{path}: origin and to_recorded do not fit joints of shape {shape}. Export the store again.")
     labels, bad = _labels.from_array(_read_all(arrays["label"], path), clips, data, str(path))
     texts = [bytes(row).rstrip(b"\0").decode() for row in _read_all(arrays["names"], path)]
     names = [_clips.clean_name(text, str(path)) for text in texts]
@@ -131,11 +149,20 @@ def _read_all(array: Any, path: Path) -> Any:
     return array[()]
 
 
+class _Arrays(NamedTuple):
+    """The arrays of a file: `joints` and `origin` unread, `to_recorded` (clips, C, C), `details` (clips, 4)."""
+
+    joints: Any
+    origin: Any
+    to_recorded: NDArray[np.float32]
+    details: NDArray[np.int16]
+
+
 @lru_cache(maxsize=4)
-def _opened(path: str, state: str, process: int) -> tuple[Any, NDArray[np.int16]]:
-    """The joints, unread, and the details (clips, 4)."""
+def _opened(path: str, state: str, process: int) -> _Arrays:
     import h5py
 
     # The default cache holds one chunk of a megabyte; a chunk contains several clips, in order.
     file = h5py.File(path, "r", rdcc_nbytes=LARGEST_CHUNK)
-    return file["joints"], np.stack([file[name][()] for name in DETAILS], axis=1).astype("<i2")
+    details = np.stack([file[name][()] for name in DETAILS], axis=1).astype("<i2")
+    return _Arrays(file["joints"], file["origin"], file["to_recorded"][()], details)

@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Literal, get_args, get_origin, get_type_hints
 
 import numpy as np
+from numpy.typing import NDArray
 
 from manifests.facts import layout
 from manifests.folder import stems
@@ -105,8 +106,11 @@ def apply(chosen: Pipeline, recording: Recording, layout_name: str) -> Clip:
     filled = bodies.fill_nan(recording)
     joints = functions(bodies)[first.step](filled, **first.options)
     kept = int(steps.present(joints).sum())
+    back = _Back.of(recording)
     for step in rest:
-        joints = functions(steps)[step.step](joints, **step.options)
+        result = functions(steps)[step.step](joints, **step.options)
+        joints = result.joints if isinstance(result, steps.Moved) else result
+        back = back.after(result) if isinstance(result, steps.Moved) else back
     mask = steps.present(joints)
     flags = (
         quality.EMPTY * (not mask.any())
@@ -115,13 +119,37 @@ def apply(chosen: Pipeline, recording: Recording, layout_name: str) -> Clip:
         + quality.DROPPED_FRAMES * (len(joints) < recording.frames)
     )
     shape = (len(joints), chosen.max_bodies(layout_name), *joints.shape[2:])
-    clip = Clip(np.zeros(shape, np.float32), np.zeros(shape[:2], np.bool_), flags)
-    clip.joints[:, : joints.shape[1]], clip.body_mask[:, : joints.shape[1]] = joints, mask
-    return clip
+    padded, padded_mask = np.zeros(shape, np.float32), np.zeros(shape[:2], np.bool_)
+    padded[:, : joints.shape[1]], padded_mask[:, : joints.shape[1]] = joints, mask
+    return Clip(padded, padded_mask, *back.arrays(len(joints)), flags)
+
+
+@dataclass(frozen=True)
+class _Back:
+    """The affine map from the coordinates after some steps to recorded ones, in float64."""
+
+    linear: NDArray[np.float64]
+    origin: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, recording: Recording) -> _Back:
+        """The map before the first step: none, unless the file holds preprocessed joints and their map."""
+        channels = recording.joints.shape[-1]
+        linear = np.eye(channels) if recording.to_recorded is None else recording.to_recorded.astype(np.float64)
+        return cls(linear, np.zeros(channels) if recording.origin is None else recording.origin.astype(np.float64))
+
+    def arrays(self, frames: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """`to_recorded` (C, C) and `origin` (frames, C)."""
+        origin = np.broadcast_to(self.origin, (frames, len(self.linear)))
+        return self.linear.astype(np.float32), origin.astype(np.float32)
+
+    def after(self, moved: steps.Moved) -> _Back:
+        """The map after one more step."""
+        return _Back(self.linear @ moved.linear, moved.origin @ self.linear.T + self.origin)
 
 
 @cache
-def functions(module: ModuleType) -> Mapping[str, Callable[..., steps.Joints]]:
+def functions(module: ModuleType) -> Mapping[str, Callable[..., steps.Joints | steps.Moved]]:
     """The functions of `bodies` or `steps` that a pipeline may name: those in the module's STEPS.
 
     >>> "scale_axes" in functions(steps), "present" in functions(steps)

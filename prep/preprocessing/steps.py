@@ -1,16 +1,32 @@
 """Preprocessing steps: pure functions on the joints (L, M, V, C) of one clip.
 
-A body that is absent from a frame is zeros there, before and after every step. Steps keep the data type.
+A body that is absent from a frame is zeros there, before and after every step. Steps keep the data type. A step that
+selects or reorders frames and bodies returns joints. A step that moves, turns or scales coordinates returns `Moved`:
+the joints, and the affine map that leads back.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 Joints = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True)
+class Moved:
+    """Joints after a step that changed their coordinates, and the way back.
+
+    For a joint that is not zero because it is absent, before = `linear` @ after + `origin`, with `linear` (C, C) and
+    `origin` (C,) or, one per frame, (L, C).
+    """
+
+    joints: Joints
+    linear: NDArray[np.floating[Any]]
+    origin: NDArray[np.floating[Any]]
 
 
 def present(joints: Joints) -> NDArray[np.bool_]:
@@ -31,33 +47,35 @@ def drop_blank_frames(joints: Joints) -> Joints:
     return joints[present(joints).any(axis=1)]
 
 
-def subtract_first_frame(joints: Joints, joint: int) -> Joints:
+def subtract_first_frame(joints: Joints, joint: int) -> Moved:
     """Translate all bodies so that `joint` of body 0 is the origin in the first frame with body 0.
 
     CTR-GCN, data/ntu/seq_transformation.py; the source takes a body for absent if its coordinates sum to zero.
 
-    >>> subtract_first_frame(np.array([0.0, 2.0, 5.0]).reshape(3, 1, 1, 1), joint=0).ravel().tolist()
-    [0.0, 0.0, 3.0]
+    >>> moved = subtract_first_frame(np.array([0.0, 2.0, 5.0]).reshape(3, 1, 1, 1), joint=0)
+    >>> moved.joints.ravel().tolist(), moved.origin.tolist()
+    ([0.0, 0.0, 3.0], [2.0])
     """
     mask = present(joints)
     if not mask[:, 0].any():
-        return joints
-    moved = joints - joints[mask[:, 0].argmax(), 0, joint]
+        return _unmoved(joints)
+    origin = joints[mask[:, 0].argmax(), 0, joint]
+    moved = joints - origin
     moved[~mask] = 0
-    return moved
+    return Moved(moved, np.eye(joints.shape[-1]), origin)
 
 
-def centre_frames(joints: Joints, joint: int) -> Joints:
+def centre_frames(joints: Joints, joint: int) -> Moved:
     """In each frame, subtract `joint` of body 0 from all bodies; joints at zero stay at zero.
 
     2s-AGCN, data_gen/preprocess.py. As in the source, a frame without body 0 is left as it is.
 
-    >>> centre_frames(np.array([[2.0, 3.0], [5.0, 9.0]]).reshape(2, 1, 2, 1), joint=0).ravel().tolist()
+    >>> centre_frames(np.array([[2.0, 3.0], [5.0, 9.0]]).reshape(2, 1, 2, 1), joint=0).joints.ravel().tolist()
     [0.0, 1.0, 0.0, 4.0]
     """
     moved = joints - joints[:, :1, joint : joint + 1]
     moved[~joints.any(axis=-1)] = 0
-    return moved
+    return Moved(moved, np.eye(joints.shape[-1]), joints[:, 0, joint])
 
 
 def repeat_tail(joints: Joints) -> Joints:
@@ -80,46 +98,51 @@ def repeat_tail(joints: Joints) -> Joints:
     return repeated
 
 
-def align(joints: Joints, start: int, end: int, axis: Literal["x", "y", "z"]) -> Joints:
+def align(joints: Joints, start: int, end: int, axis: Literal["x", "y", "z"]) -> Moved:
     """Rotate all bodies so that in frame 0 the vector from joint `start` to joint `end` of body 0 points along `axis`.
 
     2s-AGCN, data_gen/preprocess.py: as in the source, parallel and antiparallel vectors are left as they are.
 
-    >>> align(np.array([[0.0, 0.0, 0.0], [2.0, 0.0, 0.0]]).reshape(1, 1, 2, 3), 0, 1, "z").round(9)[0, 0, 1].tolist()
+    >>> moved = align(np.array([[0.0, 0.0, 0.0], [2.0, 0.0, 0.0]]).reshape(1, 1, 2, 3), 0, 1, "z")
+    >>> moved.joints.round(9)[0, 0, 1].tolist()
     [0.0, 0.0, 2.0]
     """
     if not len(joints):
-        return joints
+        return _unmoved(joints)
     bone = (joints[0, 0, end] - joints[0, 0, start]).astype(np.float64)
     rotation = _rotation(bone, np.eye(3)["xyz".index(axis)])
-    return (joints @ rotation.T).astype(joints.dtype)
+    return Moved((joints @ rotation.T).astype(joints.dtype), rotation.T, np.zeros(3))
 
 
-def scale_axes(joints: Joints) -> Joints:
+def scale_axes(joints: Joints) -> Moved:
     """Scale each axis independently to the range -1 to 1 over the clip; an axis without extent becomes 0.
+
+    The way back of an axis without extent is a column of zeros in `linear`, and its value in `origin`.
 
     CTR-GCN, feeders/feeder_ucla.py. Pitfall, as in the source: the proportions of the body are lost.
 
-    >>> scale_axes(np.array([1.0, 2.0, 5.0]).reshape(1, 1, 3, 1)).ravel().tolist()
-    [-1.0, -0.5, 1.0]
+    >>> moved = scale_axes(np.array([1.0, 2.0, 5.0]).reshape(1, 1, 3, 1))
+    >>> moved.joints.ravel().tolist(), moved.linear.tolist(), moved.origin.tolist()
+    ([-1.0, -0.5, 1.0], [[2.0]], [3.0])
     """
     mask = present(joints)
     if not mask.any():
-        return joints
+        return _unmoved(joints)
     low, high = joints[mask].min(axis=(0, 1)), joints[mask].max(axis=(0, 1))
     flat = high == low
     scaled = (joints - low) / (high - low + flat) * 2 - 1
     scaled[~mask] = 0
-    return np.where(flat, 0, scaled).astype(joints.dtype)
+    low, high = low.astype(np.float64), high.astype(np.float64)
+    return Moved(np.where(flat, 0, scaled).astype(joints.dtype), np.diag((high - low) / 2), (high + low) / 2)
 
 
-def centre_image(joints: Joints, y: Literal["down", "up"] = "down") -> Joints:
+def centre_image(joints: Joints, y: Literal["down", "up"] = "down") -> Moved:
     """Move the origin to the centre of an image of width and height 1, and optionally let y point up.
 
     For joints of x, y and score. A joint with score 0 was not detected and becomes zeros. st-gcn,
     feeder/feeder_kinetics.py; `y` up as in 2s-AGCN, data_gen/kinetics_gendata.py.
 
-    >>> centre_image(np.array([[0.75, 0.5, 0.9], [0.0, 0.0, 0.0]]).reshape(1, 1, 2, 3)).ravel().tolist()
+    >>> centre_image(np.array([[0.75, 0.5, 0.9], [0.0, 0.0, 0.0]]).reshape(1, 1, 2, 3)).joints.ravel().tolist()
     [0.25, 0.0, 0.9, 0.0, 0.0, 0.0]
     """
     moved = joints.copy()
@@ -127,7 +150,7 @@ def centre_image(joints: Joints, y: Literal["down", "up"] = "down") -> Joints:
     if y == "up":
         moved[..., 1] *= -1
     moved[joints[..., 2] == 0] = 0
-    return moved
+    return Moved(moved, np.diag([1.0, -1.0 if y == "up" else 1.0, 1.0]), np.array([0.5, 0.5, 0.0]))
 
 
 def match_bodies(joints: Joints) -> Joints:
@@ -154,6 +177,10 @@ def match_bodies(joints: Joints) -> Joints:
     total = np.take_along_axis(score, slot, axis=1).sum(axis=0)
     slot = slot[:, np.argsort(-total, kind="stable")]
     return np.take_along_axis(joints, slot[..., None, None], axis=1)
+
+
+def _unmoved(joints: Joints) -> Moved:
+    return Moved(joints, np.eye(joints.shape[-1]), np.zeros(joints.shape[-1]))
 
 
 def _rotation(bone: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:

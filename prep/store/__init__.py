@@ -1,6 +1,7 @@
 """The format of a store; no other room imports zarr. In reading order:
 
 arrays.py           the arrays, and the headers that they must have
+frames.py           frames: joints, body mask, origin
 manifest.py         digests of arrays, sizes of files; written last
 info.py             metadata of a store, read and checked
 write.py            group, blocks of frames, small arrays, manifest

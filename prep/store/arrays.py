@@ -4,7 +4,9 @@ A store is one zarr v3 group that holds every clip of a dataset, all clips end t
 
     joints     float32 (frames, M, V, C)   shards of 65,536 frames, each written by one worker
     body_mask  bool    (frames, M)         False where a body is absent; its joints are zeros
+    origin     float32 (frames, C)         recorded position of the point that preprocessing has moved to zero
     offsets    int64   (clips + 1)         clip i is frames offsets[i] : offsets[i + 1]
+    to_recorded float32 (clips, C, C)      recorded = to_recorded @ joints + origin, for each joint of a present body
     label      int32   (clips)             0-based index into the classes of `StoreInfo`
     subject, camera, setup, repetition int16 (clips), -1 where the file name does not say
     bodies     uint8   (clips)             number of bodies
@@ -49,8 +51,9 @@ PER_CLIP = {
     "bottom": "float32",
 }
 BOX = ("left", "top", "right", "bottom")
-SMALL = ("offsets", "names", "source", *PER_CLIP)
-ARRAYS = ("joints", "body_mask", *SMALL)
+PER_FRAME = ("joints", "body_mask", "origin")
+SMALL = ("offsets", "names", "source", "to_recorded", *PER_CLIP)
+ARRAYS = (*PER_FRAME, *SMALL)
 
 
 @dataclass(frozen=True)
@@ -109,11 +112,13 @@ def _expected(frames: int, shape: tuple[int, int, int], clips: int, width: int) 
         "offsets": ((clips + 1,), "int64"),
         "names": ((clips, width), "uint8"),
         "source": ((clips, 32), "uint8"),
+        "to_recorded": ((clips, shape[2], shape[2]), "float32"),
         **{name: ((clips,), dtype) for name, dtype in PER_CLIP.items()},
     }
     return {
         "joints": Header((frames, *shape), "float32", (BLOCK, *shape)),
         "body_mask": Header((frames, shape[0]), "bool", (BLOCK, shape[0])),
+        "origin": Header((frames, shape[2]), "float32", (BLOCK, shape[2])),
         **{name: Header(rows, dtype, tuple(max(1, size) for size in rows)) for name, (rows, dtype) in small.items()},
     }
 

@@ -17,7 +17,7 @@ from manifests.strict import InvalidValue, build
 from prep.errors import PrepError
 from prep.files import atomic_write, flush
 from prep.storage.storage import Storage
-from prep.store.arrays import ARRAYS
+from prep.store.arrays import ARRAYS, PER_FRAME
 
 FORMAT = 4
 MANIFEST = "manifest.json"
@@ -45,6 +45,7 @@ class BlockDigests:
     index: int
     joints: str
     body_mask: str
+    origin: str
 
 
 def array_digest(array: NDArray[Any]) -> str:
@@ -60,11 +61,11 @@ def array_digest(array: NDArray[Any]) -> str:
 
 
 def long_digests(blocks: list[BlockDigests]) -> dict[str, str]:
-    """Digests of `joints` and `body_mask`, each over the digests of its blocks in order."""
+    """Digests of the arrays with one row per frame, each over the digests of its blocks in order."""
     ordered = sorted(blocks, key=lambda block: block.index)
     return {
         name: hashlib.sha256("".join(getattr(block, name) for block in ordered).encode()).hexdigest()
-        for name in ("joints", "body_mask")
+        for name in PER_FRAME
     }
 
 

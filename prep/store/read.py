@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from prep.errors import PrepError
 from prep.storage.address import storage_at
 from prep.storage.storage import Storage
-from prep.store.arrays import BLOCK, BOX
+from prep.store.arrays import BLOCK, BOX, PER_FRAME
 from prep.store.embedding_key import EmbeddingPart
+from prep.store.frames import Frames
 from prep.store.info import StoreInfo, read_info
 from prep.store.manifest import AGAIN, MANIFEST, FileEntry, Manifest, StoreError, check_files
 
@@ -24,7 +25,7 @@ def _small(name: str) -> cached_property[NDArray[Any]]:
 
 
 class Store:
-    """A finished store, read only: small arrays are read on first use and kept, `joints` on every call."""
+    """A finished store, read only: small arrays are read on first use and kept, `joints` and `origin` on every call."""
 
     def __init__(self, storage: Storage, info: StoreInfo, manifest: Manifest, group: Any) -> None:
         self.storage, self.info, self.manifest, self._group = storage, info, manifest, group
@@ -73,6 +74,18 @@ class Store:
         """Frames start : stop as (frames, M, V, C). Raises StoreError if a block is damaged."""
         return self.read("joints", slice(start, stop))
 
+    def origin(self, start: int = 0, stop: int | None = None) -> NDArray[np.float32]:
+        """The origin of frames start : stop as (frames, C), in the unit in which the clips were recorded.
+
+        For a joint of a present body, recorded = `to_recorded` of its clip @ preprocessed + origin of its frame.
+        Raises StoreError if a block is damaged.
+        """
+        return self.read("origin", slice(start, stop))
+
+    def read_frames(self, start: int = 0, stop: int | None = None) -> Frames:
+        """Frames start : stop with everything that a store holds per frame. Raises StoreError if a block is damaged."""
+        return Frames(**{name: self.read(name, slice(start, stop)) for name in PER_FRAME})
+
     def read(self, name: str, rows: slice = slice(None)) -> NDArray[Any]:
         """Some rows of one array. Raises StoreError if it is damaged, StorageError if it cannot be reached."""
         try:
@@ -100,8 +113,7 @@ class Store:
 
     def _shards(self, name: str, rows: slice) -> str:
         """The files that hold these rows, for an error message."""
-        per_frame = name in ("joints", "body_mask")
-        start, stop, _ = rows.indices(self.frames if per_frame else 1)
+        start, stop, _ = rows.indices(self.frames if name in PER_FRAME else 1)
         first, last = f"{name}/c/{start // BLOCK}", f"{name}/c/{max(start, stop - 1) // BLOCK}"
         return first if first == last else f"one of {first} to {last}"
 
@@ -109,6 +121,11 @@ class Store:
     def body_mask(self) -> NDArray[np.bool_]:
         """(frames, M): False where a body is absent."""
         return self.read("body_mask")
+
+    @cached_property
+    def to_recorded(self) -> NDArray[np.float32]:
+        """(clips, C, C): the linear map from preprocessed to recorded coordinates; see `origin`."""
+        return self.read("to_recorded")
 
     @cached_property
     def box(self) -> NDArray[np.float32]:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prep.store.arrays import BLOCK
+from prep.store.frames import Frames
 from prep.store.read import Store
 
 
@@ -25,8 +26,8 @@ def runs(offsets: NDArray[np.int64], frames: int = BLOCK) -> Iterator[tuple[int,
         start = stop
 
 
-def read_clips(store: Store, clips: Sequence[int]) -> Iterator[tuple[int, NDArray[np.float32], NDArray[np.bool_]]]:
-    """(clip, joints (L, M, V, C), body_mask (L, M)) for some clips, in the order of the store.
+def read_clips(store: Store, clips: Sequence[int]) -> Iterator[tuple[int, Frames]]:
+    """(clip, its frames) for some clips, in the order of the store.
 
     Neighbouring clips are read together, at most a block at a time. Raises StoreError.
     """
@@ -36,8 +37,8 @@ def read_clips(store: Store, clips: Sequence[int]) -> Iterator[tuple[int, NDArra
         count = int(np.searchsorted(offsets[np.array(waiting) + 1], first + BLOCK, side="right"))
         near, waiting = waiting[: max(count, 1)], waiting[max(count, 1) :]
         stop = int(offsets[near[-1] + 1])
-        joints, mask = store.joints(first, stop), store.read("body_mask", slice(first, stop))
+        frames = store.read_frames(first, stop)
         for clip in near:
             rows = slice(int(offsets[clip]) - first, int(offsets[clip + 1]) - first)
             # A view would keep all the other clips in memory.
-            yield clip, joints[rows].copy(), mask[rows].copy()
+            yield clip, frames[rows].copy()

@@ -15,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prep.store.arrays import BLOCK, CHUNK
+from prep.store.frames import Frames
 from prep.store.info import StoreInfo
 from prep.store.manifest import BlockDigests, array_digest, long_digests, write_manifest
 
 
 def create(path: Path, info: StoreInfo, frames: int, shape: tuple[int, int, int]) -> None:
-    """Create the group, and `joints` and `body_mask` without content, for `frames` frames of shape (M, V, C)."""
+    """Create the group, and the arrays with one row per frame, for `frames` frames of shape (M, V, C)."""
     import zarr
     from zarr.codecs import BloscCodec, Crc32cCodec
 
@@ -35,25 +36,31 @@ def create(path: Path, info: StoreInfo, frames: int, shape: tuple[int, int, int]
         compressors=compress,
         dimension_names=("frame", "M", "V", "C"),
     )
-    group.create_array(
-        "body_mask",
-        shape=(frames, shape[0]),
-        dtype="bool",
-        chunks=(BLOCK, shape[0]),
-        compressors=compress,
-        dimension_names=("frame", "M"),
-    )
+    for name, dtype, axis, size in (("body_mask", "bool", "M", shape[0]), ("origin", "float32", "C", shape[2])):
+        group.create_array(
+            name,
+            shape=(frames, size),
+            dtype=dtype,
+            chunks=(BLOCK, size),
+            compressors=compress,
+            dimension_names=("frame", axis),
+        )
 
 
-def write_block(path: Path, index: int, joints: NDArray[np.float32], mask: NDArray[np.bool_]) -> BlockDigests:
+def write_block(path: Path, index: int, frames: Frames) -> BlockDigests:
     """Write the whole block `index`; each block has one writer only. Returns its digests."""
     import zarr
 
-    rows = slice(index * BLOCK, index * BLOCK + len(joints))
+    rows = slice(index * BLOCK, index * BLOCK + len(frames))
     with zarr.config.set({"array.write_empty_chunks": True}):
-        zarr.open_array(path / "joints", mode="r+")[rows] = joints
-        zarr.open_array(path / "body_mask", mode="r+")[rows] = mask
-    return BlockDigests(index, array_digest(joints), array_digest(mask))
+        for name, values in frames.arrays.items():
+            zarr.open_array(path / name, mode="r+")[rows] = values
+    return block_digests(index, frames)
+
+
+def block_digests(index: int, frames: Frames) -> BlockDigests:
+    """The digests of one block of frames."""
+    return BlockDigests(index, **{name: array_digest(values) for name, values in frames.arrays.items()})
 
 
 def write_array(path: Path, name: str, value: NDArray[Any], attributes: Mapping[str, Any] | None = None) -> None:

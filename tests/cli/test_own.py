@@ -18,6 +18,11 @@ SMALL = (
 )
 
 
+def many() -> dict[str, np.ndarray]:
+    """Eight clips of each class: enough for one shot and five queries."""
+    return {f"a{label + 1:02d}_s{subject}_e0": joints(label, subject) for label in range(5) for subject in range(8)}
+
+
 def test_from_a_folder_of_arrays_to_a_store(shell, home: Path, tmp_path: Path) -> None:
     assert len([line for line in MANIFEST.splitlines() if line]) <= 20
     manifest = write_own(tmp_path / "own")
@@ -96,17 +101,77 @@ def test_a_split_that_does_not_fit_is_refused(
     done = shell(f"fszoo train protonet --data {tmp_path / 'mine.toml'} --store {store} {SMALL}")
     assert done.exit_code == 2, done.output
     assert words in done.stderr
-    unnamed = shell(f"fszoo train protonet --data {tmp_path / 'mine.toml'} {SMALL}")
-    assert unnamed.exit_code == 2
 
 
-def test_a_custom_split_needs_its_store_named(shell, home: Path, tmp_path: Path) -> None:
+def test_a_custom_split_starts_with_settings_that_end(shell, home: Path, tmp_path: Path) -> None:
+    """No --store, no --set but fewer episodes; what was chosen is printed once, and not with --json."""
+    manifest = write_own(tmp_path / "own", arrays=many())
+    assert shell(f"fsprep build {manifest} --workers 1").exit_code == 0
     (tmp_path / "mine.toml").write_text(SPLIT)
-    done = shell(f"fszoo train protonet --data {tmp_path / 'mine.toml'}")
-    assert (done.exit_code, "gestures is a custom dataset: name its store with --store." in done.stderr) == (
-        2,
-        True,
+    few = "--set budget.episodes=3 --set budget.test_episodes=2"
+    done = shell(f"fszoo train protonet --data {tmp_path / 'mine.toml'} {few}")
+    assert done.exit_code == 0, done.output
+    notes = [line for line in done.stderr.splitlines() if line.startswith("Note: ")]
+    assert "settings from protocols/custom.toml on top of protonet.toml in zoo/recipes" in notes[0]
+    assert notes[1:] == ["Note: task.way is 2, not 5: mine has 3 classes to train on and 2 to test on."]
+    quiet = shell(f"fszoo train protonet --data {tmp_path / 'mine.toml'} {few} --json")
+    assert "Note" not in quiet.stderr
+    run = Path(json.loads(quiet.stdout)["run"])
+    assert "mirror = true" in (run / "recipe.toml").read_text()
+    assert shell(f"fszoo eval {run}").exit_code == 0
+
+
+@pytest.mark.parametrize("recipe", ["byol", "finetuned_cosine", "dastm"])
+def test_defaults_fit_a_flat_skeleton_without_left_and_right(shell, home: Path, tmp_path: Path, recipe: str) -> None:
+    flat = MANIFEST.replace("mirror = [[3, 4], [5, 6]]", "coordinates = 2")
+    manifest = write_own(tmp_path / "own", MANIFEST, flat, {name: array[..., :2] for name, array in many().items()})
+    built = shell(f"fsprep build {manifest} --workers 1")
+    assert built.exit_code == 0, built.output
+    (tmp_path / "mine.toml").write_text(SPLIT)
+    few = "--set budget.test_episodes=2 " + ("--set budget.epochs=1" if recipe == "byol" else "--set budget.episodes=2")
+    sources = ["--set", 'init.settings=["budget.epochs=1"]'] if recipe == "finetuned_cosine" else []
+    done = shell(["fszoo", "train", recipe, "--data", str(tmp_path / "mine.toml"), *few.split(), *sources])
+    assert done.exit_code == 0, done.output
+    assert "augment.rotation is [0.0, 0.0, 0.0]: the layout gestures has no depth" in done.stderr
+    mirrored = "evaluation.mirror is off: the layout gestures has no mirror pairs"
+    assert (mirrored in done.stderr) == (recipe != "byol")
+    asked = shell(
+        [
+            "fszoo",
+            "train",
+            recipe,
+            "--data",
+            str(tmp_path / "mine.toml"),
+            *few.split(),
+            "--set",
+            "augment.rotation=[9,9,9]",
+        ]
     )
+    assert asked.exit_code == 2
+    assert "turns about z only" in asked.stderr
+
+
+def test_the_store_of_a_custom_dataset_is_found(shell, home: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(SPLIT)
+    line = f"fszoo train protonet --data {tmp_path / 'mine.toml'} {SMALL}"
+    none = shell(line)
+    assert none.exit_code == 2
+    assert "no store of gestures in" in none.stderr
+    assert "`fsprep build gestures.toml`" in none.stderr
+    manifest = write_own(tmp_path / "own", "[custom_layout]", "[custom_layout]")
+    assert shell(f"fsprep build {manifest} --workers 1").exit_code == 0
+    (raw,) = (home / "stores").glob("gestures-*.zarr")
+    shutil.copytree(raw, home / "stores" / "gestures-copy.zarr")
+    # A folder that is no store, and one of another dataset whose name begins alike.
+    (home / "stores" / "gestures-more-raw.zarr").mkdir()
+    two = shell(line)
+    assert two.exit_code == 2
+    assert "gestures has 2 stores in the workspace. Choose one with --set data.preprocessing=NAME" in two.stderr
+    assert str(raw) in two.stderr
+    shutil.rmtree(home / "stores" / "gestures-copy.zarr")
+    assert shell(line).exit_code == 0, shell(line).output
+    absent = shell(f"{line} --set data.preprocessing=other")
+    assert "no store of gestures with preprocessing `other`" in absent.stderr
 
 
 def test_a_custom_subset(shell, home: Path, tmp_path: Path) -> None:

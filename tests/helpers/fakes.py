@@ -17,17 +17,39 @@ class FakeInfo:
 
 
 class FakeStore:
-    """Clips of random joints; the first number of a frame tells where it comes from: clip + frame / 1000."""
+    """Clips of random joints; the first number of a frame tells where it comes from: clip + frame / 1000.
 
-    def __init__(self, lengths: Sequence[int], labels: Sequence[int], shape: tuple[int, int, int] = (2, 25, 3)) -> None:
+    `bodies`: how many bodies each clip has, the others are absent; None = all. Recorded coordinates are preprocessed
+    ones times a random matrix plus a random origin.
+    """
+
+    def __init__(
+        self,
+        lengths: Sequence[int],
+        labels: Sequence[int],
+        shape: tuple[int, int, int] = (2, 25, 3),
+        bodies: Sequence[int] | None = None,
+    ) -> None:
         self.info = FakeInfo(tuple(f"action {i}" for i in range(max(labels, default=0) + 1)))
         self.offsets: NDArray[np.int64] = np.concatenate([[0], np.cumsum(np.asarray(lengths, dtype=np.int64))])
         self.label: NDArray[np.int32] = np.asarray(labels, dtype=np.int32)
         self.names = tuple(f"clip{i:04d}" for i in range(len(lengths)))
         self.reads: list[tuple[int, int]] = []
-        self._joints = np.random.default_rng(0).standard_normal((int(self.offsets[-1]), *shape), dtype=np.float32)
+        frames, random = int(self.offsets[-1]), np.random.default_rng(0)
+        self._joints = random.standard_normal((frames, *shape), dtype=np.float32)
         for clip, (start, stop) in enumerate(zip(self.offsets[:-1], self.offsets[1:], strict=True)):
             self._joints[start:stop, 0, 0, 0] = clip + np.arange(stop - start) / 1000
+
+        self.body_mask: NDArray[np.bool_] = np.ones((frames, shape[0]), dtype=bool)
+        if bodies is not None:
+            self.body_mask = np.arange(shape[0]) < np.repeat(bodies, lengths)[:, None]
+            self._joints[~self.body_mask] = 0
+        self.to_recorded = random.standard_normal((len(lengths), shape[2], shape[2]), dtype=np.float32)
+        self._origin = random.standard_normal((frames, shape[2]), dtype=np.float32)
+
+    def origin(self, start: int = 0, stop: int | None = None) -> NDArray[np.float32]:
+        """The origins of frames start : stop."""
+        return self._origin[start:stop]
 
     def joints(self, start: int = 0, stop: int | None = None) -> NDArray[np.float32]:
         """Frames start : stop; every read is noted in `reads`."""
@@ -36,7 +58,9 @@ class FakeStore:
         return part
 
 
-def even_store(classes: int, clips: int, shortest: int = 5, longest: int = 40) -> FakeStore:
+def even_store(
+    classes: int, clips: int, shortest: int = 5, longest: int = 40, bodies: Sequence[int] | None = None
+) -> FakeStore:
     """`clips` clips of each of `classes` classes, of random lengths, classes taking turns."""
     lengths = np.random.default_rng(1).integers(shortest, longest + 1, classes * clips)
-    return FakeStore(lengths.tolist(), [i % classes for i in range(classes * clips)])
+    return FakeStore(lengths.tolist(), [i % classes for i in range(classes * clips)], bodies=bodies)

@@ -11,6 +11,7 @@ import numpy as np
 from manifests.facts import dataset, layout_of
 from prep.store.arrays import BLOCK, PER_CLIP
 from prep.store.embedding_key import TextKey, TextMetadata, VideoKey, VideoMetadata
+from prep.store.frames import Frames
 from prep.store.info import StoreInfo
 from prep.store.keep_embedding import keep_texts, keep_videos
 from prep.store.manifest import FORMAT
@@ -70,13 +71,24 @@ def make_store(
     small["offsets"] = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     small["names"] = pack_text([clip_name(name, label, i) for i, label in enumerate(labels)])
     small["source"] = np.zeros((len(labels), 32), np.uint8)
+    small["to_recorded"] = identities(len(labels), shape[2])
     create(path, info(name, preprocessing, subset), len(joints), shape)
     blocks = []
     for index in range(-(-len(joints) // BLOCK)):
         part = joints[index * BLOCK : (index + 1) * BLOCK]
-        blocks.append(write_block(path, index, part, np.ones(part.shape[:2], bool)))
+        blocks.append(write_block(path, index, recorded_frames(part, np.ones(part.shape[:2], bool))))
     finalise(path, small, blocks)
     return path
+
+
+def recorded_frames(joints: np.ndarray, mask: np.ndarray) -> Frames:
+    """Frames whose coordinates are as recorded."""
+    return Frames(joints, mask, np.zeros((len(joints), joints.shape[3]), np.float32))
+
+
+def identities(clips: int, channels: int) -> np.ndarray:
+    """`to_recorded` of clips whose coordinates are as recorded."""
+    return np.tile(np.eye(channels, dtype=np.float32), (clips, 1, 1))
 
 
 def write_clips(
@@ -87,6 +99,8 @@ def write_clips(
     clips: Sequence[np.ndarray],
     masks: Sequence[np.ndarray] = (),
     source: np.ndarray | None = None,
+    to_recorded: np.ndarray | None = None,
+    origin: np.ndarray | None = None,
     **columns: Sequence[float],
 ) -> Path:
     """A store of exactly these clips, (L, M, V, C) each; `source` is the sha256 of their bytes unless given."""
@@ -98,9 +112,10 @@ def write_clips(
     small["names"] = pack_text(names)
     digests = [np.frombuffer(hashlib.sha256(clip.tobytes()).digest(), np.uint8) for clip in clips]
     small["source"] = np.stack(digests) if source is None else source
+    small["to_recorded"] = identities(len(names), joints.shape[3]) if to_recorded is None else to_recorded
+    frames = recorded_frames(joints, mask) if origin is None else Frames(joints, mask, origin)
     create(path, facts, len(joints), joints.shape[1:])
-    edges = range(0, len(joints), BLOCK)
-    blocks = [write_block(path, i, joints[e : e + BLOCK], mask[e : e + BLOCK]) for i, e in enumerate(edges)]
+    blocks = [write_block(path, i, frames[e : e + BLOCK]) for i, e in enumerate(range(0, len(joints), BLOCK))]
     finalise(path, small, blocks)
     return path
 

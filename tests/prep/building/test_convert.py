@@ -17,7 +17,8 @@ from prep.store.arrays import PER_CLIP
 
 
 def test_the_columns_of_a_store_are_fields_of_a_converted_clip() -> None:
-    assert {*PER_CLIP, "name", "source", "joints", "body_mask"} == {field.name for field in fields(ConvertedClip)}
+    others = {"name", "source", "joints", "body_mask", "origin", "to_recorded"}
+    assert {*PER_CLIP, *others} == {field.name for field in fields(ConvertedClip)}
 
 
 def test_no_clip_at_all_makes_empty_columns() -> None:

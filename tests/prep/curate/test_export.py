@@ -43,7 +43,7 @@ def test_hdf5(store: Store, tmp_path: Path) -> None:
     assert steps[-1] == Step(store.frames, store.frames)
     with h5py.File(tmp_path / "a.h5") as file:
         np.testing.assert_array_equal(file["joints"][()], store.joints())
-        for name in ("body_mask", *SMALL):
+        for name in ("body_mask", "origin", *SMALL):
             np.testing.assert_array_equal(file[name][()], store.read(name))
         assert file.attrs["licence"] == store.info.licence
         assert json.loads(file.attrs["info"])["preprocessing"] == "agcn"
@@ -53,7 +53,7 @@ def test_embeddings_stay_behind(store: Store, tmp_path: Path) -> None:
     result(export(store, "hdf5", tmp_path / "bare.h5"))
     result(export(embed(Path(store.path)), "hdf5", tmp_path / "full.h5"))
     with h5py.File(tmp_path / "bare.h5") as bare, h5py.File(tmp_path / "full.h5") as full:
-        assert set(full) == set(bare) == {"joints", "body_mask", *SMALL}
+        assert set(full) == set(bare) == {"joints", "body_mask", "origin", *SMALL}
 
 
 def test_npz(store: Store, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from prep.curate.verify import verify
 from prep.errors import PrepError
 from prep.progress import Step, result
 from prep.store import runs
+from prep.store.frames import joined
 from prep.store.info import StoreInfo
 from prep.store.read import open_store
 
@@ -88,9 +89,11 @@ def test_blocks_are_cut_across_clips(three: list[Path], tmp_path: Path, monkeypa
     clips = [copies[name][0] for name in sorted(copies)]
     for index in range(-(-expected.frames // 50)):
         pieces.append(merging._block(stores, clips, offsets, index))
-        assert len(pieces[-1][0]) <= 50
-    np.testing.assert_array_equal(np.concatenate([joints for joints, _ in pieces]), expected.joints())
-    np.testing.assert_array_equal(np.concatenate([mask for _, mask in pieces]), expected.body_mask)
+        assert len(pieces[-1]) <= 50
+    merged = joined(pieces)
+    np.testing.assert_array_equal(merged.joints, expected.joints())
+    np.testing.assert_array_equal(merged.body_mask, expected.body_mask)
+    np.testing.assert_array_equal(merged.origin, expected.origin())
 
 
 def test_frame_ranges_and_boxes_are_kept(tmp_path: Path) -> None:

@@ -10,12 +10,14 @@ from typing import get_type_hints
 import numpy as np
 import pytest
 from helpers.synthetic_ntu import person, recording
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from manifests.facts import dataset, names
 from manifests.strict import InvalidValue
 from prep.clip import Recording
 from prep.preprocessing import bodies, quality, steps
-from prep.preprocessing.pipeline import ANY, apply, functions, pipeline, pipelines, read_pipeline
+from prep.preprocessing.pipeline import ANY, Pipeline, apply, functions, pipeline, pipelines, read_pipeline
 
 
 def kinect20(made: Recording) -> Recording:
@@ -28,6 +30,7 @@ def openpose18(made: Recording) -> Recording:
 
 
 LAYOUTS = {"ntu25": lambda made: made, "kinect20": kinect20, "openpose18": openpose18}
+MOVING = {name for name, step in functions(steps).items() if get_type_hints(step)["return"] is steps.Moved}
 EVERY = [(name, layout) for name in pipelines() for layout in LAYOUTS if {layout, ANY} & pipeline(name).layouts.keys()]
 
 
@@ -43,12 +46,11 @@ def test_steps_are_found_without_postponed_annotations(module: ModuleType) -> No
 
 
 @pytest.mark.parametrize("module", [bodies, steps])
-def test_every_public_function_that_returns_joints_is_a_step(module: ModuleType) -> None:
+def test_every_public_function_with_the_result_of_a_step_is_a_step(module: ModuleType) -> None:
     public = {name: function for name, function in inspect.getmembers(module, inspect.isfunction) if name[0] != "_"}
     own = {name: function for name, function in public.items() if function.__module__ == module.__name__}
-    assert {name for name, step in own.items() if get_type_hints(step)["return"] == steps.Joints} == {
-        *functions(module)
-    }
+    results = (steps.Joints, steps.Moved)
+    assert {name for name, step in own.items() if get_type_hints(step)["return"] in results} == {*functions(module)}
 
 
 def test_every_dataset_names_pipelines_for_its_layout() -> None:
@@ -91,6 +93,70 @@ def test_a_clip_depends_on_nothing_but_the_recording(name: str, layout: str) -> 
     assert (made.joints == before).all()
     assert (first.joints == second.joints).all()
     assert (first.body_mask == second.body_mask).all()
+
+
+def selected_only(name: str, layout: str) -> Pipeline:
+    """The pipeline without the steps that change coordinates."""
+    kept = tuple(step for step in pipeline(name).steps(layout) if step.step not in MOVING)
+    return replace(pipeline(name), layouts={layout: kept})
+
+
+def sorted_bodies(joints: np.ndarray) -> np.ndarray:
+    """The bodies of each frame in an order of their own: `match_bodies` reorders them by moved coordinates."""
+    order = np.argsort(joints[..., 0].sum(axis=2), axis=1)
+    return np.take_along_axis(joints, order[..., None, None], axis=1)
+
+
+@pytest.mark.parametrize(("name", "layout"), EVERY)
+@settings(max_examples=15, deadline=None)
+@given(data=st.data())
+def test_recorded_coordinates_come_back(name: str, layout: str, data: st.DataObject) -> None:
+    people, frames = data.draw(st.integers(1, 3)), data.draw(st.integers(1, 15))
+    rng = np.random.default_rng(data.draw(st.integers(0, 10**6)))
+    shown, seeds = rng.random((frames, people)) < data.draw(st.sampled_from([0.3, 1])), rng.integers(10**6, size=people)
+    drawn = [[(n, person(int(seeds[n]) + f)[0]) for n in range(people) if shown[f, n]] for f in range(frames)]
+    made = LAYOUTS[layout](recording(drawn))
+    made.joints[:] += data.draw(st.sampled_from([0, 5, -300]))
+    if data.draw(st.booleans()):
+        made.joints[..., 2] = 3
+    clip, recorded = (apply(chosen, made, layout) for chosen in (pipeline(name), selected_only(name, layout)))
+    linear, joints = clip.to_recorded.astype(float), clip.joints.astype(float)
+    back = np.einsum("dc,lmvc->lmvd", linear, joints) + clip.origin[:, None, None]
+    back[~joints.any(axis=-1)] = 0  # absent
+    wanted = recorded.joints
+    if name == "stgcn_matched":
+        back, wanted = sorted_bodies(back), sorted_bodies(wanted)
+    assert (clip.to_recorded.dtype, clip.origin.dtype) == (np.float32, np.float32)
+    assert (clip.to_recorded.shape, clip.origin.shape) == ((3, 3), (len(joints), 3))
+    both = back.any(axis=-1) & wanted.any(axis=-1)
+    assert both.sum() >= 0.9 * wanted.any(axis=-1).sum()
+    assert np.abs(back - wanted)[both].max(initial=0) <= 1e-5 * max(1, np.ptp(wanted) if wanted.any() else 0)
+
+
+def test_positions_as_recorded_need_no_way_back() -> None:
+    clip = apply(pipeline("raw"), recording([[(1, person(n)[0])] for n in range(5)]), "ntu25")
+    assert clip.to_recorded.tolist() == np.eye(3).tolist()
+    assert not clip.origin.any()
+
+
+def test_an_axis_without_extent_has_its_value_in_the_origin() -> None:
+    made = kinect20(recording([[(1, person(n)[0])] for n in range(5)]))
+    made.joints[..., 2] = 7
+    clip = apply(pipeline("ctrgcn"), made, "kinect20")
+    assert not clip.to_recorded[:, 2].any()
+    assert clip.origin[:, 2].tolist() == [7] * 5
+
+
+def test_a_centre_per_frame_is_an_origin_per_frame() -> None:
+    made = recording([[(1, person(n)[0])] for n in range(5)])
+    clip = apply(pipeline("agcn"), made, "ntu25")
+    np.testing.assert_allclose(clip.origin, made.joints[:, 1], atol=1e-6)
+
+
+def test_an_image_with_y_up_has_a_negative_axis() -> None:
+    clip = apply(pipeline("agcn"), openpose18(recording([[(1, person(0)[0])]])), "openpose18")
+    assert np.diag(clip.to_recorded).tolist() == [1, -1, 1]
+    assert clip.origin.tolist() == [[0.5, 0.5, 0]]
 
 
 def test_quality_says_what_was_left_out() -> None:

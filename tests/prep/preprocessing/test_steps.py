@@ -22,12 +22,12 @@ def clip(seed: int = 0, frames: int = 6, people: int = 2) -> np.ndarray:
 
 STEPS = {
     "drop": steps.drop_blank_frames,
-    "subtract": lambda joints: steps.subtract_first_frame(joints, 1),
-    "centre": lambda joints: steps.centre_frames(joints, 1),
+    "subtract": lambda joints: steps.subtract_first_frame(joints, 1).joints,
+    "centre": lambda joints: steps.centre_frames(joints, 1).joints,
     "tail": steps.repeat_tail,
-    "align": lambda joints: steps.align(joints, 0, 1, "z"),
-    "scale": steps.scale_axes,
-    "image": steps.centre_image,
+    "align": lambda joints: steps.align(joints, 0, 1, "z").joints,
+    "scale": lambda joints: steps.scale_axes(joints).joints,
+    "image": lambda joints: steps.centre_image(joints).joints,
     "match": steps.match_bodies,
 }
 
@@ -67,7 +67,7 @@ def test_blank_frames_are_those_that_show_nobody() -> None:
 def test_the_origin_is_a_joint_of_the_first_frame_that_shows_body_0() -> None:
     joints = clip()
     joints[:2, 0] = 0
-    moved = steps.subtract_first_frame(joints, 1)
+    moved = steps.subtract_first_frame(joints, 1).joints
     assert not moved[2, 0, 1].any()
     np.testing.assert_allclose(moved[0, 1], joints[0, 1] - joints[2, 0, 1])
     assert not moved[:2, 0].any()
@@ -76,7 +76,7 @@ def test_the_origin_is_a_joint_of_the_first_frame_that_shows_body_0() -> None:
 def test_centring_follows_body_0_and_leaves_joints_at_zero() -> None:
     joints = clip()
     joints[3, 1, 7] = 0
-    moved = steps.centre_frames(joints, 1)
+    moved = steps.centre_frames(joints, 1).joints
     assert not moved[:, 0, 1].any()
     assert not moved[3, 1, 7].any()
     np.testing.assert_allclose(moved[5, 1], joints[5, 1] - joints[5, 0, 1])
@@ -105,7 +105,7 @@ def test_the_tail_repeats_the_clip(seen: list[float], played: list[float]) -> No
 @pytest.mark.parametrize("seed", range(5))
 def test_a_bone_turns_onto_an_axis_and_nothing_is_bent(axis: str, unit: list[int], seed: int) -> None:
     joints = clip(seed).astype(np.float64)
-    turned = steps.align(joints, 0, 1, axis)  # type: ignore[arg-type]
+    turned = steps.align(joints, 0, 1, axis).joints  # type: ignore[arg-type]
     bone = turned[0, 0, 1] - turned[0, 0, 0]
     np.testing.assert_allclose(bone / np.linalg.norm(bone), unit, atol=1e-12)
     inner = np.einsum("lmvc,lmwc->lmvw", joints, joints)
@@ -117,25 +117,25 @@ def test_a_bone_turns_onto_an_axis_and_nothing_is_bent(axis: str, unit: list[int
 @pytest.mark.parametrize("bone", [[0, 0, 2], [0, 0, -2], [0, 0, 0], [0, 0, 1e-9]])
 def test_nothing_turns_when_the_bone_is_along_the_axis_or_absent(bone: list[float]) -> None:
     joints = np.array([[0.0, 0.0, 0.0], bone, [1.0, 2.0, 3.0]]).reshape(1, 1, 3, 3)
-    assert (steps.align(joints, 0, 1, "z") == joints).all()
+    assert (steps.align(joints, 0, 1, "z").joints == joints).all()
 
 
 def test_each_axis_is_stretched_by_itself() -> None:
     joints = clip(people=1)
     joints[3] = 0
-    scaled = steps.scale_axes(joints)
+    scaled = steps.scale_axes(joints).joints
     seen = steps.present(joints)
     assert scaled[seen].min((0, 1)).tolist() == [-1, -1, -1]
     assert scaled[seen].max((0, 1)).tolist() == [1, 1, 1]
     flat = joints.copy()
     flat[..., 2] = 7
-    assert not steps.scale_axes(flat)[..., 2].any()
+    assert not steps.scale_axes(flat).joints[..., 2].any()
 
 
 def test_the_origin_of_an_image_is_its_middle_and_missing_joints_lie_there() -> None:
     joints = np.array([[0.75, 0.25, 0.9], [0.0, 0.0, 0.0], [0.5, 0.5, 0.4]], np.float64).reshape(1, 1, 3, 3)
-    assert steps.centre_image(joints)[0, 0].tolist() == [[0.25, -0.25, 0.9], [0, 0, 0], [0, 0, 0.4]]
-    assert steps.centre_image(joints, y="up")[0, 0].tolist() == [[0.25, 0.25, 0.9], [0, 0, 0], [0, 0, 0.4]]
+    assert steps.centre_image(joints).joints[0, 0].tolist() == [[0.25, -0.25, 0.9], [0, 0, 0], [0, 0, 0.4]]
+    assert steps.centre_image(joints, y="up").joints[0, 0].tolist() == [[0.25, 0.25, 0.9], [0, 0, 0], [0, 0, 0.4]]
 
 
 def plain_match(joints: np.ndarray) -> np.ndarray:
@@ -247,7 +247,7 @@ def test_ctrgcn_agrees_with_the_plain_reference(data: st.DataObject) -> None:
     selected = bodies.ctrgcn_actors(recording(frames))
     selected = np.pad(selected, [(0, 0), (0, 2 - selected.shape[1]), (0, 0), (0, 0)])
     plain = plain_ctrgcn(plain_read(text(frames)))
-    np.testing.assert_allclose(steps.subtract_first_frame(selected, 1), plain, atol=1e-5)
+    np.testing.assert_allclose(steps.subtract_first_frame(selected, 1).joints, plain, atol=1e-5)
 
 
 # --- NaN ---

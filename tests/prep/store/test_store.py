@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from prep.curate.verify import verify
 from prep.store.arrays import BLOCK, PER_CLIP
+from prep.store.frames import Frames
 from prep.store.manifest import FORMAT, MANIFEST, RECIPE, StoreError, write_manifest
 from prep.store.read import open_store
 from prep.store.write import create, finalise, pack_text, write_block
@@ -45,21 +46,24 @@ def test_round_trip_is_exact_across_blocks(data: st.DataObject, tmp_path_factory
     joints = rng.standard_normal((sum(lengths), 1, 25, 3)).astype(np.float32)
     mask = rng.random((len(joints), 1)) > 0.5
     create(path, info(), len(joints), (1, 25, 3))
-    blocks = [
-        write_block(path, i, joints[i * BLOCK : (i + 1) * BLOCK], mask[i * BLOCK : (i + 1) * BLOCK])
-        for i in range(-(-len(joints) // BLOCK))
-    ]
+    origin = rng.standard_normal((len(joints), 3)).astype(np.float32)
+    frames = Frames(joints, mask, origin)
+    blocks = [write_block(path, i, frames[i * BLOCK : (i + 1) * BLOCK]) for i in range(-(-len(joints) // BLOCK))]
     small = {name: np.zeros(len(lengths), dtype) for name, dtype in PER_CLIP.items()}
     names = [f"clip-é-{i}" for i in range(len(lengths))]
     small |= {
         "offsets": np.cumsum([0, *lengths]),
         "names": pack_text(names),
         "source": np.zeros((len(lengths), 32), "u1"),
+        "to_recorded": rng.standard_normal((len(lengths), 3, 3)).astype(np.float32),
     }
     finalise(path, small, blocks[::-1])
     opened = open_store(path)
     np.testing.assert_array_equal(opened.joints(), joints)
     np.testing.assert_array_equal(opened.body_mask, mask)
+    np.testing.assert_array_equal(opened.origin(), origin)
+    np.testing.assert_array_equal(opened.origin(3, 5), origin[3:5])
+    np.testing.assert_array_equal(opened.to_recorded, small["to_recorded"])
     assert opened.names == tuple(names)
     check(path)
 
@@ -142,13 +146,16 @@ def test_a_missing_shard_is_not_read_as_zeros(store: Path) -> None:
         open_store(store)
 
 
-def test_values_that_are_not_finite_fail_the_check(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["joints", "origin", "to_recorded"])
+def test_values_that_are_not_finite_fail_the_check(tmp_path: Path, name: str) -> None:
     path = tmp_path / "nan.zarr"
+    arrays = {"joints": np.zeros((2, 1, 25, 3), "f4"), "origin": np.zeros((2, 3), "f4"), "to_recorded": np.eye(3)[None]}
+    arrays = {key: values.astype(np.float32) * (np.nan if key == name else 1) for key, values in arrays.items()}
     create(path, info(), 2, (1, 25, 3))
-    block = write_block(path, 0, np.full((2, 1, 25, 3), np.nan, np.float32), np.ones((2, 1), bool))
+    block = write_block(path, 0, Frames(arrays["joints"], np.ones((2, 1), bool), arrays["origin"]))
     small = {name: np.zeros(1, dtype) for name, dtype in PER_CLIP.items()}
     small |= {"offsets": np.array([0, 2]), "names": pack_text(["a"]), "source": np.zeros((1, 32), "u1")}
-    finalise(path, small, [block])
+    finalise(path, small | {"to_recorded": arrays["to_recorded"]}, [block])
     with pytest.raises(StoreError, match="not finite"):
         check(path)
 

@@ -89,6 +89,10 @@ def _train(prepared: Prepared, run: Run, runtime: Runtime) -> Work[None]:
         )
     trainer = make_trainer(prepared)
     start = _start(prepared, run, trainer, ranks)
+    if start.step:
+        done, total = prepared.plan.done(start.step), prepared.plan.total
+        where = f"{run.path}: continues after {min(done, total):,} of {total:,}"
+        yield Step(min(done, total), total, f"training {recipe.name}", line=where)
     unit = _captured(prepared, trainer) if runtime.capture else None
     loop = train(trainer, loader, prepared.plan, start, _validation(prepared, ranks), ranks, unit, runtime.laps)
     writer = log.Log(run.log, run.path / "tensorboard" if runtime.tensorboard else None, start.step)

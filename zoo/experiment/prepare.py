@@ -9,6 +9,7 @@ import torch
 from torch.nn.parameter import is_lazy
 
 from episodes.loader import BatchLoader, EpisodeLoader
+from episodes.streams import channels as stream_channels
 from manifests.facts import split
 from manifests.layout import Layout
 from prep.store.read import Store
@@ -84,7 +85,7 @@ def make_learner(recipe: Recipe, layout: Layout, shape: tuple[int, int, int], kn
         # Not torch.manual_seed, which would reseed every GPU as well.
         torch.default_generator.manual_seed(recipe.seed)
         backbone = registry.backbone(recipe.backbone.name).model(
-            layout, channels * len(recipe.data.streams), bodies, options(recipe.backbone, "backbones")
+            layout, stream_channels(recipe.data.streams, channels), bodies, options(recipe.backbone, "backbones")
         )
         backbone.skip_empty = recipe.data.skip_empty_bodies
         model = registry.learner(recipe.method.name).model

@@ -20,7 +20,7 @@ from zoo.experiment.resolve import resolve
 from zoo.learner import Known, Learner
 from zoo.methods._method import Method
 
-UNTRAINED: tuple[str, ...] = ()
+UNTRAINED = ("nearest", "nearest_dtw", "geometry")
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def best_untrained(prepared: Prepared, ranks: Ranks = ALONE) -> Work[Untrained |
         scorer = MapScorer(MapTable(learner, _test_transform(prepared, recipe)))
         measured = yield from measure(scorer, prepared.test, prepared.independent, f"untrained: {name}", ranks)
         lines.append(Untrained(name, measured))
-    return max(lines, key=lambda line: line.measured.accuracy) if lines else None
+    return max(lines, key=lambda line: line.measured.accuracy)
 
 
 def _map_scorers(

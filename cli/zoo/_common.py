@@ -2,15 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
 from cli.workspace import WorkspaceError, find_store, workspace
+from manifests.text import plain
 
 if TYPE_CHECKING:
+    import torch
+
+    from prep.store.info import StoreInfo
     from prep.store.read import Store
     from zoo.experiment.recipe import Recipe
     from zoo.experiment.result import Result
+
+
+def recipe_and_store(
+    recipe: str, data: str, settings: Sequence[str], store: str | None
+) -> tuple[Recipe, Store, tuple[str, ...]]:
+    """The recipe that the words of a command name, its store, and remarks on its settings.
+
+    The settings for a custom split are fitted to the skeleton of the store.
+    """
+    from zoo.experiment.resolve import resolve_with_remarks
+
+    resolved = resolve_with_remarks(recipe, data, settings)
+    opened = store_of(resolved.recipe, store)
+    if resolved.remarks:
+        resolved = resolve_with_remarks(recipe, data, settings, layout=opened.info.layout)
+    return resolved.recipe, opened, resolved.remarks
 
 
 def store_of(recipe: Recipe, store: str | None) -> Store:
@@ -24,12 +47,64 @@ def _in_workspace(recipe: Recipe) -> Path:
     from manifests.facts import dataset, names, split
 
     chosen = split(recipe.data.split)
-    if chosen.dataset not in names("datasets"):
-        raise WorkspaceError(f"{chosen.dataset} is a custom dataset: name its store with --store.")
-    data = dataset(chosen.dataset)
     whole = recipe.data.clip_seed >= 0 or recipe.data.clips_per_class > chosen.samples_per_class
     subset = chosen.name if chosen.samples_per_class and not whole else ""
+    if chosen.dataset not in names("datasets"):
+        return _custom_store(chosen.dataset, subset, recipe.data.preprocessing)
+    data = dataset(chosen.dataset)
     return find_store(workspace(), data.name, subset, recipe.data.preprocessing or data.preprocessing)
+
+
+def _custom_store(dataset: str, subset: str, preprocessing: str) -> Path:
+    """The one store of a custom dataset in the workspace; one that was built for the split comes before the whole.
+
+    Its preprocessing is known to its stores alone.
+    """
+    home, found = workspace(), dict[str, list[Path]]()
+    for path in sorted(home.stores.glob(f"{dataset}-*.zarr")):
+        info = _info(path)
+        if info is not None and info.dataset == dataset and preprocessing in ("", info.preprocessing):
+            found.setdefault(info.subset, []).append(path)
+    fitting = found.get(subset) or found.get("", [])
+    if len(fitting) == 1:
+        return fitting[0]
+    listed = "".join(f"\n  {path}" for path in fitting)
+    if fitting:
+        remedy = "Choose one with --set data.preprocessing=NAME, or with --store"
+        raise WorkspaceError(f"{dataset} has {len(fitting)} stores in the workspace. {remedy}:{listed}")
+    wanted = f" with preprocessing `{preprocessing}`" if preprocessing else ""
+    absent = f"no store of {dataset}{wanted} in {home.stores}"
+    raise WorkspaceError(
+        f"{absent}. Build it from its dataset file: `fsprep build {dataset}.toml`, or name one with --store."
+    )
+
+
+def _info(path: Path) -> StoreInfo | None:
+    """Metadata of a store; None for one that is not finished, or of an older format."""
+    from prep.storage.address import storage_at
+    from prep.store.info import read_info
+    from prep.store.manifest import StoreError
+
+    try:
+        return read_info(storage_at(path))[1]
+    except StoreError:
+        return None
+
+
+def slow_precision(recipe: Recipe, device: torch.device) -> list[str]:
+    """A remark where training in bfloat16 is emulated."""
+    from cli.device import bfloat16_is_slow
+
+    if recipe.precision != "bfloat16" or not bfloat16_is_slow(device):
+        return []
+    rule = "this processor has no instructions for it (AVX512-BF16 or AMX), so training is about 35 times slower"
+    return [f"precision is bfloat16: {rule}. Set precision=float32"]
+
+
+def warn(remarks: Iterable[str], word: str = "Note") -> None:
+    """Print remarks on standard error, one per line."""
+    for remark in remarks:
+        click.echo(plain(f"{word}: {remark}."), err=True)
 
 
 def describe(result: Result) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
@@ -24,12 +24,14 @@ from cli.zoo._common import describe, store_of
 def command(run: Path, store: str | None, settings: tuple[str, ...], device: str, untrained: bool, json_: bool) -> None:
     """Measure the trained RUN again: accuracy with its 95 % interval, episodes and seeds.
 
-    Warnings name test classes that the run was trained on, and a store of another preprocessing.
+    Warnings name test classes that the run was trained on, a store of another preprocessing, and a run that is not
+    finished.
     """
     from cli.device import choose
     from zoo.experiment.chain import measure_run, measure_untrained
     from zoo.experiment.resolve import resolve
     from zoo.experiment.run import Run
+    from zoo.experiment.status import status
 
     folder = Run(run)
     folder.recipe()
@@ -41,4 +43,7 @@ def command(run: Path, store: str | None, settings: tuple[str, ...], device: str
         work = measure_run(folder, resolved, opened, chosen)
     with meter(json_) as bars:
         result = bars.run(work)
+    if not untrained and (now := status(run)).state != "finished":
+        remark = f"the run is not finished ({now.how_far}); these are its weights so far"
+        result = replace(result, warnings=(*result.warnings, remark))
     options.emit(json_, {"run": str(run), **asdict(result)}, describe(result))

@@ -10,7 +10,7 @@ import click
 from cli import options
 from cli.bars import meter
 from cli.workspace import workspace
-from cli.zoo._common import describe, store_of
+from cli.zoo._common import describe, recipe_and_store, slow_precision, warn
 
 
 @click.command("train")
@@ -46,11 +46,12 @@ def command(
     from cli.stopwatch import laps
     from zoo.experiment.chain import train_chain
     from zoo.experiment.execute import Runtime
-    from zoo.experiment.resolve import resolve
 
-    resolved = resolve(recipe, data, settings)
-    opened = store_of(resolved, store)
+    resolved, opened, remarks = recipe_and_store(recipe, data, settings, store)
     with ranks_and_device(device) as (ranks, chosen), deferred_interrupt() as interrupted:
+        if ranks.first and not json_:
+            warn(remarks)
+            warn(slow_precision(resolved, chosen), "Warning")
         runtime = Runtime(ranks, laps(chosen), capture, tensorboard)
         with meter(json_ or not ranks.first) as bars:
             work = train_chain(resolved, opened, chosen, workspace().runs, out, runtime)

@@ -87,7 +87,11 @@ def test_a_custom_split_trains_resumes_and_is_evaluated(
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("train = [0, 1, 2]", "train = [0, 1, 7]", "7"),
+        (
+            "train = [0, 1, 2]",
+            "train = [0, 1, 7]",
+            "mine names the classes [7], but gestures has 5 classes, numbered from",
+        ),
         ('dataset = "gestures"', 'dataset = "demo"', "holds gestures, but split mine belongs to demo"),
         ("train =", "trian =", "`trian` is not a key of Split. Did you mean `train`?"),
     ],
@@ -112,7 +116,7 @@ def test_a_custom_split_starts_with_settings_that_end(shell, home: Path, tmp_pat
     done = shell(f"fszoo train protonet --data {tmp_path / 'mine.toml'} {few}")
     assert done.exit_code == 0, done.output
     notes = [line for line in done.stderr.splitlines() if line.startswith("Note: ")]
-    assert "settings from protocols/custom.toml on top of protonet.toml in zoo/recipes" in notes[0]
+    assert "settings from protocols/custom.toml on top of protonet.toml (zoo/recipes)" in notes[0]
     assert notes[1:] == ["Note: task.way is 2, not 5: mine has 3 classes to train on and 2 to test on."]
     quiet = shell(f"fszoo train protonet --data {tmp_path / 'mine.toml'} {few} --json")
     assert "Note" not in quiet.stderr

@@ -78,13 +78,17 @@ def check_no_novel(pool: Pool, novel: Sequence[int]) -> None:
 
 
 def check_store(recipe: Recipe, store: Store) -> None:
-    """Raise SetupError when the store is of another dataset or preprocessing than the recipe asks for."""
+    """Raise SetupError when the store is of another dataset or preprocessing than the recipe asks, or lacks classes."""
     chosen = split(recipe.data.split)
     if store.info.dataset != chosen.dataset:
         raise SetupError(
             f"{store.path} holds {store.info.dataset}, but split {chosen.name} belongs to {chosen.dataset}. "
             f"Build it (`fsprep build {chosen.dataset}`) or choose another split with --data."
         )
+    absent = sorted(label for label in chosen.classes if label >= len(store.info.classes))
+    if absent:
+        known = f"{chosen.dataset} has {len(store.info.classes)} classes, numbered from 0"
+        raise SetupError(f"{chosen.name} names the classes {absent}, but {known}. Correct the split.")
     wanted = recipe.data.preprocessing
     if wanted and store.info.preprocessing != wanted:
         raise SetupError(

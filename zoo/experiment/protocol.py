@@ -1,46 +1,71 @@
-"""The protocol of a split: the settings that recipes take from `zoo/recipes/protocols/<split>.toml`."""
+"""The protocol of a split: the settings that recipes take from `zoo/recipes/protocols/<split>.toml`.
+
+Custom splits share `custom.toml`, whose settings are fitted to the classes of the split and to the skeleton: a default
+must not fail where a custom dataset is small, flat or without a left and a right.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from manifests.facts import split
+from manifests.facts import is_custom, split
 from manifests.folder import stems
+from manifests.layout import Layout
+from manifests.split import Split
+from manifests.user_code import is_user_code
+from zoo import registry
 from zoo.experiment.layers import merged, with_base
 from zoo.experiment.library import FOLDER
 
 PROTOCOLS = FOLDER / "protocols"
+CUSTOM = "custom"
 # What concerns the test: the only part of a budget that an untrained recipe takes from a protocol.
 TESTING = ("test_episodes", "exemplar_draws", "test_seed")
 
 
-def protocol(chosen: object, table: Mapping[str, Any], kind: str) -> dict[str, Any]:
-    """The settings that the recipe with this table takes on split `chosen`; none where it has no protocol.
+@dataclass(frozen=True)
+class Protocol:
+    """Settings for one recipe, the name of the file that has them ("" for none), and what was changed, in words."""
+
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    name: str = ""
+    remarks: tuple[str, ...] = ()
+
+
+def protocol(chosen: object, table: Mapping[str, Any], kind: str, layout: Layout | None = None) -> Protocol:
+    """The settings that the recipe with this table takes on split `chosen`; `kind` is "methods" or "pretrain".
 
     The protocol's table `options` holds options of the method by the recipe's name. A stage takes the table `stage` in
     place of everything that concerns episodes. An untrained recipe takes the test tasks alone: everything else of a
-    protocol is chosen for networks that are trained.
+    protocol is chosen for networks that are trained. Those of a custom split are fitted to it, and to `layout` where
+    that is known.
     """
     name = protocol_name(chosen)
     if not name:
-        return {}
+        return Protocol()
     settings = with_base(PROTOCOLS / f"{name}.toml", PROTOCOLS)
     own, stage = settings.pop("options", {}).get(table.get("name"), {}), settings.pop("stage", {})
     if kind == "pretrain":
-        kept = {key: value for key, value in settings.items() if key in ("backbone", "data", "augment")}
-        return merged(kept, stage)
-    if is_untrained(table):
-        return _test_tasks(settings, table)
-    return merged(settings, {"method": {"options": own}}) if own else settings
+        settings = merged(
+            {key: value for key, value in settings.items() if key in ("backbone", "data", "augment")}, stage
+        )
+    elif is_untrained(table):
+        settings = _test_tasks(settings, table)
+    elif own:
+        settings = merged(settings, {"method": {"options": own}})
+    if name != CUSTOM:
+        return Protocol(settings, name)
+    return Protocol(*_fitted(settings, split(str(chosen)), table, layout))
 
 
 def protocol_name(chosen: object) -> str:
-    """The protocol of a split, or of the split that it is a variation of; "" where there is none."""
+    """The protocol of a split, or of the split that it varies, or of all custom splits; "" where there is none."""
     if not isinstance(chosen, str):
         return ""
     found = [name for name in (chosen, split(chosen).base) if name in stems(PROTOCOLS, ".toml")]
-    return found[0] if found else ""
+    return found[0] if found else CUSTOM if is_custom(chosen) else ""
 
 
 def is_untrained(table: Mapping[str, Any]) -> bool:
@@ -59,3 +84,68 @@ def _test_tasks(settings: Mapping[str, Any], table: Mapping[str, Any]) -> dict[s
     frames = settings.get("data", {}).get("frames")
     named = frames is None or "frames" in table.get("data", {})
     return {"task": settings.get("task", {}), "budget": budget, "data": {} if named else {"frames": frames}}
+
+
+def _fitted(
+    settings: dict[str, Any], chosen: Split, table: Mapping[str, Any], layout: Layout | None
+) -> tuple[dict[str, Any], str, tuple[str, ...]]:
+    """The settings, the protocol's name and the remarks for a custom split."""
+    changes = [_way(settings, chosen)]
+    way = changes[0][0].get("task", {}).get("way", 0)
+    changes += [_validation(settings, chosen, way), _rotation(settings, layout), _evaluation(settings, table, layout)]
+    for change, _ in changes:
+        settings = merged(settings, change)
+    return settings, CUSTOM, tuple(remark for _, remark in changes if remark)
+
+
+def _way(settings: Mapping[str, Any], chosen: Split) -> tuple[dict[str, Any], str]:
+    """As many ways as there are classes to train on and, in random test tasks, to test on."""
+    if "way" not in settings.get("task", {}):
+        return {}, ""
+    parts = [(draw.train, draw.test) for draw in chosen.draws] or [(chosen.train, chosen.test)]
+    train, test = (min(len(part) for part in kind) for kind in zip(*parts, strict=True))
+    wanted = settings["task"]["way"]
+    way = min(wanted, train, test) if chosen.protocol == "episodic" else min(wanted, train)
+    classes = f"{chosen.name} has {train} classes to train on and {test} to test on"
+    return {"task": {"way": way}}, f"task.way is {way}, not {wanted}: {classes}" if way < wanted else ""
+
+
+def _validation(settings: Mapping[str, Any], chosen: Split, way: int) -> tuple[dict[str, Any], str]:
+    """No validation where there are fewer validation classes than a task has ways."""
+    if not settings.get("budget", {}).get("validation_episodes") or not 0 < len(chosen.val) < way:
+        return {}, ""
+    remark = (
+        f"budget.validation_episodes is 0: {chosen.name} has {len(chosen.val)} classes to validate on, a task {way}"
+    )
+    return {"budget": {"validation_episodes": 0}}, remark
+
+
+def _rotation(settings: Mapping[str, Any], layout: Layout | None) -> tuple[dict[str, Any], str]:
+    """A flat skeleton turns about z alone."""
+    rotation = settings.get("augment", {}).get("rotation", [0, 0, 0])
+    if layout is None or layout.coordinates > 2 or not any(rotation[:2]):
+        return {}, ""
+    flat = [0.0, 0.0, rotation[2]]
+    return {"augment": {"rotation": flat}}, f"augment.rotation is {flat}: the layout {layout.name} has no depth"
+
+
+def _evaluation(
+    settings: Mapping[str, Any], table: Mapping[str, Any], layout: Layout | None
+) -> tuple[dict[str, Any], str]:
+    """No mirror image of a skeleton without a left and a right, and none for a method that needs more than maps."""
+    if not settings.get("evaluation", {}).get("mirror"):
+        return {}, ""
+    off, method = {"evaluation": {"mirror": False}}, str(table.get("method", {}).get("name", ""))
+    if layout is not None and not layout.mirror:
+        return off, f"evaluation.mirror is off: the layout {layout.name} has no mirror pairs"
+    if is_user_code(method) and _overrides(method):
+        return off, f"evaluation.mirror is off: {method} does not score maps of single clips"
+    return {}, ""
+
+
+def _overrides(method: str) -> bool:
+    """Whether a user's method replaces what makes one map of each clip (zoo.engine.scorer.can_use_maps)."""
+    from zoo.methods._method import Method
+
+    model = registry.learner(method).model
+    return any(getattr(model, name, None) is not getattr(Method, name) for name in ("forward", "maps", "embed"))

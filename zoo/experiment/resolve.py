@@ -5,7 +5,8 @@ Precedence, lowest first:
 1. the recipe's file, on top of the file that its `base` names;
 2. the protocol of the split, `zoo/recipes/protocols/<split>.toml`, on top of its `base`: for a shipped recipe, for a
    .py file, and wherever `--data` names the split; a file of your own says everything itself otherwise. A recipe that
-   trains nothing (`budget.episodes = 0` in its file) takes only the test tasks from it;
+   trains nothing (`budget.episodes = 0` in its file) takes only the test tasks from it. Custom splits share
+   `custom.toml`;
 3. what the user sets, `--set key=value`.
 
 What none of them says has the default of its dataclass, and the defaults of the chosen method's and backbone's Options
@@ -15,42 +16,76 @@ are written into the recipe, so that a later default does not change an old run.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from manifests.facts import dataset, is_custom, names, split
+from manifests.layout import Layout
 from manifests.strict import InvalidValue, build, hint, parse
 from manifests.user_code import is_user_code
 from zoo import registry
 from zoo.experiment.layers import merged, with_base
 from zoo.experiment.library import FOLDER, shipped
-from zoo.experiment.protocol import protocol
+from zoo.experiment.protocol import CUSTOM, protocol, protocol_name
 from zoo.experiment.recipe import Choice, Data, Recipe, is_stage
 
 # What a recipe passes on to the recipe that it is initialised from: the same clips for the same backbone.
 INHERITED = ("split", "class_split", "clip_seed", "clips_per_class", "preprocessing", "frames", "streams")
 
 
-def resolve(name_or_file: str, data: str = "", settings: Sequence[str] = (), inherited: Recipe | None = None) -> Recipe:
+@dataclass(frozen=True)
+class Resolved:
+    """A recipe in which every choice is written out, and remarks on settings that the user may not expect."""
+
+    recipe: Recipe
+    remarks: tuple[str, ...] = ()
+
+
+def resolve(
+    name_or_file: str,
+    data: str = "",
+    settings: Sequence[str] = (),
+    inherited: Recipe | None = None,
+    layout: Layout | None = None,
+) -> Recipe:
     """A shipped recipe, a TOML file, a run's folder or a .py file with a method, on split `data` (default: its own).
 
     `settings` are key=value texts. `inherited` is the recipe that will be initialised from this one: clips, backbone
-    and seed are its own. A split or a .py file may be given by path, which is made absolute, so that a run finds it
-    again. Raises InvalidValue for an unknown recipe, split, key or option, or a value of the wrong type.
+    and seed are its own. `layout` is that of the store, where it is open: the settings for custom splits are fitted to
+    it. A split or a .py file may be given by path, which is made absolute, so that a run finds it again. Raises
+    InvalidValue for an unknown recipe, split, key or option, or a value of the wrong type.
     """
+    return resolve_with_remarks(name_or_file, data, settings, inherited, layout).recipe
+
+
+def resolve_with_remarks(
+    name_or_file: str,
+    data: str = "",
+    settings: Sequence[str] = (),
+    inherited: Recipe | None = None,
+    layout: Layout | None = None,
+) -> Resolved:
+    """The recipe of `resolve`; for a custom split or a .py file, the remarks say where its settings come from."""
     table, where = _recipe_file(name_or_file)
     if data:
         _check_split(data)
         table = merged(table, {"data": {"split": data}})
+    remarks: tuple[str, ...] = ()
     if data or inherited or name_or_file in shipped() or is_user_code(name_or_file):
         chosen = inherited.data.split if inherited else table.get("data", {}).get("split", Data.split)
-        table = merged(table, protocol(chosen, table, _kind(table, where)))
+        kind = _kind(table, where)
+        found = protocol(chosen, table, kind, layout)
+        table = merged(table, found.settings)
+        if is_custom(str(chosen)) or is_user_code(name_or_file):
+            own = {setting.partition("=")[0].strip() for setting in settings}
+            changed = (remark for remark in found.remarks if remark.partition(" is ")[0] not in own)
+            remarks = (_origin(name_or_file, kind, found.name), *changed)
     if inherited is not None:
         table = merged(table, _inheritance(inherited))
     for setting in settings:
         table = merged(table, _setting(setting))
-    return check(build(Recipe, _absolute(table), where), where)
+    return Resolved(check(build(Recipe, _absolute(table), where), where), remarks)
 
 
 def initial(recipe: Recipe) -> Recipe:
@@ -140,9 +175,20 @@ def _kind(table: Mapping[str, Any], where: str) -> str:
         raise InvalidValue(f"{where}: method: {error}") from error
 
 
+def _origin(name_or_file: str, kind: str, above: str) -> str:
+    """Which files the settings of a recipe come from, and how to see them."""
+    base = "_stage.toml" if kind == "pretrain" else "_method.toml"
+    below = (
+        f"{name_or_file}.toml" if name_or_file in shipped() else base if is_user_code(name_or_file) else name_or_file
+    )
+    files = f"protocols/{above}.toml on top of {below}" if above else below
+    return f"settings from {files} (zoo/recipes); `fszoo show` prints them, --set changes them"
+
+
 def _inheritance(recipe: Recipe) -> dict[str, Any]:
     data = {key: value for key, value in asdict(recipe.data).items() if key in INHERITED}
-    return {"data": data, "backbone": asdict(recipe.backbone), "seed": recipe.seed, "precision": recipe.precision}
+    own = {"augment": asdict(recipe.augment)} if protocol_name(recipe.data.split) == CUSTOM else {}
+    return own | {"data": data, "backbone": asdict(recipe.backbone), "seed": recipe.seed, "precision": recipe.precision}
 
 
 def _absolute(table: dict[str, Any]) -> dict[str, Any]:

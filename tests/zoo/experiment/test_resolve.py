@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from manifests.custom import CustomLayout
 from manifests.facts import names
 from manifests.strict import InvalidValue
 from zoo.experiment.identity import recipe_digest
 from zoo.experiment.library import shipped
 from zoo.experiment.protocol import PROTOCOLS
 from zoo.experiment.recipe import classes, is_stage, to_toml
-from zoo.experiment.resolve import resolve
+from zoo.experiment.resolve import initial, resolve, resolve_with_remarks
 
 
 @pytest.mark.parametrize("name", shipped())
@@ -109,7 +110,7 @@ def test_a_variation_of_a_split_takes_its_settings_first() -> None:
 def test_every_protocol_belongs_to_a_split_or_is_the_base_of_one() -> None:
     stems = {file.stem for file in PROTOCOLS.glob("*.toml")}
     assert "demo" in stems
-    assert stems - set(names("splits")) == {"one_shot"}
+    assert stems - set(names("splits")) == {"one_shot", "custom"}
 
 
 def test_the_defaults_of_options_are_written_out() -> None:
@@ -172,6 +173,80 @@ def test_a_method_of_your_own_is_a_recipe(tmp_path: Path) -> None:
     before = recipe_digest(recipe)
     file.write_text(METHOD + "\n# Another file is another experiment.\n")
     assert recipe_digest(resolve(str(saved))) != before
+
+
+CUSTOM = """
+title = "x"
+source = "x"
+dataset = "gestures"
+protocol = "episodic"
+seed = 0
+train = [0, 1, 2]
+val = [3]
+test = [4, 5, 6, 7]
+"""
+
+
+def test_custom_splits_share_a_protocol_that_is_fitted_to_their_classes(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(CUSTOM)
+    found = resolve_with_remarks("protonet", str(file))
+    assert (found.recipe.task.way, found.recipe.budget.validation_episodes) == (3, 0)
+    assert found.recipe.backbone.name == "tcn"
+    assert found.remarks == (
+        "settings from protocols/custom.toml on top of protonet.toml (zoo/recipes); `fszoo show` prints them, --set "
+        "changes them",
+        "task.way is 3, not 5: mine has 3 classes to train on and 4 to test on",
+        "budget.validation_episodes is 0: mine has 1 classes to validate on, a task 3",
+    )
+    asked = resolve_with_remarks("protonet", str(file), ["task.way=4"])
+    assert asked.recipe.task.way == 4
+    assert not any("task.way" in remark for remark in asked.remarks)
+    file.write_text(
+        CUSTOM.replace("[0, 1, 2]", "[0, 1, 2, 8, 9, 10]").replace("val = [3]", "").replace("[4,", "[3, 4,")
+    )
+    whole = resolve_with_remarks("protonet", str(file))
+    assert (whole.recipe.task.way, len(whole.remarks)) == (5, 1)
+    assert resolve("nearest", str(file)).task == whole.recipe.task
+    assert resolve_with_remarks("protonet", "demo").remarks == ()
+
+
+def test_a_custom_split_that_varies_one_that_ships_takes_its_protocol(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text('title = "x"\nbase = "demo"\nseed = 3\n')
+    assert replace(resolve("protonet", str(file)), data=resolve("protonet", "demo").data) == resolve("protonet", "demo")
+
+
+def test_custom_settings_are_fitted_to_the_skeleton(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(CUSTOM)
+    bones = ((1, 0), (2, 0))
+    plain = CustomLayout(("hip", "left", "right"), bones).layout("plain", "metre")
+    sided = CustomLayout(("hip", "left", "right"), bones, mirror=((1, 2),)).layout("sided", "metre")
+    flat = CustomLayout(("hip", "left", "right"), bones, coordinates=2, mirror=((1, 2),)).layout("flat", "pixel")
+    for layout, mirror, turned in ((plain, False, 3), (sided, True, 3), (flat, True, 2), (None, True, 3)):
+        found = resolve("protonet", str(file), layout=layout)
+        assert found.evaluation.mirror == mirror
+        assert any(found.augment.rotation[:2]) == (turned == 3)
+    asked = resolve("protonet", str(file), ["evaluation.mirror=true"], layout=plain)
+    assert asked.evaluation.mirror
+    # A stage before it is augmented as the recipe is that it is trained for.
+    flat_stage = initial(resolve("finetuned_cosine", str(file), layout=flat))
+    assert flat_stage.augment.rotation == (0, 0, 0)
+
+
+def test_a_method_that_needs_more_than_maps_is_not_mirrored_by_default(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(CUSTOM)
+    method = tmp_path / "my_method.py"
+    method.write_text(METHOD)
+    assert resolve(str(method), str(tmp_path / "mine.toml")).evaluation.mirror
+    method.write_text(METHOD + "\n    def forward(self, episode):\n        return super().forward(episode)\n")
+    found = resolve_with_remarks(str(method), str(tmp_path / "mine.toml"))
+    assert not found.recipe.evaluation.mirror
+    assert "settings from protocols/custom.toml on top of _method.toml" in found.remarks[0]
+    assert "my_method.py does not score maps of single clips" in found.remarks[-1]
+    alone = resolve_with_remarks(str(method), "ntu_t")
+    assert alone.remarks[0].startswith("settings from _method.toml (zoo/recipes)")
 
 
 UNTRAINED = """

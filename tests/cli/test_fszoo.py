@@ -11,8 +11,10 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import torch
 from helpers.shell import Shell
 
+from cli.device import bfloat16_is_slow
 from prep import files
 
 QUICK = [
@@ -206,3 +208,61 @@ def test_a_lazy_parameter_is_refused_before_training(shell, in_demo: Path, tmp_p
     assert done.exit_code == 2
     assert "`map.weight` is lazy" in done.stderr
     assert "D of a feature map is backbone.width" in done.stderr
+
+
+@pytest.mark.parametrize("words", [["list"], ["show", "dastm", "--data", "nw_ucla"], ["show", "byol", "--json"]])
+def test_listing_and_showing_load_no_library_of_tensors(in_demo: Path, words: list[str]) -> None:
+    script = (
+        "import sys, time\nfrom cli.fszoo import main\n"
+        f"try: main({words!r})\nexcept SystemExit as stop: assert not stop.code\n"
+        "print([name for name in ('torch', 'numpy', 'zarr', 'jaxtyping') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_an_unfinished_run_says_so(shell, in_demo: Path, trained: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(trained, run)
+    (run / "result.json").unlink()
+    measured = json.loads(shell(f"fszoo eval {run} --json").stdout)
+    assert measured["warnings"] == ["the run is not finished (at 6 of 6); these are its weights so far"]
+    again = shell(["fszoo", "train", "protonet", "--data", "demo", "--out", str(run), *QUICK])
+    assert again.exit_code == 0, again.output
+    assert f"{run}: continues after 6 of 6" in again.stderr
+    assert not json.loads(shell(f"fszoo eval {run} --json").stdout)["warnings"]
+
+
+def test_options_without_a_class_are_named(shell, in_demo: Path, tmp_path: Path) -> None:
+    file = tmp_path / "my_scale.py"
+    file.write_text(METHOD.replace("return 10 *", "return self.options.scale *"))
+    done = shell(["fszoo", "train", str(file), "--data", "demo", *QUICK])
+    assert done.exit_code == 2
+    assert "my_scale.py: uses `options.scale`, but has no class `Options`. Write a frozen dataclass" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("cpuinfo", "slow"),
+    [
+        ("flags\t: fpu avx2 avx512f", True),
+        ("flags\t: fpu avx512_bf16", False),
+        ("flags\t: amx_bf16", False),
+        ("Features\t: fp asimd bf16", False),
+        ("Features\t: fp asimd", True),
+        ("model name: unknown", False),
+    ],
+)
+def test_emulated_bfloat16_is_recognised(tmp_path: Path, cpuinfo: str, slow: bool) -> None:
+    file = tmp_path / "cpuinfo"
+    file.write_text(cpuinfo)
+    assert bfloat16_is_slow(torch.device("cpu"), file) == slow
+    assert not bfloat16_is_slow(torch.device("cuda"), file)
+    assert not bfloat16_is_slow(torch.device("cpu"), tmp_path / "none")
+
+
+def test_emulated_bfloat16_is_warned_of(shell, in_demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cli.device.bfloat16_is_slow", lambda device: True)
+    line = ["fszoo", "train", "protonet", "--data", "demo", *QUICK, "--set", "precision=bfloat16"]
+    done = shell([*line, "--out", str(tmp_path / "run")])
+    assert "Warning: precision is bfloat16: this processor has no instructions for it" in done.stderr
+    assert "about 35 times slower. Set precision=float32." in done.stderr

@@ -5,7 +5,8 @@ draw        which clips an episode consists of: a pure function of (seed, episod
 sampler     the list of episodes: many random tasks, or one with fixed exemplars
 resample    temporal sampling: L frames to T
 augment     random rotation, scale, mirroring
-streams     joint, bone, velocity
+streams     joints, bones, velocities and more, along the channels
+recorded    recorded coordinates, and path, height and speed of bodies
 transform   clips of a pool to tensors: sampling, augmentation, streams
 loader      sampler + transform = episodes; shuffled clips + transforms = batches
 episode     the values that are handed on: Episode, Batch

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from episodes.counter import Stream, split, uniform
@@ -26,11 +26,16 @@ def augment(
     becomes in a mirror. Everything is linear: absent bodies stay zeros.
     """
     if options.mirror > 0:
-        flip = uniform(split(key, Stream.MIRROR)) < options.mirror
+        flip = flips(key, options)
         joints = torch.where(flip[..., None, None, None, None], mirror(joints, swap), joints)
     if any(options.rotation) or options.scale != (1.0, 1.0):
         joints = transform(joints, _matrix(key, options, coordinates, joints.shape[-1]))
     return joints
+
+
+def flips(key: Int[Tensor, "*batch"], options: Augment) -> Bool[Tensor, "*batch"]:
+    """Whether `augment` mirrors the clip with each key."""
+    return uniform(split(key, Stream.MIRROR)) < options.mirror
 
 
 def mirror(joints: Float[Tensor, "*batch M T V C"], swap: Int[Tensor, "V"]) -> Float[Tensor, "*batch M T V C"]:

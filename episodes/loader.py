@@ -44,7 +44,7 @@ class EpisodeLoader:
         support, query = plan.draw.support[here], plan.draw.query[here]
         clips = support[0].numel() + query.shape[1]
         pile = slice(first * clips, (first + batch) * clips)
-        joints = self.transform.gather(plan.row[pile], plan.clip[pile], plan.key[pile])
+        joints = self._joints(plan, pile)
         first_half, second_half = joints.split([support.numel(), query.numel()])
         return Episode(
             support=first_half.view(*support.shape, *joints.shape[1:]),
@@ -54,6 +54,12 @@ class EpisodeLoader:
             support_clip=support,
             query_clip=query,
         )
+
+    def _joints(self, plan: _Plan, pile: slice) -> Float[Tensor, "X M T V _"]:
+        row, clip, key = plan.row[pile], plan.clip[pile], plan.key[pile]
+        if plan.joints is None:
+            return self.transform.gather(row, clip, key)
+        return self.transform.finish(plan.joints[pile], row, clip, key)
 
     def _draw_block(self, step: int) -> _Plan:
         if not 0 <= step < len(self):
@@ -68,18 +74,24 @@ class EpisodeLoader:
         step_of = torch.arange(len(clip), device=clip.device)[:, None] // self.sampler.batch
         order = (2 * step_of + (position >= draw.support[0].numel())).flatten().argsort(stable=True)
         clip, key = clip.flatten()[order], split(episode, position).flatten()[order]
-        return _Plan(steps, draw, clip, key, self.transform.rows(clip, key))
+        row, pool = self.transform.rows(clip, key), self.transform.pool
+        # From the host a block is sent in one piece: the host waits for the device once per block, not once per step.
+        return _Plan(steps, draw, clip, key, row, pool.gather(row) if pool.on_host else None)
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """A block of steps, drawn but not gathered: clips step by step, support before query."""
+    """A block of steps, drawn but not gathered: clips step by step, support before query.
+
+    `joints` are those in the rows `row` where the pool's joints lie on the host, else None.
+    """
 
     steps: range
     draw: Draw
     clip: Int[Tensor, "X"]
     key: Int[Tensor, "X"]
     row: Int[Tensor, "X M T"]
+    joints: Float[Tensor, "X M T V C"] | None
 
 
 class BatchLoader:

@@ -1,4 +1,4 @@
-"""Joint, bone and velocity streams, from joints."""
+"""Streams: joints, bones and velocities, and recorded joints, paths, heights and speeds, along the channels."""
 
 from __future__ import annotations
 
@@ -6,16 +6,36 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-STREAMS = ("joint", "bone", "velocity", "bone_velocity")
+from episodes.recorded import Recorded
+
+# Streams with one channel; every other one has as many as joints have.
+SCALARS = ("path", "height", "speed")
+# Streams of recorded coordinates, whatever preprocessing has made of them.
+RECORDED = ("recorded", *SCALARS)
+STREAMS = ("joint", "bone", "velocity", "bone_velocity", *RECORDED)
+
+
+def channels(names: tuple[str, ...], C: int) -> int:
+    """The channels of the streams `names` together, for joints of C channels.
+
+    >>> channels(("joint", "bone", "speed"), 3)
+    7
+    """
+    return sum(1 if name in SCALARS else C for name in names)
 
 
 def streams(
-    joints: Float[Tensor, "*batch M T V C"], names: tuple[str, ...], parent: Int[Tensor, "V"]
+    joints: Float[Tensor, "*batch M T V C"],
+    names: tuple[str, ...],
+    parent: Int[Tensor, "V"],
+    recorded: Recorded | None = None,
 ) -> Float[Tensor, "*batch M T V _"]:
-    """The streams `names` (of STREAMS) of the same clips, one after the other along the channels."""
-    if names == ("joint",):
-        return joints
-    return torch.cat([_stream(joints, name, parent) for name in names], dim=-1)
+    """The streams `names` (of STREAMS) of the same clips, one after the other along the channels.
+
+    `recorded` are the same clips in recorded coordinates, for the streams of RECORDED.
+    """
+    parts = [_stream(joints, name, parent, recorded) for name in names]
+    return parts[0].contiguous() if len(parts) == 1 else torch.cat(parts, dim=-1)
 
 
 def bone(joints: Float[Tensor, "*batch M T V C"], parent: Int[Tensor, "V"]) -> Float[Tensor, "*batch M T V C"]:
@@ -61,6 +81,11 @@ def parents(bones: tuple[tuple[int, int], ...], joints: int) -> list[int]:
     return [above.get(joint, joint) for joint in range(joints)]
 
 
-def _stream(joints: Float[Tensor, "*batch M T V C"], name: str, parent: Int[Tensor, "V"]) -> Tensor:
-    seen = bone(joints, parent) if name.startswith("bone") else joints
-    return velocity(seen) if name.endswith("velocity") else seen
+def _stream(
+    joints: Float[Tensor, "*batch M T V C"], name: str, parent: Int[Tensor, "V"], recorded: Recorded | None
+) -> Tensor:
+    if name in RECORDED:
+        assert recorded is not None
+        return recorded.joints if name == "recorded" else getattr(recorded, name)()
+    moving = bone(joints, parent) if name.startswith("bone") else joints
+    return velocity(moving) if name.endswith("velocity") else moving

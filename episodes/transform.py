@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from episodes.augment import augment, mirror, swaps
+from episodes.augment import augment, flips, mirror, swaps
 from episodes.counter import Stream, fold_in, split
 from episodes.options import Augment, EpisodeError
 from episodes.pool import Pool
+from episodes.recorded import Frame, Recorded
 from episodes.resample import RULES, Sampling, sample, temporal_sample
-from episodes.streams import STREAMS, parents, streams
+from episodes.streams import RECORDED, STREAMS, parents, streams
 from manifests.layout import Layout
 from manifests.strict import hint
 
@@ -33,7 +34,7 @@ class ClipTransform:
         seed: int = 0,
         train: bool = False,
     ) -> None:
-        V = pool.joints.shape[2]
+        V = pool.joints.shape[1]
         if len(layout.joints) != V:
             raise EpisodeError(f"Layout {layout.name} has {len(layout.joints)} joints and the pool's clips have {V}.")
         for name in streams or ("",):
@@ -46,8 +47,9 @@ class ClipTransform:
         self._per_clip = fold_in(seed, Stream.FROZEN)
         self._parent = torch.tensor(parents(layout.bones, V), device=pool.device)
         self._swap = torch.tensor(swaps(layout.mirror, V), device=pool.device)
+        self._frame = Frame.of(layout) if set(streams) & set(RECORDED) else None
 
-    def clips(self, clip: Int[Tensor, "X"], key: Int[Tensor, "X"]) -> Float[Tensor, "X M T V C"]:
+    def clips(self, clip: Int[Tensor, "X"], key: Int[Tensor, "X"]) -> Float[Tensor, "X M T V _"]:
         """The clips at these positions in the pool; their random choices are functions of their keys."""
         return self.gather(self.rows(clip, key), clip, key)
 
@@ -58,12 +60,27 @@ class ClipTransform:
 
     def gather(
         self, row: Int[Tensor, "X M T"], clip: Int[Tensor, "X"], key: Int[Tensor, "X"]
-    ) -> Float[Tensor, "X M T V C"]:
+    ) -> Float[Tensor, "X M T V _"]:
         """The second half: the joints in these rows, augmented, as streams."""
-        joints = self._joints(row, clip)
+        return self.finish(self.pool.gather(row), row, clip, key)
+
+    def finish(
+        self,
+        joints: Float[Tensor, "X M T V C"],
+        row: Int[Tensor, "X M T"],
+        clip: Int[Tensor, "X"],
+        key: Int[Tensor, "X"],
+    ) -> Float[Tensor, "X M T V _"]:
+        """The second half without the copy: `joints` are those in the rows `row`.
+
+        Augmentation turns and scales the preprocessed joints only; mirroring holds for recorded coordinates too.
+        """
+        flip = flips(key, self.augment) if self.train and self.augment.mirror > 0 else None
+        recorded = self._recorded(joints, row, clip, flip)
+        joints = self._rearranged(joints, clip)
         if self.train:
             joints = augment(joints, key, self.augment, self.layout.coordinates, self._swap)
-        return streams(joints, self.streams, self._parent)
+        return streams(joints, self.streams, self._parent, recorded)
 
     @property
     def deterministic(self) -> bool:
@@ -72,7 +89,7 @@ class ClipTransform:
 
     def view(
         self, clip: Int[Tensor, "X"], mirrored: bool = False, sample: int = 0, samples: int = 1
-    ) -> Float[Tensor, "X M T V C"]:
+    ) -> Float[Tensor, "X M T V _"]:
         """The evaluation tensors of clips, whatever `train` is: without augmentation, at temporal sample r of R.
 
         `mirrored` swaps left and right joints and negates x, as `Augment.mirror` does. For R = `samples` above 1 the
@@ -85,14 +102,29 @@ class ClipTransform:
                 "Give `mirror` in the layout, or test without mirroring."
             )
         frame = temporal_sample(self.pool.length[clip], self._clip_key(clip), self.sampling, sample, samples)
-        joints = self._joints(self.pool.rows(clip, frame), clip)
+        row = self.pool.rows(clip, frame)
+        taken = self.pool.gather(row)
+        flip = torch.ones_like(clip, dtype=torch.bool) if mirrored else None
+        recorded, joints = self._recorded(taken, row, clip, flip), self._rearranged(taken, clip)
         if mirrored:
             joints = mirror(joints, self._swap)
-        return streams(joints, self.streams, self._parent)
+        return streams(joints, self.streams, self._parent, recorded)
 
     def _clip_key(self, clip: Int[Tensor, "X"]) -> Int[Tensor, "X"]:
         return split(self._per_clip, self.pool.clip_id[clip])
 
-    def _joints(self, row: Int[Tensor, "X M T"], clip: Int[Tensor, "X"]) -> Float[Tensor, "X M T V C"]:
-        joints = self.pool.gather(row)
+    def _rearranged(self, joints: Float[Tensor, "X M T V C"], clip: Int[Tensor, "X"]) -> Float[Tensor, "X M T V C"]:
         return joints if self._rule.rearrange is None else self._rule.rearrange(joints, self.pool.length[clip])
+
+    def _recorded(
+        self,
+        joints: Float[Tensor, "X M T V C"],
+        row: Int[Tensor, "X M T"],
+        clip: Int[Tensor, "X"],
+        flip: Bool[Tensor, "X"] | None,
+    ) -> Recorded | None:
+        """The clips in recorded coordinates, mirrored where `flip` is True; None where no stream needs them."""
+        if self._frame is None:
+            return None
+        there = Recorded.of(joints, self.pool.to_recorded[clip], self.pool.origins(clip, row), self._frame)
+        return there if flip is None else there.mirrored(self._swap, flip)

@@ -238,3 +238,29 @@ def test_a_pool_smaller_than_a_batch_is_one_batch() -> None:
     assert (len(batches(size=100, epochs=3)), len(batches(size=100).at(0).label)) == (3, 48)
     with pytest.raises(EpisodeError, match="in batches of 0"):
         batches(size=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_joints_on_the_host_are_sent_a_block_at_a_time(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("episodes.sampler.CLIPS_AT_ONCE", 60)
+    wild = WILD | {"streams": ("joint", "recorded", "path")}
+    resident = Pool.load(STORE, dtype=dtype)
+    far = Pool.load(STORE, dtype=dtype, on_host=True)
+    assert (far.on_host, resident.on_host) == (True, False)
+    gathered = []
+    monkeypatch.setattr(Pool, "gather", lambda pool, row, inner=Pool.gather: gathered.append(row) or inner(pool, row))
+    serving, beside = loader(wild, pool=far, batch=2), loader(wild, pool=resident, batch=2)
+    for step in (0, 1, 2, 3):
+        assert_equal(serving.at(step), beside.at(step))
+    # Blocks of two steps from the host; every step from the device.
+    assert [len(row) for row in gathered] == [60, 30, 30, 45, 30, 15]
+
+
+@pytest.mark.gpu
+def test_joints_on_the_host_are_the_same_on_the_gpu() -> None:
+    far = loader(pool=Pool.load(STORE, device="cuda", on_host=True), batch=2)
+    near = loader(pool=Pool.load(STORE, device="cuda"), batch=2)
+    assert far.transform.pool.joints.device.type == "cpu"
+    for step in range(len(far)):
+        assert far.at(step).query.is_cuda
+        assert_equal(far.at(step), near.at(step))

@@ -6,11 +6,13 @@ from helpers.fakes import FakeStore, even_store
 
 import episodes.pool
 from episodes.options import EpisodeError
-from episodes.pool import Pool, PoolTooLarge
+from episodes.pool import Pool
 
 
 def clip(pool: Pool, place: int) -> torch.Tensor:
-    return pool.joints[pool.start[place] : pool.start[place] + pool.length[place]]
+    """The whole clip, (L, M, V, C)."""
+    frame = torch.arange(int(pool.length[place]))[None]
+    return pool.gather(pool.rows(torch.tensor([place]), frame))[0].transpose(0, 1)
 
 
 def test_every_clip_is_as_the_store_has_it() -> None:
@@ -30,7 +32,8 @@ def test_a_part_keeps_the_stores_order_and_names() -> None:
     assert pool.names == ("clip0002", "clip0007")
     assert pool.label.tolist() == [2, 1]
     assert torch.equal(clip(pool, 1), torch.from_numpy(store.joints(store.offsets[7], store.offsets[8])))
-    assert len(pool.joints) == pool.length.sum() + 1
+    assert len(pool.joints) == 2 * pool.length.sum() + 1
+    assert len(pool.origin) == pool.length.sum() + 1
 
 
 def test_clips_without_frames_are_left_out_and_counted() -> None:
@@ -57,8 +60,8 @@ def test_several_pools_take_one_pass_over_the_store(monkeypatch: pytest.MonkeyPa
     assert [pool.clip_id.tolist() for pool in (first, second, none)] == [[0, 3], [1, 3, 4], []]
     for pool, keep in ((first, [0, 3]), (second, [1, 3, 4]), (none, [])):
         alone = Pool.load(store, keep)
-        assert torch.equal(pool.joints, alone.joints)
-        assert torch.equal(pool.start, alone.start)
+        for name in ("joints", "first", "stride", "start", "origin", "to_recorded"):
+            assert torch.equal(getattr(pool, name), getattr(alone, name))
 
 
 def test_nothing_to_keep_is_an_empty_pool() -> None:
@@ -71,11 +74,65 @@ def test_a_clip_that_the_store_lacks_is_refused(strange: int) -> None:
         Pool.load(even_store(classes=3, clips=4), keep=[0, strange])
 
 
-def test_a_pool_larger_than_the_gpu_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("bodies", [[1, 2, 0, 2], [1, 1, 1, 1]])
+def test_absent_bodies_take_no_rows(bodies: list[int]) -> None:
+    lengths = [5, 3, 4, 6]
+    store = FakeStore(lengths, [0, 0, 1, 1], bodies=bodies)
+    pool = Pool.load(store)
+    assert len(pool.joints) == sum(count * length for count, length in zip(bodies, lengths, strict=True)) + 1
+    for i in range(4):
+        assert torch.equal(clip(pool, i), torch.from_numpy(store.joints(store.offsets[i], store.offsets[i + 1])))
+    assert ((pool.stride > 0).sum(1)).tolist() == bodies
+
+
+def test_a_body_that_comes_later_keeps_all_its_frames() -> None:
+    store = FakeStore([6], [0], bodies=[2])
+    store.body_mask[:4, 1] = False
+    store._joints[:4, 1] = 0
+    assert torch.equal(clip(Pool.load(store), 0), torch.from_numpy(store.joints()))
+
+
+@pytest.mark.parametrize(("dtype", "most"), [(torch.float16, 2.0**-11), (torch.bfloat16, 2.0**-8)])
+def test_half_precision_halves_the_joints_and_is_off_by_its_rounding(dtype: torch.dtype, most: float) -> None:
+    store = even_store(classes=3, clips=4)
+    full, half = Pool.load(store), Pool.load(store, dtype=dtype)
+    assert 2 * half.joints.nbytes == full.joints.nbytes
+    row = full.rows(torch.arange(12), torch.arange(5).expand(12, -1))
+    exact, served = full.gather(row), half.gather(row)
+    assert served.dtype == torch.float32
+    assert torch.equal(served, exact.to(dtype).float())
+    # Half a unit in the last place, relative to the number; below the smallest normal number absolute.
+    assert bool(((served - exact).abs() <= most * exact.abs() + 2.0**-25).all())
+    assert bool((served != exact).any())
+
+
+def test_half_precision_errors() -> None:
+    with pytest.raises(EpisodeError, match=r"dtype is torch.float64: a pool keeps its joints as torch.float32, torch"):
+        Pool.load(even_store(2, 2), dtype=torch.float64)
+    store = even_store(2, 2)
+    store._joints[3] = 70_000
+    with pytest.raises(EpisodeError, match=r"The joints reach 7e\+04, too large for torch.float16: use torch.bfloat16"):
+        Pool.load(store, dtype=torch.float16)
+    Pool.load(store, dtype=torch.bfloat16)
+
+
+def test_a_pool_larger_than_the_gpu_stays_on_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (1_000_000_000, 2_000_000_000))
-    with pytest.raises(PoolTooLarge, match=r"needs 1\.2 GB and cuda has 1\.0 GB free: keep fewer clips"):
-        episodes.pool._check_room(2_000_000 * 150, torch.device("cuda"))
-    episodes.pool._check_room(1_000_000 * 150, torch.device("cuda"))
+    assert episodes.pool._too_large(760_000_000, torch.device("cuda"))
+    assert not episodes.pool._too_large(740_000_000, torch.device("cuda"))
+    assert not episodes.pool._too_large(10**15, torch.device("cpu"))
+    assert not Pool.load(even_store(2, 2)).on_host
+
+
+def test_recorded_coordinates_belong_to_their_frames() -> None:
+    store = FakeStore([5, 0, 3, 4], [0, 1, 0, 1], bodies=[2, 2, 1, 2])
+    pool = Pool.load(store, keep=[0, 1, 3])
+    assert torch.equal(pool.to_recorded, torch.from_numpy(store.to_recorded[[0, 3]]))
+    row = pool.rows(torch.tensor([1, 0]), torch.tensor([[0, 3, -1], [4, 1, 1]]))
+    origin = pool.origins(torch.tensor([1, 0]), row)
+    assert torch.equal(origin[0, 0, :2], torch.from_numpy(store.origin()[[8, 11]]))
+    assert torch.equal(origin[1, 1], torch.from_numpy(store.origin()[[4, 1, 1]]))
+    assert not origin[0, :, 2].any()
 
 
 def test_gather_is_indexing() -> None:

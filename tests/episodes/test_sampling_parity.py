@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from helpers.fakes import FakeStore
 from helpers.shared import shared
 
 from episodes.augment import rotation, transform
@@ -37,10 +38,9 @@ def skeleton(seed: int, C: int, T: int, V: int, M: int) -> np.ndarray:
 def clips() -> Pool:
     """The three clips at their real lengths."""
     parts = [skeleton(7010 + i, 3, 120, 25, 2).transpose(1, 3, 2, 0)[:n] for i, n in enumerate(LENGTHS)]
-    length = torch.tensor(LENGTHS)
-    zero, one = torch.zeros(3, dtype=torch.int64), torch.arange(3)
-    joints = torch.from_numpy(np.concatenate([*parts, np.zeros((1, 2, 25, 3), dtype=np.float32)]))
-    return Pool(joints, length.cumsum(0) - length, length, zero, one, ("a", "b", "c"), ("all",), 0)
+    store = FakeStore(LENGTHS, [0, 0, 0])
+    store._joints = np.concatenate(parts)
+    return Pool.load(store)
 
 
 def test_the_official_draw_obeys_the_rule(golden: dict[str, np.ndarray]) -> None:

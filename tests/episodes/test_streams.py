@@ -3,9 +3,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from episodes.streams import STREAMS, bone, parents, streams, velocity
+from episodes.streams import RECORDED, STREAMS, bone, parents, streams, velocity
 from manifests.facts import layout, names
 
+PREPROCESSED = tuple(name for name in STREAMS if name not in RECORDED)
 JOINTS = torch.randn(4, 2, 6, 25, 3, generator=torch.Generator().manual_seed(0))
 
 
@@ -31,7 +32,7 @@ def test_velocity_is_the_literal_difference() -> None:
 
 def test_streams_lie_side_by_side() -> None:
     parent = torch.tensor(parents(layout("ntu25").bones, 25))
-    joint, bones, moved, turned = streams(JOINTS, STREAMS, parent).split(3, dim=-1)
+    joint, bones, moved, turned = streams(JOINTS, PREPROCESSED, parent).split(3, dim=-1)
     assert torch.equal(joint, JOINTS)
     assert torch.equal(bones, bone(JOINTS, parent))
     assert torch.equal(moved, velocity(JOINTS))
@@ -43,4 +44,4 @@ def test_an_absent_body_stays_zero() -> None:
     joints = JOINTS.clone()
     joints[:, 1] = 0
     parent = torch.tensor(parents(layout("ntu25").bones, 25))
-    assert not streams(joints, STREAMS, parent)[:, 1].any()
+    assert not streams(joints, PREPROCESSED, parent)[:, 1].any()

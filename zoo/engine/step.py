@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from zoo.engine.optimiser import Schedule
 from zoo.engine.ranks import Ranks
@@ -69,9 +69,9 @@ def set_float32(precision: Precision) -> None:
 
 
 class RunningStatistics:
-    """The buffers of a learner during a step of several units: every unit starts from the same, the mean is kept."""
+    """The buffers of a model during a step of several units: every unit starts from the same, the mean is kept."""
 
-    def __init__(self, learner: Learner) -> None:
+    def __init__(self, learner: nn.Module) -> None:
         buffers = [buffer for buffer in learner.buffers() if buffer.is_floating_point()]
         self.buffers = buffers
         self.counts = [buffer for buffer in learner.buffers() if not buffer.is_floating_point()]

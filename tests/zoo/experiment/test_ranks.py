@@ -72,11 +72,12 @@ def test_two_ranks_train_as_one(store: Path, tmp_path: Path) -> None:
 def test_a_rank_that_dies_is_continued_by_one(store: Path, tmp_path: Path) -> None:
     expected = run(store, tmp_path / "one", 1, "budget.episodes=400")
     words = command(store, tmp_path / "two", 2, "budget.episodes=400")
-    both = subprocess.Popen(words, env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE, text=True)
+    with (tmp_path / "errors").open("w") as errors:
+        both = subprocess.Popen(words, env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=errors)
     broken = Run(tmp_path / "two")
     deadline = time.monotonic() + 120
     while not broken.checkpoint.exists():
-        assert both.poll() is None, both.stderr.read() if both.stderr else ""
+        assert both.poll() is None, (tmp_path / "errors").read_text()
         assert time.monotonic() < deadline
         time.sleep(0.02)
     os.kill(int(_ranks_of(both.pid)[1]), signal.SIGKILL)

@@ -23,7 +23,19 @@ T = TypeVar("T")
 
 class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
-        return Text(f"{task.speed:,.1f}/s" if task.speed else "", style="dim")
+        return Text(rate_in_words(task.speed) if task.speed else "", style="dim")
+
+
+def rate_in_words(per_second: float) -> str:
+    """A rate per second, minute or hour, whichever can be read.
+
+    >>> rate_in_words(1234.5), rate_in_words(0.05), rate_in_words(1 / 3600)
+    ('1,234.5/s', '3.0/min', '1.0/h')
+    """
+    for unit, seconds in (("s", 1), ("min", 60)):
+        if per_second * seconds >= 0.1:
+            return f"{per_second * seconds:,.1f}/{unit}"
+    return f"{per_second * 3600:,.1f}/h"
 
 
 class Meter:
@@ -45,6 +57,8 @@ class Meter:
             console=Console(stderr=True),
             disable=quiet or not terminal,
             transient=True,
+            # A step may take minutes, such as a run of a sweep; rich's default forgets it after 30 seconds.
+            speed_estimate_period=3600,
         )
         self._tasks: dict[str, Any] = {}
 
@@ -77,12 +91,16 @@ class Meter:
     def _print_line(self, name: str, done: int, total: int, note: str) -> None:
         now = time.monotonic()
         start, first = self._first.setdefault(name, (now, done))
-        if now - self._last_line < SECONDS_BETWEEN_LINES or done <= first:
+        # Before the second unit there is no rate; a note of a long first one says how far that is.
+        if now - self._last_line < SECONDS_BETWEEN_LINES or (done <= first and not note):
             return
         self._last_line = now
+        if done <= first:
+            click.echo(f"{name}: {done:,} of {total:,}  {note}", err=True)
+            return
         rate = (done - first) / (now - start)
         left = timedelta(seconds=round((total - done) / rate))
-        click.echo(f"{name}: {done:,} of {total:,}, {rate:,.1f}/s, {left} left  {note}".rstrip(), err=True)
+        click.echo(f"{name}: {done:,} of {total:,}, {rate_in_words(rate)}, {left} left  {note}".rstrip(), err=True)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from manifests.folder import stems
 from manifests.layout import Layout
 from manifests.split import Split
 from manifests.strict import InvalidValue, build, hint, read_toml
-from manifests.tables import Published, read_tables
+from manifests.tables import Published, read_notes, read_tables
 
 KINDS = ("datasets", "encoders", "layouts", "prompts", "published", "splits")
 _HERE = Path(__file__).parent
@@ -88,6 +88,13 @@ def published() -> tuple[Published, ...]:
     Tables are kept whole, so a row may name a dataset or split that has no file here yet.
     """
     return tuple(row for name in names("published") for row in read_tables(_HERE / "published" / f"{name}.toml"))
+
+
+@cache
+def published_notes() -> Mapping[tuple[str, str], tuple[str, ...]]:
+    """Known reasons why results on a split differ from a paper's, by (paper, split). Raises InvalidValue."""
+    files = [read_notes(_HERE / "published" / f"{name}.toml") for name in names("published")]
+    return {key: notes for file in files for key, notes in file.items()}
 
 
 @cache

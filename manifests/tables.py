@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,7 @@ def read_tables(path: Path) -> tuple[Published, ...]:
 
     A line of `grid` has a word for each of `rows`, then a cell for each of `columns`: "71.2±1.5", "71.2" if no
     deviation is known, or "-" if nothing is printed. `common`, the column and the words of the line together must give
-    every key of Published once, except for `variant`, whose parts are joined.
+    every key of Published once, except for `variant`, whose parts are joined. `notes` are read by `read_notes`.
     """
     paper = load(_Paper, path)
     facts = {"paper": paper.paper, "source": paper.source}
@@ -61,6 +61,12 @@ def read_tables(path: Path) -> tuple[Published, ...]:
         for table in paper.tables
         for row in table.cells(facts | {"table": table.table}, f"{path.name}: {table.table}")
     )
+
+
+def read_notes(path: Path) -> dict[tuple[str, str], tuple[str, ...]]:
+    """Known reasons why results on a split differ from those of one paper's file, by (paper, split)."""
+    paper = load(_Paper, path)
+    return {(paper.paper, split): notes for split, notes in paper.notes.items()}
 
 
 @dataclass(frozen=True)
@@ -88,6 +94,7 @@ class _Paper:
     paper: str
     source: str
     tables: tuple[_Table, ...]
+    notes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def _numbers(cell: str, where: str) -> dict[str, float | None]:

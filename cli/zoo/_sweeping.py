@@ -16,6 +16,7 @@ from cli.zoo._common import store_of
 if TYPE_CHECKING:
     import torch
 
+    from prep.store.read import Store
     from zoo.experiment.compare import Row
     from zoo.experiment.grid import Cell
     from zoo.experiment.recipe import Recipe
@@ -33,22 +34,24 @@ class Sweep:
 
 @dataclass(frozen=True)
 class Report:
-    """The rows of the finished runs, and all runs in words and as a JSON value."""
+    """The rows of the finished runs, and all runs in words and as a JSON value; `states` is the end of `text`."""
 
     rows: list[Row]
     text: str
+    states: str
     record: dict[str, Any]
     failed: bool
 
 
-def plan(cells: Sequence[Cell], store: str | None) -> Sweep:
-    """The jobs of cells, each on the store that is named or that the workspace has. Raises what the cells' stores and
-    tasks are refused for."""
+def plan(cells: Sequence[Cell], store: str | None, opened: dict[tuple[object, ...], Store] | None = None) -> Sweep:
+    """The jobs of cells, each on the store that is named or that the workspace has; `opened` keeps open stores.
+
+    Raises WorkspaceError, StoreError, SetupError or EpisodeError for stores that are absent or do not fit.
+    """
     from zoo.experiment.identity import recipe_digest
     from zoo.experiment.sweep import check_tasks, jobs
 
-    opened: dict[tuple[object, ...], Any] = {}
-    stores = []
+    opened, stores = {} if opened is None else opened, []
     for cell in cells:
         data = cell.recipe.data
         key = (data.split, data.preprocessing, data.clip_seed, data.clips_per_class)
@@ -113,7 +116,8 @@ def report(sweep: Sweep, outcomes: Mapping[str, Outcome]) -> Report:
         "unfinished": [entry for entry in left if entry["state"] == "unfinished"],
         "failed": failed,
     }
-    return Report(rows, "\n".join([*([text(rows)] if rows else []), numbers, *lines]), record, bool(failed))
+    states = "\n".join([numbers, *lines])
+    return Report(rows, "\n".join([*([text(rows)] if rows else []), states]), states, record, bool(failed))
 
 
 def keep_report(sweep: Sweep, key: str, recipe: str, shown: Report) -> None:

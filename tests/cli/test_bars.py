@@ -42,3 +42,17 @@ def test_quiet_says_nothing(capsys: pytest.CaptureFixture[str], monkeypatch: pyt
     with progress.meter(quiet=True) as bars:
         assert bars.run(counted(), "writing") == "made"
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.usefixtures("six_seconds_a_step")
+def test_a_long_first_unit_is_shown_by_its_note(capsys: pytest.CaptureFixture[str]) -> None:
+    """A run of a sweep takes hours; a log would have been silent until the first one ended."""
+
+    def one_run() -> Work[str]:
+        for episode in range(4):
+            yield Step(0, 6, "runs", f"training {episode}")
+        return "made"
+
+    with progress.meter(quiet=False) as bars:
+        bars.run(one_run())
+    assert "runs: 0 of 6  training 1\n" in capsys.readouterr().err

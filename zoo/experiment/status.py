@@ -88,7 +88,9 @@ def _last_done(log: Path) -> int:
         header = file.readline().decode("utf-8", "replace").rstrip("\n").split(",")
         file.seek(max(file.tell(), log.stat().st_size - TAIL))
         lines = file.read().decode("utf-8", "replace").split("\n")
-    place = header.index("done") if "done" in header else 0
+    if "done" not in header:
+        return 0
+    place = header.index("done")
     # What follows the last line break is not whole.
     for line in reversed(lines[:-1]):
         cells = line.split(",")

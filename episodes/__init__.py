@@ -8,6 +8,7 @@ augment     random rotation, scale, mirroring
 streams     joints, bones, velocities and more, along the channels
 recorded    recorded coordinates, and path, height and speed of bodies
 transform   clips of a pool to tensors: sampling, augmentation, streams
+options     size of a task and augmentation, as recipes name them
 loader      sampler + transform = episodes; shuffled clips + transforms = batches
 episode     the values that are handed on: Episode, Batch
 counter     the random numbers behind all of these

@@ -17,8 +17,8 @@ from episodes.episode import Episode
 from manifests.facts import layout
 from prep.progress import result
 from zoo import registry
-from zoo.engine.checkpoint import Progress
 from zoo.engine.evaluate import measure
+from zoo.engine.header import Progress
 from zoo.engine.optimiser import make_optimiser, make_schedule
 from zoo.engine.options import Optimiser
 from zoo.engine.train import Plan, Record, train

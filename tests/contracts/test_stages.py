@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from episodes.episode import Batch
 from manifests.facts import layout
 from zoo import registry
-from zoo.engine.checkpoint import Progress
+from zoo.engine.header import Progress
 from zoo.engine.optimiser import make_optimiser, make_schedule
 from zoo.engine.options import Optimiser
 from zoo.engine.train import Plan, Record, train

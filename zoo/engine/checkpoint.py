@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,47 +13,12 @@ from torch import Tensor, nn
 
 from manifests.strict import InvalidValue, build
 from prep.files import atomic_write
+from zoo.engine.header import Header
 from zoo.engine.optimiser import Schedule
 
 
 class CheckpointError(Exception):
     """A checkpoint is damaged or belongs to something else; the text names the file and the remedy."""
-
-
-@dataclass(frozen=True)
-class Identity:
-    """What a run's files belong to. `init_digest` is that of the initial weights ("" for random ones)."""
-
-    recipe_digest: str
-    store_digest: str
-    init_digest: str
-    layout: str
-    bodies: int
-    preprocessing: str
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a run is: steps, sum of the current epoch's losses, best validation accuracy (-1: none) and its step.
-
-    JSON keeps floats exactly, so a resumed run is the undisturbed one.
-    """
-
-    step: int = 0
-    epoch_loss: float = 0.0
-    best: float = -1.0
-    best_step: int = 0
-
-
-@dataclass(frozen=True)
-class Header:
-    """Metadata of a checkpoint: what it belongs to, how far the run is, rates, state of the schedule and the scaler."""
-
-    identity: Identity
-    progress: Progress
-    rates: tuple[float, ...] = ()
-    schedule: Mapping[str, Any] = field(default_factory=dict)
-    scaler: Mapping[str, Any] = field(default_factory=dict)
 
 
 def save(

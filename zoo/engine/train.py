@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from prep.progress import Step, Work
-from zoo.engine.checkpoint import Progress
 from zoo.engine.evaluate import Accuracy
+from zoo.engine.header import Progress
 from zoo.engine.laps import Laps
 from zoo.engine.optimiser import end_epoch, end_step, learning_rate
 from zoo.engine.ranks import ALONE, Ranks

@@ -8,7 +8,8 @@ identity   digests: when two recipes, or two runs, are the same
 feed       recipe + store -> pools and loaders
 initial    weights of another run
 prepare    recipe + store + initial weights -> learner and loaders
-result     what is measured, and how
+result     the number of a run, with what it takes to obtain it again
+measurement  a prepared learner on its test classes
 run        the folder of one run: train, resume, measure
 chain      runs that start from other runs
 compare    finished runs beside published numbers

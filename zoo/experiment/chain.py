@@ -11,15 +11,17 @@ import torch
 from prep.files import disk_errors, locked
 from prep.progress import Work
 from prep.store.read import Store
-from zoo.engine.checkpoint import CheckpointError, Progress, load
+from zoo.engine.checkpoint import CheckpointError, load
+from zoo.engine.header import Progress
 from zoo.experiment.diverged import Replay, replay
 from zoo.experiment.execute import Runtime, execute, make_trainer
 from zoo.experiment.identity import initial_recipe, is_run, run_name
 from zoo.experiment.initial import Initial
+from zoo.experiment.measurement import evaluate, warnings
 from zoo.experiment.prepare import identity_of, prepare
 from zoo.experiment.recipe import Init, Recipe
 from zoo.experiment.resolve import initial
-from zoo.experiment.result import Result, evaluate, warnings
+from zoo.experiment.result import Result
 from zoo.experiment.run import Run, RunError
 
 

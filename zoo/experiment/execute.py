@@ -11,8 +11,9 @@ import torch
 
 from prep.files import atomic_write
 from prep.progress import Step, Work
-from zoo.engine.checkpoint import CheckpointError, Header, Progress, load, resume, save
+from zoo.engine.checkpoint import CheckpointError, load, resume, save
 from zoo.engine.evaluate import Accuracy, measure
+from zoo.engine.header import Header, Progress
 from zoo.engine.laps import Laps
 from zoo.engine.optimiser import make_optimiser, make_schedule
 from zoo.engine.ranks import ALONE, Ranks
@@ -21,9 +22,10 @@ from zoo.engine.train import Diverged, Record, train
 from zoo.experiment import log
 from zoo.experiment.diverged import save_unit
 from zoo.experiment.feed import SetupError
+from zoo.experiment.measurement import evaluate
 from zoo.experiment.prepare import Prepared
 from zoo.experiment.recipe import to_toml
-from zoo.experiment.result import Result, evaluate
+from zoo.experiment.result import Result
 from zoo.experiment.run import Run, RunError
 from zoo.experiment.scoring import quick_scorer
 

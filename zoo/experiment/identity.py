@@ -16,7 +16,7 @@ from manifests.digest import digest_of, short
 from manifests.facts import is_custom, split
 from manifests.user_code import is_user_code
 from zoo import registry
-from zoo.engine.checkpoint import Identity
+from zoo.engine.header import Identity
 from zoo.experiment.library import shipped
 from zoo.experiment.recipe import Recipe, is_stage
 from zoo.experiment.resolve import initial, option_values, resolve

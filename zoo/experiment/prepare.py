@@ -14,7 +14,8 @@ from manifests.facts import split
 from manifests.layout import Layout
 from prep.store.read import Store
 from zoo import registry
-from zoo.engine.checkpoint import Identity, load_part
+from zoo.engine.checkpoint import load_part
+from zoo.engine.header import Identity
 from zoo.engine.train import Plan
 from zoo.experiment import feed
 from zoo.experiment.feed import SetupError, Targets

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from manifests.digest import short
 from manifests.strict import InvalidValue, build
-from zoo.engine.checkpoint import Identity, read_header
+from zoo.engine.header import Identity
 from zoo.experiment.recipe import Recipe
 from zoo.experiment.resolve import resolve
 from zoo.experiment.result import Result
@@ -78,6 +78,8 @@ class Run:
 
     def finished(self, identity: Identity) -> Result | None:
         """The result if the run is finished. Raises RunError where the folder belongs to another identity."""
+        from zoo.engine.checkpoint import read_header
+
         result = self.result()
         if result is not None:
             self._check(identity, Identity(**{key: getattr(result, key) for key in vars(identity)}))
@@ -87,6 +89,8 @@ class Run:
 
     def identity(self) -> Identity:
         """What the weights belong to. Raises CheckpointError where there are none."""
+        from zoo.engine.checkpoint import read_header
+
         return read_header(self.weights).identity
 
     def _check(self, wanted: Identity, own: Identity) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from zoo.engine.checkpoint import Identity
+from zoo.engine.header import Identity
 from zoo.experiment.identity import _plain, recipe_digest, run_name
 from zoo.experiment.recipe import Recipe, added
 from zoo.experiment.resolve import resolve

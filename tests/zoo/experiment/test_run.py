@@ -25,8 +25,9 @@ from prep.errors import PrepError
 from prep.progress import Step, Work
 from prep.progress import result as finish
 from prep.store.read import open_store
-from zoo.engine.checkpoint import CheckpointError, Progress, read_header
+from zoo.engine.checkpoint import CheckpointError, read_header
 from zoo.engine.evaluate import Accuracy
+from zoo.engine.header import Progress
 from zoo.engine.train import Diverged
 from zoo.experiment import execute as execution
 from zoo.experiment import log
@@ -34,10 +35,11 @@ from zoo.experiment.chain import measure_run, measure_untrained, train_chain
 from zoo.experiment.execute import execute
 from zoo.experiment.feed import SetupError
 from zoo.experiment.identity import recipe_digest
+from zoo.experiment.measurement import result_of
 from zoo.experiment.prepare import Prepared, prepare
 from zoo.experiment.recipe import Recipe
 from zoo.experiment.resolve import resolve
-from zoo.experiment.result import Result, result_of
+from zoo.experiment.result import Result
 from zoo.experiment.run import Run, RunError
 
 SMALL = (

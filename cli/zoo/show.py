@@ -7,6 +7,7 @@ from dataclasses import asdict
 import click
 
 from cli import options
+from cli.zoo._common import warn
 
 
 @click.command("show")
@@ -16,9 +17,14 @@ from cli import options
 @options.as_json
 @options.plain_errors
 def command(recipe: str, data: str, settings: tuple[str, ...], json_: bool) -> None:
-    """Print RECIPE with every choice written out, options' defaults included, as TOML that `fszoo train` takes."""
-    from zoo.experiment.recipe import to_toml
-    from zoo.experiment.resolve import resolve
+    """Print RECIPE with every choice written out, options' defaults included, as TOML that `fszoo train` takes.
 
-    resolved = resolve(recipe, data, settings)
-    options.emit(json_, asdict(resolved), to_toml(resolved))
+    For a custom split, `fszoo train` fits the settings to the skeleton of the store, and says what it changes.
+    """
+    from zoo.experiment.recipe import to_toml
+    from zoo.experiment.resolve import resolve_with_remarks
+
+    resolved = resolve_with_remarks(recipe, data, settings)
+    if not json_:
+        warn(resolved.remarks)
+    options.emit(json_, asdict(resolved.recipe), to_toml(resolved.recipe))

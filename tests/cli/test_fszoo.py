@@ -210,10 +210,11 @@ def test_a_lazy_parameter_is_refused_before_training(shell, in_demo: Path, tmp_p
     assert "D of a feature map is backbone.width" in done.stderr
 
 
-@pytest.mark.parametrize("words", [["list"], ["show", "dastm", "--data", "nw_ucla"], ["show", "byol", "--json"]])
-def test_listing_and_showing_load_no_library_of_tensors(in_demo: Path, words: list[str]) -> None:
+@pytest.mark.parametrize("line", ["list", "show dastm --data nw_ucla", "show byol --json", "compare RUN"])
+def test_reading_loads_no_library_of_tensors(in_demo: Path, trained: Path, line: str) -> None:
+    words = line.replace("RUN", str(trained)).split()
     script = (
-        "import sys, time\nfrom cli.fszoo import main\n"
+        "import sys\nfrom cli.fszoo import main\n"
         f"try: main({words!r})\nexcept SystemExit as stop: assert not stop.code\n"
         "print([name for name in ('torch', 'numpy', 'zarr', 'jaxtyping') if name in sys.modules])"
     )

@@ -203,7 +203,7 @@ def test_words_in_a_job_array_cannot_run_anything(shell, own_home: Path, tmp_pat
         ("fszoo sweep protonet --data demo --over seed=0,1 --over seed=2", "--over seed is given twice"),
         ("fszoo sweep protonet --data demo --over seed=3..1", "an empty range"),
         ("fszoo sweep protonet --data demo --over seed=a", "valid integer"),
-        ("fszoo sweep protonet --data demo --over task.way=5,7", "demo has 6 validation classes. Lower task.way."),
+        ("fszoo sweep protonet --data demo --over task.way=5,7", "demo has 6 test classes. Lower task.way."),
         ("fszoo sweep protonet --data demo --over task.shot=1,9", "an episode takes 14 of each class"),
         ("fszoo sweep protonet --data ntu_t --over seed=0,1", "Build it: `fsprep build ntu120 --subset ntu_t`"),
     ],

@@ -212,7 +212,10 @@ def _check_task(cell: Cell, counts: Mapping[int, int]) -> None:
     task, samples = recipe.task, recipe.data.clips_per_class or chosen.samples_per_class
     episodic = chosen.protocol == "episodic"
     base, validation, test = classes(recipe)
-    parts = [("base", base, True), ("validation", validation, True), ("test", test, episodic)]
+    parts = [("test", test, episodic)]
+    if recipe.budget.episodes:
+        parts = [("base", base, True), *parts]
+        parts += [("validation", validation, True)] if recipe.budget.validation_episodes else []
     for name, labels, drawn in parts:
         if drawn and labels and len(labels) < task.way:
             raise TooFewClasses(

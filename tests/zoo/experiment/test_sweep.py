@@ -133,7 +133,7 @@ def test_nothing_is_finished_before_its_source_is(store: Store, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("overs", "error", "words"),
     [
-        (["task.way=5,7"], TooFewClasses, "--over task.way=7: task.way is 7; demo has 6 validation classes."),
+        (["task.way=5,7"], TooFewClasses, "--over task.way=7: task.way is 7; demo has 6 test classes."),
         (
             ["task.shot=1,5"],
             TooFewClips,
@@ -150,3 +150,12 @@ def test_tasks_that_the_store_cannot_serve(
     with pytest.raises(error) as raised:
         check_tasks(found, [store] * len(found))
     assert words in str(raised.value)
+
+
+def test_an_untrained_recipe_needs_clips_of_the_test_classes_alone(tmp_path: Path) -> None:
+    """The base class 0 has one clip."""
+    scarce = open_store(make_store(tmp_path / "toy.zarr", clips_per_class=6, skip={0: 5}))
+    settings = ["data.frames=8", "task.queries_per_class=2"]
+    check_tasks(cells("nearest", "demo", settings, ["seed=0,1"]), [scarce, scarce])
+    with pytest.raises(TooFewClips, match="the base class 0 of demo has 1 clips"):
+        check_tasks(cells("protonet", "demo", settings, ["seed=0"]), [scarce])

@@ -17,7 +17,8 @@ def soft_dtw(cost: Float[Tensor, "*batch T L"], gamma: float) -> Float[Tensor, "
 
     `gamma` > 0 replaces each minimum by -gamma * log(sum(exp(-x / gamma))), which may make the result negative;
     0 is DTW itself, and the gradient is then the path. Half precision is computed, and returned, in float32.
-    Nothing waits for the device. Raises ValueError for a negative gamma.
+    Nothing waits for the device. float32 on a GPU is computed by a kernel where Triton is installed, all else
+    anti-diagonal by anti-diagonal. Raises ValueError for a negative gamma.
 
     >>> cost = torch.tensor([[0.0, 2.0], [1.0, 3.0]])
     >>> soft_dtw(cost, gamma=0.0).item()
@@ -29,7 +30,7 @@ def soft_dtw(cost: Float[Tensor, "*batch T L"], gamma: float) -> Float[Tensor, "
         raise ValueError(f"gamma is {gamma}; it must be 0 (hard DTW) or positive (soft). Use 0.01 as DASTM does.")
     cost = at_least_float32(cost)
     rows = cost.flatten(0, -3) if cost.dim() > 2 else cost[None]
-    return _SoftDTW.apply(rows, gamma).view(cost.shape[:-2])
+    return _aligned(rows, gamma).view(cost.shape[:-2])
 
 
 def divergence(
@@ -52,6 +53,15 @@ def alignment_distance(
         return distance
     own = soft_dtw(frame_distance(query, query, kind), gamma)
     return divergence(distance, own[:, :, None], soft_dtw(frame_distance(support, support, kind), gamma)[:, None])
+
+
+def _aligned(cost: Float[Tensor, "X T L"], gamma: float) -> Float[Tensor, "X"]:
+    if cost.is_cuda and cost.dtype == torch.float32:
+        from zoo.parts import soft_dtw_triton
+
+        if soft_dtw_triton.INSTALLED:
+            return soft_dtw_triton.soft_dtw_by_kernel(cost, gamma)
+    return _SoftDTW.apply(cost, gamma)
 
 
 class _SoftDTW(torch.autograd.Function):

@@ -1,8 +1,8 @@
 """DASTM's spatial activation: cross-attention between the joints of two skeletons (Ma et al., 2022, eq. 4-6).
 
 `A = softmax(own @ other.T / sqrt(D))` is the attention of one skeleton's joints to the other's; as in the paper's
-equations and code it multiplies the skeleton's OWN values. Activated maps are recomputed chunk by chunk in the backward
-pass (gradient checkpointing), so that none is kept.
+equations and code it multiplies the skeleton's OWN values. Where there are several chunks of queries, activated maps
+are recomputed chunk by chunk in the backward pass (gradient checkpointing), so that none is kept.
 """
 
 from __future__ import annotations
@@ -163,16 +163,17 @@ def in_chunks(
     pairs_of_query: int,
     random: bool = False,
 ) -> Float[Tensor, "B Q N T T"]:
-    """`distance` for a few queries at a time, in float32 or better; recomputed in the backward pass.
+    """`distance` for a few queries at a time, in float32 or better; several chunks are recomputed in the backward pass.
 
-    `random`: it draws from the global generator (dropout), whose state is then saved and restored.
+    `random`: it draws from the global generator (dropout), whose state is saved and restored where it is recomputed.
     """
     of_query = tuple(at_least_float32(value) for value in of_query)
     of_support = tuple(at_least_float32(value) for value in of_support)
     device = of_query[0].device.type
     queries = max(1, PAIRS_AT_ONCE.get(device, 2048) // (pairs_of_query * of_query[0].shape[0]))
-    chunks = zip(*(value.split(queries, dim=1) for value in of_query), strict=True)
+    chunks = list(zip(*(value.split(queries, dim=1) for value in of_query), strict=True))
     with torch.autocast(device, enabled=False):
-        if torch.is_grad_enabled():
+        # One chunk alone would be in memory as a whole in the backward pass too.
+        if torch.is_grad_enabled() and len(chunks) > 1:
             distance = partial(checkpoint, distance, use_reentrant=False, preserve_rng_state=random)
         return torch.cat([distance(*chunk, *of_support) for chunk in chunks], dim=1)

@@ -13,7 +13,7 @@ from manifests import facts
 from manifests.facts import layout
 from manifests.layout import Layout
 from zoo import registry
-from zoo.backbones._backbone import Backbone, ShapeError
+from zoo.backbones._backbone import Backbone, ShapeError, mean_of_present, present_bodies
 
 Make = Callable[..., Backbone]
 LAYOUTS = facts.names("layouts")
@@ -35,6 +35,19 @@ def clips(
 
 def near(first: Tensor, second: Tensor, tolerance: float = 1e-4) -> None:
     torch.testing.assert_close(first, second, rtol=tolerance, atol=tolerance * second.abs().max().item())
+
+
+def with_empty_bodies() -> Tensor:
+    given = clips(count=4)
+    given[1, 1] = given[2, 0] = 0
+    return given
+
+
+def without_dropout(model: Backbone) -> Backbone:
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+    return model
 
 
 @torch.no_grad()
@@ -76,8 +89,33 @@ def clips_apart(make: Make) -> None:
     near(model(clips()), torch.cat([model(clips()[:1]), model(clips()[1:])]))
 
 
+@torch.no_grad()
+def empty_bodies_left_out(make: Make) -> None:
+    """What evaluation leaves out changes nothing: one clip has two bodies, one has its first, one has its second."""
+    model, given = seeded(make), with_empty_bodies()
+    every = model.features(model.normalise_slots(given, None))
+    near(model(given), mean_of_present(every, present_bodies(given)))
+
+
+def empty_bodies_do_not_count(make: Make) -> None:
+    """In training with `skip_empty` a further empty clip changes neither the maps of the others nor the statistics."""
+    given, states = with_empty_bodies(), []
+    for extra in (0, 2):
+        model = without_dropout(seeded(make).train())
+        model.skip_empty = True
+        maps = model(torch.cat([given, torch.zeros_like(given[:1]).repeat(extra, 1, 1, 1, 1)]))
+        assert maps[len(given) :].eq(0).all()
+        states.append({"maps": maps[: len(given)].detach(), **model.state_dict()})
+    for name, value in states[0].items():
+        near(states[1][name].double(), value.double())
+
+
 def gradient_everywhere(make: Make) -> None:
+    """A backbone without parameters is exempt, if its docstring says that it has none."""
     model = seeded(make)
+    if not list(model.parameters()):
+        assert "no parameters" in (type(model).__doc__ or ""), "say in the docstring that it has no parameters"
+        return
     model(clips()).square().sum().backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, name
@@ -131,16 +169,41 @@ class Wrong(Backbone):
         return self.spoil(self, maps, given)
 
 
+class Mixing(Backbone):
+    """The map of a body depends on the others."""
+
+    width = 3
+
+    def features(self, clips: Tensor) -> Tensor:
+        return clips.flatten(0, 1) - clips.mean((0, 1))
+
+
+class Silent(Backbone):
+    """Nothing is trained."""
+
+    width = 3
+
+    def features(self, clips: Tensor) -> Tensor:
+        return clips.flatten(0, 1)
+
+
+class Frank(Silent):
+    """It has no parameters."""
+
+
 def mean(self: Wrong, maps: Tensor, given: Tensor) -> Tensor:
     return maps.mean(1)
 
 
-CONTRACTS: dict[Callable[[Make], None], Callable[..., Tensor]] = {
+# A wrong backbone, or what is wrong with the maps of `Wrong`.
+CONTRACTS: dict[Callable[[Make], None], Callable[..., Tensor] | type[Backbone]] = {
     every_layout: lambda self, maps, given: maps.mean(1)[..., :1],
     bodies_in_any_order: lambda self, maps, given: maps[:, 0],
     empty_body_ignored: mean,
     no_body_is_zero: mean,
     clips_apart: lambda self, maps, given: maps.mean(1) - maps.mean((0, 1)),
+    empty_bodies_left_out: Mixing,
+    empty_bodies_do_not_count: lambda self, maps, given: maps.mean(1) - maps.mean((0, 1)),
     gradient_everywhere: mean,
     same_again: lambda self, maps, given: maps.mean(1) + torch.rand(()),
     half_precision: lambda self, maps, given: (maps + 1000).mean(1) - 1000,
@@ -162,9 +225,23 @@ def test_backbone(name: str, contract: Callable[[Make], None]) -> None:
 
 @pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.__name__)
 def test_contract_catches_a_wrong_backbone(contract: Callable[[Make], None]) -> None:
+    wrong = CONTRACTS[contract]
     with pytest.raises((AssertionError, RuntimeError, pytest.fail.Exception)):
-        contract(partial(Wrong, CONTRACTS[contract]))
+        contract(wrong if isinstance(wrong, type) else partial(Wrong, wrong))
+
+
+def test_a_backbone_without_parameters_says_so() -> None:
+    with pytest.raises(AssertionError, match="say in the docstring that it has no parameters"):
+        gradient_everywhere(Silent)
+    gradient_everywhere(Frank)
+
+
+@pytest.mark.parametrize("name", ["geometry", "joints"])
+def test_untrained_backbones_have_no_parameters(name: str) -> None:
+    model = seeded(maker(name))
+    assert list(model.parameters()) == []
+    assert dict(model.state_dict()) == {}
 
 
 def test_there_are_backbones() -> None:
-    assert {"agcn", "stgcn"} <= set(registry.names("backbones"))
+    assert {"agcn", "geometry", "joints", "stgcn", "tcn"} <= set(registry.names("backbones"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
@@ -17,11 +18,15 @@ class Backbone(nn.Module):
     """Clips to feature maps. A subclass sets `width` (channels of the map) and writes `features`.
 
     A map has T' frames and V' joints; both may be 1 for backbones that pool. It is the mean over the bodies that are
-    present: a body that is zero in every frame is ignored, and a clip without any body gives zeros. In training, the
-    statistics of batch normalisation include the zeros of empty bodies, as in the authors' code.
+    present: a body that is zero in every frame is ignored, and a clip without any body gives zeros.
+
+    Empty bodies are left out of the computation in evaluation, where that changes nothing but rounding. In training
+    they are computed, since in the authors' code the statistics of batch normalisation include their zeros, unless
+    `skip_empty` is True. Where they are left out on a GPU, the host waits once for each call to count them.
     """
 
     width: int
+    skip_empty: bool = False
 
     def __init__(self, layout: Layout, channels: int, bodies: int) -> None:
         super().__init__()
@@ -29,18 +34,50 @@ class Backbone(nn.Module):
         self.layout_name = layout.name
 
     def features(self, clips: Float[Tensor, "X M T V C"]) -> Float[Tensor, "_ _ _ D"]:
-        """One map per body, (X*M, T', V, D), body after body of one clip."""
+        """One map per body, (X*M, T', V, D), body after body of one clip; a body's map depends on that body alone.
+
+        Where empty bodies are left out, each present body arrives as a clip of its own, with M = 1.
+        """
         raise TypeError(f"{type(self).__module__} is a backbone without `features`; write that method.")
 
+    def normalise_slots(
+        self, clips: Float[Tensor, "X M T V C"], counted: Bool[Tensor, "X M"] | None
+    ) -> Float[Tensor, "X M T V C"]:
+        """What treats the first and the second body of a clip differently; it comes before `features`. By default none.
+
+        Batch statistics are those of the bodies with True in `counted`, of all bodies where it is None.
+        """
+        return clips
+
     def forward(self, clips: Float[Tensor, "X M T V C"]) -> Float[Tensor, "X _ _ D"]:
-        """The mean map over present bodies. Raises ShapeError when M, V or C is not what the backbone was built for."""
+        """The mean map over present bodies.
+
+        Raises ShapeError when M, V or C is not what the backbone was built for, and RuntimeError when a CUDA graph of a
+        training step is captured that leaves out empty bodies: the number of bodies differs from step to step.
+        """
         given = (clips.shape[1], clips.shape[3], clips.shape[4])
         if given != self.shape:
             raise ShapeError(
                 f"clips have (bodies, joints, channels) {given}, but this backbone was built for {self.shape} "
                 f"(layout `{self.layout_name}`). Build it with the numbers of the store, or choose other streams."
             )
-        return mean_of_present(self.features(clips), present_bodies(clips))
+        present = present_bodies(clips)
+        skips = self._skips(clips)
+        clips = self.normalise_slots(clips, present if skips else None)
+        if skips and 0 < (bodies := int(present.sum())) < present.numel():
+            maps = self.features(clips[present].view(bodies, 1, *clips.shape[2:]))
+            whole = maps.new_zeros(present.numel(), *maps.shape[1:])
+            return mean_of_present(whole.index_put((present.flatten(),), maps), present)
+        return mean_of_present(self.features(clips), present)
+
+    def _skips(self, clips: Float[Tensor, "X M T V C"]) -> bool:
+        captured = clips.is_cuda and torch.cuda.is_current_stream_capturing()
+        if captured and self.training and self.skip_empty:
+            raise RuntimeError(
+                "data.skip_empty_bodies is true, so steps differ in their number of bodies, and a CUDA graph replays one "
+                "fixed step. Set data.skip_empty_bodies = false, or train without capture."
+            )
+        return not captured and (self.skip_empty or not self.training)
 
 
 def present_bodies(clips: Float[Tensor, "X M T V C"]) -> Bool[Tensor, "X M"]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from manifests.layout import Layout
@@ -47,10 +47,41 @@ class Model(Backbone):
         )
         self.width = widths[-1]
 
+    def normalise_slots(
+        self, clips: Float[Tensor, "X M T V C"], counted: Bool[Tensor, "X M"] | None
+    ) -> Float[Tensor, "X M T V C"]:
+        """The input's normalisation; in training, each slot by the statistics of the bodies that are counted in it."""
+        if counted is None or not self.training:
+            frames = clips.transpose(1, 2)
+            return self.norm(frames.flatten(0, 1).flatten(1)).view_as(frames).transpose(1, 2)
+        self.norm.num_batches_tracked.add_(1)
+        slots = [self._normalise_slot(clips[:, slot], slot, rows) for slot, rows in enumerate(counted.unbind(1))]
+        return torch.stack(slots, dim=1)
+
+    def _normalise_slot(
+        self, bodies: Float[Tensor, "X T V C"], slot: int, counted: Bool[Tensor, "X"]
+    ) -> Float[Tensor, "X T V C"]:
+        """The bodies of one slot, those that are not counted unchanged."""
+        chosen = bodies[counted]
+        if not len(chosen):
+            return bodies
+        numbers = chosen[0, 0].numel()
+        part, norm = slice(slot * numbers, (slot + 1) * numbers), self.norm
+        normalised = F.batch_norm(
+            chosen.flatten(0, 1).flatten(1),
+            norm.running_mean[part],
+            norm.running_var[part],
+            norm.weight[part],
+            norm.bias[part],
+            training=True,
+            momentum=norm.momentum,
+            eps=norm.eps,
+        )
+        return bodies.index_put((counted,), normalised.view_as(chosen).to(bodies.dtype))
+
     def features(self, clips: Float[Tensor, "X M T V C"]) -> Float[Tensor, "_ _ V D"]:
         """One map per body, body after body of one clip."""
-        frames = clips.transpose(1, 2)
-        maps = self.norm(frames.flatten(0, 1).flatten(1)).view_as(frames).transpose(1, 2).flatten(0, 1)
+        maps = clips.flatten(0, 1)
         for block in self.blocks:
             maps = block(maps, self.adjacency)
         return maps

@@ -52,3 +52,30 @@ def test_without_the_clips_own_graph_there_are_fewer_weights() -> None:
     model = Model(layout("ntu25"), 3, 1, Options(adaptive=False)).eval()
     assert all(block.joints.pair is None for block in model.blocks)
     assert model(torch.randn(1, 1, 8, 25, 3)).shape == (1, 2, 25, 256)
+
+
+def test_statistics_of_a_slot_are_those_of_its_present_bodies() -> None:
+    """With `skip_empty` each slot's normalisation is torch's own over the bodies that are present in the slot."""
+    clips = torch.randn(4, 2, 6, 25, 3, generator=torch.Generator().manual_seed(0)) + 3
+    clips[1, 1] = clips[2, 0] = clips[3] = 0
+    model = Model(layout("ntu25"), 3, 2, Options()).train()
+    present = clips.ne(0).flatten(2).any(-1)
+    normalised = model.normalise_slots(clips, present)
+    for slot in range(2):
+        alone, part = torch.nn.BatchNorm1d(75), slice(75 * slot, 75 * slot + 75)
+        bodies = clips[present[:, slot], slot]
+        expected = alone(bodies.flatten(0, 1).flatten(1)).view_as(bodies)
+        torch.testing.assert_close(normalised[present[:, slot], slot], expected)
+        torch.testing.assert_close(model.norm.running_mean[part], alone.running_mean)
+        torch.testing.assert_close(model.norm.running_var[part], alone.running_var)
+    assert model.norm.num_batches_tracked == 1
+
+
+def test_a_slot_without_bodies_keeps_its_statistics() -> None:
+    model = Model(layout("ntu25"), 3, 2, Options()).train()
+    model.skip_empty = True
+    clips = torch.randn(2, 2, 6, 25, 3)
+    clips[:, 1] = 0
+    model(clips).sum().backward()
+    assert model.norm.running_mean[75:].eq(0).all()
+    assert model.norm.running_mean[:75].ne(0).all()

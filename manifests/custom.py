@@ -12,17 +12,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from manifests import facts
 from manifests.dataset import Dataset
-from manifests.layout import Layout
+from manifests.layout import IMAGE_UNITS, Layout
 from manifests.rules import groups, require
 from manifests.strict import InvalidValue, build, hint, read_toml
 
 EXAMPLE = Path(__file__).with_name("custom_example.toml")
-# The layouts for which every pipeline has steps; clips in any layout can be stored as recorded (`raw`).
-PREPARED = ("kinect20", "ntu25")
+# The pipelines for every layout, the default first; those of papers have steps for two layouts only.
+PIPELINES, OF_PAPERS, PREPARED = ("standard", "raw"), ("agcn", "ctrgcn"), ("kinect20", "ntu25")
 GROUPS = ("action", "subject", "camera", "setup", "repetition")
 BY_NAME, BY_FOLDER = "name", "folder"
 
@@ -31,8 +31,10 @@ BY_NAME, BY_FOLDER = "name", "folder"
 class CustomLayout:
     """A skeleton that does not ship. Only `joints` (their names) and `bones`, pairs (child, parent), are required.
 
-    Joints are numbered from 0; the root is the one joint that is no bone's child. Defaults: `centre` and `spine` are
-    the root, `parts` is one part with all joints, and `mirror`, pairs (left, right), is empty.
+    Joints are numbered from 0; the root is the one joint that is no bone's child. Defaults: `centre`, `spine` and
+    `hips` (the joints whose mean is the position of a body) are the root, `parts` is one part with all joints, and
+    `mirror`, pairs (left, right), is empty. `up` is "y", but "-y" in an image. `shoulders` (the joints whose mean is
+    the other end of the trunk) is empty: the size of a body is then the mean distance of its joints from the hips.
     """
 
     joints: tuple[str, ...]
@@ -40,6 +42,9 @@ class CustomLayout:
     coordinates: int = 3
     centre: int = -1
     spine: int = -1
+    hips: tuple[int, ...] = ()
+    shoulders: tuple[int, ...] = ()
+    up: Literal["x", "-x", "y", "-y", "z", "-z", ""] = ""
     mirror: tuple[tuple[int, int], ...] = ()
     parts: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
@@ -60,6 +65,9 @@ class CustomLayout:
             root=root,
             centre=root if self.centre < 0 else self.centre,
             spine=root if self.spine < 0 else self.spine,
+            hips=self.hips or (root,),
+            shoulders=self.shoulders,
+            up=self.up or ("-y" if unit in IMAGE_UNITS else "y"),
             unit=unit,
             coordinates=self.coordinates,
             # Stored in every store of the dataset: another text would change their digests.
@@ -78,7 +86,8 @@ class DatasetFile:
     pattern: regular expression for a clip's name without the extension, with any of the groups action, subject, camera,
         setup, repetition.
     layout: the name of a layout that ships; without it, the file has a table `custom_layout`.
-    preprocessing: the default pipeline.
+    preprocessing: the default pipeline: "standard" (centred at the hips, scaled by the trunk), "raw" (as recorded), and
+        for kinect20 and ntu25 also "agcn" and "ctrgcn".
     """
 
     title: str
@@ -92,7 +101,7 @@ class DatasetFile:
     labels: str = BY_NAME
     pattern: str = ".+"
     bodies: int = 1
-    preprocessing: str = "raw"
+    preprocessing: str = PIPELINES[0]
     source: str = ""
     actions: tuple[int, ...] = ()
 
@@ -166,7 +175,7 @@ def _dataset(file: DatasetFile, path: Path, layout: Layout | None) -> Dataset:
             layout=path.stem if layout else file.layout,
             readers=("own",),
             preprocessing=file.preprocessing,
-            preprocessings=("raw", "agcn", "ctrgcn") if file.layout in PREPARED else ("raw",),
+            preprocessings=(*PIPELINES, *OF_PAPERS) if file.layout in PREPARED else PIPELINES,
             classes=file.classes,
             bodies=file.bodies,
             fps=file.fps,

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from manifests.rules import joints_exist, require, unique
+
+IMAGE_UNITS = ("image", "pixel", "pixels")
 
 
 @dataclass(frozen=True)
@@ -16,8 +19,13 @@ class Layout:
     parts: body parts; every joint belongs to one.
     mirror: pairs (left, right).
     centre: the joint from which graphs count hops.
-    spine: the joint that preprocessing subtracts.
-    coordinates: how many numbers a joint has, in `unit`.
+    spine: the joint that the pipelines of papers subtract.
+    hips: the joints whose mean is the middle of the hips, the position of a body.
+    shoulders: the joints whose mean is the middle of the shoulders; the trunk reaches there from the hips. Empty for
+        a skeleton without shoulders, whose size is then the mean distance of its joints from the hips.
+    up: the direction of up in recorded coordinates: "y", "z" or "x", with a minus where the axis points down.
+    coordinates: how many numbers a joint has, in `unit`. In an image they are x, y and then, if there is a third, the
+        detector's score.
     """
 
     name: str
@@ -29,6 +37,9 @@ class Layout:
     root: int
     centre: int
     spine: int
+    hips: tuple[int, ...]
+    shoulders: tuple[int, ...]
+    up: Literal["x", "-x", "y", "-y", "z", "-z"]
     unit: str
     coordinates: int
     title: str = ""
@@ -39,9 +50,40 @@ class Layout:
         for key in ("root", "centre", "spine"):
             joints_exist(key, [getattr(self, key)], len(self.joints))
         require(self.coordinates >= 1, f"coordinates is {self.coordinates}; it must be at least 1")
+        self._check_body()
         self._check_tree()
         self._check_parts()
         self._check_mirror()
+
+    @property
+    def is_image(self) -> bool:
+        """Whether joints are image coordinates rather than positions in space."""
+        return self.unit in IMAGE_UNITS
+
+    @property
+    def axes(self) -> int:
+        """How many of a joint's numbers are coordinates: two in an image, else at most three."""
+        return min(2 if self.is_image else 3, self.coordinates)
+
+    @property
+    def scored(self) -> bool:
+        """Whether the number after the coordinates is a detector's score, 0 for an undetected joint."""
+        return self.is_image and self.coordinates > self.axes
+
+    @property
+    def vertical(self) -> tuple[int, int]:
+        """The index of the vertical axis, and 1 where it points up or -1 where it points down."""
+        return "xyz".index(self.up[-1]), -1 if self.up[0] == "-" else 1
+
+    def _check_body(self) -> None:
+        require(len(self.hips) > 0, "hips is empty; name at least one joint")
+        for key in ("hips", "shoulders"):
+            joints_exist(key, getattr(self, key), len(self.joints))
+            unique(key, getattr(self, key))
+        shared = sorted(set(self.hips) & set(self.shoulders))
+        require(not shared, f"hips and shoulders share joints {shared}; the trunk between them needs a length")
+        axis, _ = self.vertical
+        require(axis < self.axes, f"up is `{self.up}`; a joint has {self.axes} coordinates")
 
     def _check_tree(self) -> None:
         joints_exist("bones", [joint for bone in self.bones for joint in bone], len(self.joints))

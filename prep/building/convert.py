@@ -54,7 +54,7 @@ def convert_source(source: Source, file_format: Format, data: Dataset, pipeline:
     raw = file_format.load(source)
     recording = file_format.read(source, raw, data)
     _check_name(recording.name)
-    clip = first_bodies(apply(pipeline, recording, data.layout), bodies_kept(data, pipeline))
+    clip = first_bodies(apply(pipeline, recording, layout_of(data)), bodies_kept(data, pipeline))
     start, stop = frame_range(file_format, source, recording)
     left, top, right, bottom = video_box(file_format, recording, data)
     return ConvertedClip(

@@ -29,7 +29,7 @@ class FlagLocation:
 def clip_detections(joints: NDArray[np.floating[Any]], mask: NDArray[np.bool_], layout: Layout) -> Detections:
     """The detections of a stored clip, joints (L, M, V, C) and body_mask (L, M), each slot taken as one body."""
     body, frame = np.nonzero(mask.T)
-    coordinates = joints[frame, body][..., : quality.axes(layout)]
+    coordinates = joints[frame, body][..., : layout.axes]
     return Detections(layout, len(joints), frame, body, np.ascontiguousarray(coordinates.transpose(2, 0, 1)))
 
 

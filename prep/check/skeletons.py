@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from manifests.layout import Layout
 from prep.check.charts import save
 from prep.check.flag_location import FlagLocation
-from prep.preprocessing import quality
 
 FRAMES = 8
 WIDTH, TITLE, LEGEND = 13.0, 0.85, 0.75  # inches: width of the figure, heights of its title and its legend
@@ -54,7 +53,7 @@ def draw_strip(strip: Strip, path: Path) -> None:
     for panel, frame in zip(panels, frames, strict=False):
         _draw_frame(panel, strip, frame, up)
     panels[0].set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), xlabel="x", ylabel="xyz"[up])
-    if quality.is_image(strip.layout):
+    if strip.layout.is_image:
         panels[0].invert_yaxis()
     figure.text(0.5, 0.1 / height, _legend(strip), ha="center", fontsize=9)
     save(figure, path)
@@ -81,7 +80,7 @@ def select_frames(location: FlagLocation, mask: NDArray[np.bool_]) -> list[int]:
 def _upward_axis(strip: Strip) -> int:
     """The axis along which bodies are longest: y as recorded, z after a preprocessing that aligns spines to z."""
     bodies = strip.joints[strip.mask]
-    if quality.is_image(strip.layout) or strip.joints.shape[-1] < 3 or not len(bodies):
+    if strip.layout.is_image or strip.joints.shape[-1] < 3 or not len(bodies):
         return 1
     return 1 + int(np.ptp(bodies, axis=1).mean(axis=0)[1:3].argmax())
 
@@ -99,8 +98,8 @@ def _limits(strip: Strip, frames: Sequence[int], up: int) -> NDArray[np.floating
 
 def _drawn(strip: Strip) -> NDArray[np.bool_]:
     """(L, M, V): joints of present bodies; in an image, where joints are often missing, only the present ones."""
-    if quality.is_image(strip.layout):
-        return strip.mask[..., None] & strip.joints[..., : quality.axes(strip.layout)].any(axis=-1)
+    if strip.layout.is_image:
+        return strip.mask[..., None] & strip.joints[..., : strip.layout.axes].any(axis=-1)
     return np.repeat(strip.mask[..., None], strip.joints.shape[2], axis=2)
 
 

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prep.clip import Recording
-from prep.preprocessing.steps import Joints, drop_blank_frames
+from prep.preprocessing.moved import Joints
+from prep.preprocessing.steps import drop_blank_frames
 
 # CTR-GCN, data/ntu/get_raw_denoised_data.py. Of several tracks, one of at most SHORT_TRACK frames is noise, and so is
 # one whose width exceeds WIDE_BODY of its height in at least the share MOSTLY_WIDE of its frames.

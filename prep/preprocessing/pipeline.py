@@ -2,14 +2,15 @@
 
 One TOML file per pipeline in prep/preprocessing. The first step of a layout selects bodies (a function in
 prep.preprocessing.bodies); the others transform joints (functions in prep.preprocessing.steps). The options of a step
-are arguments of its function.
+are arguments of its function; a function with an argument `layout` is given the layout of the clip. Steps that drop or
+repeat frames come before those that change coordinates.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -18,13 +19,16 @@ from typing import Literal, get_args, get_origin, get_type_hints
 import numpy as np
 from numpy.typing import NDArray
 
-from manifests.facts import layout
+from manifests import facts
 from manifests.folder import stems
+from manifests.layout import Layout
 from manifests.strict import InvalidValue, build, hint, parse
 from prep.clip import Clip, Recording
 from prep.preprocessing import bodies, quality, steps
+from prep.preprocessing.moved import Joints, Moved
 
 ANY = "any"  # key of the steps for layouts that have no steps of their own
+LAYOUT = "layout"  # argument of steps that take the facts of the clip's layout
 _HERE = Path(__file__).parent
 
 
@@ -64,7 +68,7 @@ def pipelines() -> list[str]:
     """Names of all pipelines, sorted.
 
     >>> pipelines()
-    ['agcn', 'ctrgcn', 'imported', 'imported_all', 'raw', 'stgcn', 'stgcn_matched']
+    ['agcn', 'ctrgcn', 'imported', 'imported_all', 'raw', 'standard', 'stgcn', 'stgcn_matched']
     """
     return stems(_HERE, ".toml")
 
@@ -88,68 +92,66 @@ def read_pipeline(text: str, name: str) -> Pipeline:
     read = build(Pipeline, {**value, "name": name}, where)
     for layout_name, sequence in read.layouts.items():
         layout_key = f"{where}: {layout_name}"
-        joints = 1 if layout_name == ANY else len(layout(layout_name).joints)
+        joints = 1 if layout_name == ANY else len(facts.layout(layout_name).joints)
         if not sequence:
             raise InvalidValue(f"{layout_key}: has no step; the first one selects bodies")
         for index, step in enumerate(sequence):
             build(PipelineStep, value["layouts"][layout_name][index], layout_key)
             _check_step(bodies if index == 0 else steps, step, joints, f"{layout_key}: step {index + 1}")
+        _check_order(sequence[1:], layout_key)
     return read
 
 
-def apply(chosen: Pipeline, recording: Recording, layout_name: str) -> Clip:
+def apply(chosen: Pipeline, recording: Recording, layout: Layout) -> Clip:
     """Turn a recording into a clip: every number is finite, M is `max_bodies`, L may be zero.
 
     Raises InvalidValue if the pipeline has no steps for the layout.
     """
-    first, *rest = chosen.steps(layout_name)
+    first, *rest = chosen.steps(layout.name)
     filled = bodies.fill_nan(recording)
-    joints = functions(bodies)[first.step](filled, **first.options)
-    kept = int(steps.present(joints).sum())
-    back = _Back.of(recording)
-    for step in rest:
-        result = functions(steps)[step.step](joints, **step.options)
-        joints = result.joints if isinstance(result, steps.Moved) else result
-        back = back.after(result) if isinstance(result, steps.Moved) else back
-    mask = steps.present(joints)
+    selected = functions(bodies)[first.step](filled, **first.options)
+    moved = run_steps(rest, _as_read(selected, recording), layout)
+    mask = steps.present(moved.joints)
     flags = (
         quality.EMPTY * (not mask.any())
         + quality.NAN * (filled is not recording)
-        + quality.EXTRA_BODIES * (kept < int(filled.joints.any(axis=(1, 2)).sum()))
-        + quality.DROPPED_FRAMES * (len(joints) < recording.frames)
+        + quality.EXTRA_BODIES * (int(steps.present(selected).sum()) < int(filled.joints.any(axis=(1, 2)).sum()))
+        + quality.DROPPED_FRAMES * (len(moved.joints) < recording.frames)
+        + quality.NO_TRUNK * moved.no_trunk
     )
-    shape = (len(joints), chosen.max_bodies(layout_name), *joints.shape[2:])
-    padded, padded_mask = np.zeros(shape, np.float32), np.zeros(shape[:2], np.bool_)
-    padded[:, : joints.shape[1]], padded_mask[:, : joints.shape[1]] = joints, mask
-    return Clip(padded, padded_mask, *back.arrays(len(joints)), flags)
+    return _clip(moved, mask, chosen.max_bodies(layout.name), flags)
 
 
-@dataclass(frozen=True)
-class _Back:
-    """The affine map from the coordinates after some steps to recorded ones, in float64."""
+def run_steps(sequence: Sequence[PipelineStep], start: Moved, layout: Layout) -> Moved:
+    """Run the steps after body selection; the result leads back to where `start` leads back to."""
+    moved = start
+    for step in sequence:
+        function = functions(steps)[step.step]
+        more = {LAYOUT: layout} if LAYOUT in inspect.signature(function).parameters else {}
+        after = function(moved.joints, **step.options, **more)
+        moved = moved.then(after) if isinstance(after, Moved) else replace(moved, joints=after)
+    return moved
 
-    linear: NDArray[np.float64]
-    origin: NDArray[np.float64]
 
-    @classmethod
-    def of(cls, recording: Recording) -> _Back:
-        """The map before the first step: none, unless the file holds preprocessed joints and their map."""
-        channels = recording.joints.shape[-1]
-        linear = np.eye(channels) if recording.to_recorded is None else recording.to_recorded.astype(np.float64)
-        return cls(linear, np.zeros(channels) if recording.origin is None else recording.origin.astype(np.float64))
+def _as_read(selected: Joints, recording: Recording) -> Moved:
+    """Joints before the first step, which are as recorded unless the file says how they were preprocessed."""
+    start = Moved.start(selected)
+    if recording.to_recorded is None or recording.origin is None:
+        return start
+    return replace(start, linear=recording.to_recorded.astype(np.float64), origin=recording.origin.astype(np.float64))
 
-    def arrays(self, frames: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """`to_recorded` (C, C) and `origin` (frames, C)."""
-        origin = np.broadcast_to(self.origin, (frames, len(self.linear)))
-        return self.linear.astype(np.float32), origin.astype(np.float32)
 
-    def after(self, moved: steps.Moved) -> _Back:
-        """The map after one more step."""
-        return _Back(self.linear @ moved.linear, moved.origin @ self.linear.T + self.origin)
+def _clip(moved: Moved, mask: NDArray[np.bool_], max_bodies: int, flags: int) -> Clip:
+    frames, bodies_found, vertices, channels = moved.joints.shape
+    joints = np.zeros((frames, max_bodies, vertices, channels), np.float32)
+    body_mask = np.zeros((frames, max_bodies), np.bool_)
+    joints[:, :bodies_found], body_mask[:, :bodies_found] = moved.joints, mask
+    origin = np.broadcast_to(moved.origin, (frames, channels)).astype(np.float32)
+    return Clip(joints, body_mask, moved.linear.astype(np.float32), origin, flags)
 
 
 @cache
-def functions(module: ModuleType) -> Mapping[str, Callable[..., steps.Joints | steps.Moved]]:
+def functions(module: ModuleType) -> Mapping[str, Callable[..., Joints | Moved]]:
     """The functions of `bodies` or `steps` that a pipeline may name: those in the module's STEPS.
 
     >>> "scale_axes" in functions(steps), "present" in functions(steps)
@@ -163,11 +165,22 @@ def _default_bodies(selection: str) -> int:
     return int(inspect.signature(functions(bodies)[selection]).parameters["bodies"].default)
 
 
+def _check_order(sequence: Sequence[PipelineStep], where: str) -> None:
+    """Refuse steps whose frames would no longer be those of the origins that steps before them have noted."""
+    moving = ""
+    for step in sequence:
+        if functions(steps)[step.step] in steps.FRAME_STEPS and moving:
+            rule = "steps that drop or repeat frames come before those that change coordinates"
+            raise InvalidValue(f"{where}: `{step.step}` comes after `{moving}`; {rule}. Swap them")
+        moving = step.step if get_type_hints(functions(steps)[step.step])["return"] is Moved else moving
+
+
 def _check_step(module: ModuleType, step: PipelineStep, joints: int, where: str) -> None:
     allowed = functions(module)
     if step.step not in allowed:
         raise InvalidValue(f"{where}: `{step.step}` is not a step in {module.__name__}. {hint(step.step, allowed)}")
     parameters = dict(list(inspect.signature(allowed[step.step]).parameters.items())[1:])
+    parameters.pop(LAYOUT, None)
     types = get_type_hints(allowed[step.step])
     for name, value in step.options.items():
         if name not in parameters:

@@ -7,26 +7,14 @@ the joints, and the affine map that leads back.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-Joints = NDArray[np.floating[Any]]
-
-
-@dataclass(frozen=True)
-class Moved:
-    """Joints after a step that changed their coordinates, and the way back.
-
-    For a joint that is not zero because it is absent, before = `linear` @ after + `origin`, with `linear` (C, C) and
-    `origin` (C,) or, one per frame, (L, C).
-    """
-
-    joints: Joints
-    linear: NDArray[np.floating[Any]]
-    origin: NDArray[np.floating[Any]]
+from manifests.layout import Layout
+from prep.preprocessing.moved import Joints, Moved
+from prep.preprocessing.trunk import detected, hip_path, trunk_length
 
 
 def present(joints: Joints) -> NDArray[np.bool_]:
@@ -58,7 +46,7 @@ def subtract_first_frame(joints: Joints, joint: int) -> Moved:
     """
     mask = present(joints)
     if not mask[:, 0].any():
-        return _unmoved(joints)
+        return Moved.start(joints)
     origin = joints[mask[:, 0].argmax(), 0, joint]
     moved = joints - origin
     moved[~mask] = 0
@@ -108,7 +96,7 @@ def align(joints: Joints, start: int, end: int, axis: Literal["x", "y", "z"]) ->
     [0.0, 0.0, 2.0]
     """
     if not len(joints):
-        return _unmoved(joints)
+        return Moved.start(joints)
     bone = (joints[0, 0, end] - joints[0, 0, start]).astype(np.float64)
     rotation = _rotation(bone, np.eye(3)["xyz".index(axis)])
     return Moved((joints @ rotation.T).astype(joints.dtype), rotation.T, np.zeros(3))
@@ -127,7 +115,7 @@ def scale_axes(joints: Joints) -> Moved:
     """
     mask = present(joints)
     if not mask.any():
-        return _unmoved(joints)
+        return Moved.start(joints)
     low, high = joints[mask].min(axis=(0, 1)), joints[mask].max(axis=(0, 1))
     flat = high == low
     scaled = (joints - low) / (high - low + flat) * 2 - 1
@@ -151,6 +139,35 @@ def centre_image(joints: Joints, y: Literal["down", "up"] = "down") -> Moved:
         moved[..., 1] *= -1
     moved[joints[..., 2] == 0] = 0
     return Moved(moved, np.diag([1.0, -1.0 if y == "up" else 1.0, 1.0]), np.array([0.5, 0.5, 0.0]))
+
+
+def scale_trunk(joints: Joints, layout: Layout) -> Moved:
+    """Divide all coordinates by the length of the clip's trunk: its median over frames and bodies.
+
+    See `prep.preprocessing.trunk` for skeletons and clips without one. Scores are kept; undetected joints become zeros.
+    """
+    length, stand_in = trunk_length(joints, layout)
+    factor = np.ones(joints.shape[-1])
+    factor[: layout.axes] = length
+    scaled = (joints / factor).astype(joints.dtype)
+    scaled[~detected(joints, layout)] = 0
+    return Moved(scaled, np.diag(factor), np.zeros(len(factor)), stand_in)
+
+
+def centre_hips(joints: Joints, layout: Layout) -> Moved:
+    """In each frame, subtract the middle of the hips of body 0 from all bodies.
+
+    A frame without them takes a position interpolated between its neighbours. Scores are kept; undetected joints become
+    zeros.
+    """
+    path, stand_in = hip_path(joints, layout)
+    if path is None:
+        return Moved.start(joints)
+    origin = np.zeros((len(joints), joints.shape[-1]))
+    origin[:, : layout.axes] = path
+    moved = (joints - origin[:, None, None]).astype(joints.dtype)
+    moved[~detected(joints, layout)] = 0
+    return Moved(moved, np.eye(joints.shape[-1]), origin, stand_in)
 
 
 def match_bodies(joints: Joints) -> Joints:
@@ -179,10 +196,6 @@ def match_bodies(joints: Joints) -> Joints:
     return np.take_along_axis(joints, slot[..., None, None], axis=1)
 
 
-def _unmoved(joints: Joints) -> Moved:
-    return Moved(joints, np.eye(joints.shape[-1]), np.zeros(joints.shape[-1]))
-
-
 def _rotation(bone: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
     """The rotation matrix (3, 3) from `bone`'s direction to the unit vector `target`, about their common normal."""
     normal = np.cross(bone, target)
@@ -206,4 +219,7 @@ STEPS = (  # the functions that a pipeline may name
     scale_axes,
     centre_image,
     match_bodies,
+    scale_trunk,
+    centre_hips,
 )
+FRAME_STEPS = (drop_blank_frames, repeat_tail)  # those that drop or repeat frames

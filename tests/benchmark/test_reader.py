@@ -14,7 +14,7 @@ import pytest
 from helpers.plain_ntu import plain_ctrgcn, plain_read
 from helpers.synthetic_ntu import person, source, text
 
-from manifests.facts import dataset
+from manifests.facts import dataset, layout
 from prep.preprocessing.pipeline import apply, pipeline
 from prep.readers.ntu import read
 
@@ -28,7 +28,7 @@ def test_one_body_clips_are_cleaned_ten_times_as_fast(record_property: pytest.Re
     chosen = pipeline("ctrgcn")
 
     def quick(data: bytes) -> np.ndarray:
-        return apply(chosen, read(source(), data, dataset("ntu120")), "ntu25").joints
+        return apply(chosen, read(source(), data, dataset("ntu120")), layout("ntu25")).joints
 
     def plain(data: bytes) -> np.ndarray:
         return plain_ctrgcn(plain_read(data))

@@ -34,15 +34,17 @@ def test_from_a_folder_of_arrays_to_a_store(shell, home: Path, tmp_path: Path) -
     assert checked.stdout.endswith(f"Build it: fsprep build {manifest}\n")
     built = shell(f"fsprep build {manifest} --workers 1")
     assert built.exit_code == 0, built.output
-    path = home / "stores" / "gestures-raw.zarr"
+    path = home / "stores" / "gestures-standard.zarr"
     store = open_store(path)
     assert list(store.names) == sorted(clips())
     assert store.info.classes[2] == "sit down"
     assert (store.info.file_format, store.info.layout.joints[2], store.info.fps) == ("own", "head", 25.0)
     for index, (name, array) in enumerate(sorted(clips().items())):
-        np.testing.assert_array_equal(store.joints(*store.offsets[index : index + 2])[:, 0], array)
+        rows = slice(*store.offsets[index : index + 2])
+        joints, origin = store.joints(rows.start, rows.stop)[:, 0], store.origin(rows.start, rows.stop)
+        np.testing.assert_allclose(joints @ store.to_recorded[index].T + origin[:, None], array, atol=1e-5)
         assert f"a{store.label[index] + 1:02d}_s{store.subject[index]}_e0" == name
-    assert "gestures from own, preprocessing raw" in shell(f"fsprep info {path}").output
+    assert "gestures from own, preprocessing standard" in shell(f"fsprep info {path}").output
     assert "all as built" in shell(f"fsprep verify {path}").output
     assert "Already built" in shell(f"fsprep build {manifest}").output
     manifest.write_text(MANIFEST.replace('"clap"', '"applaud"'))
@@ -58,7 +60,7 @@ def test_a_custom_split_trains_resumes_and_is_evaluated(
     assert shell(f"fsprep build {manifest} --workers 1").exit_code == 0
     (tmp_path / "mine.toml").write_text(SPLIT)
     monkeypatch.chdir(tmp_path)
-    store = home / "stores" / "gestures-raw.zarr"
+    store = home / "stores" / "gestures-standard.zarr"
     line = f"fszoo train protonet --data mine.toml --store {store} {SMALL} --json"
     trained = shell(line)
     assert trained.exit_code == 0, trained.output
@@ -101,7 +103,7 @@ def test_a_split_that_does_not_fit_is_refused(
 ) -> None:
     assert shell(f"fsprep build {write_own(tmp_path / 'own')} --workers 1").exit_code == 0
     (tmp_path / "mine.toml").write_text(SPLIT.replace(old, new))
-    store = home / "stores" / "gestures-raw.zarr"
+    store = home / "stores" / "gestures-standard.zarr"
     done = shell(f"fszoo train protonet --data {tmp_path / 'mine.toml'} --store {store} {SMALL}")
     assert done.exit_code == 2, done.output
     assert words in done.stderr
@@ -167,7 +169,7 @@ def test_the_store_of_a_custom_dataset_is_found(shell, home: Path, tmp_path: Pat
     (raw,) = (home / "stores").glob("gestures-*.zarr")
     shutil.copytree(raw, home / "stores" / "gestures-copy.zarr")
     # A folder that is no store, and one of another dataset whose name begins alike.
-    (home / "stores" / "gestures-more-raw.zarr").mkdir()
+    (home / "stores" / "gestures-more-standard.zarr").mkdir()
     two = shell(line)
     assert two.exit_code == 2
     assert "gestures has 2 stores in the workspace. Choose one with --set data.preprocessing=NAME" in two.stderr
@@ -184,7 +186,7 @@ def test_a_custom_subset(shell, home: Path, tmp_path: Path) -> None:
     done = shell(f"fsprep build {manifest} --subset {tmp_path / 'few.toml'} --workers 1 --json")
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["clips"] == 10
-    assert (home / "stores" / "gestures-few-raw.zarr").is_dir()
+    assert (home / "stores" / "gestures-few-standard.zarr").is_dir()
 
 
 def test_bad_clips_are_explained_by_both_commands(shell, home: Path, tmp_path: Path) -> None:
@@ -205,7 +207,7 @@ def test_bad_clips_are_explained_by_both_commands(shell, home: Path, tmp_path: P
     assert built.exit_code == 3
     assert "3 bad; everything else is converted, the store is not finished" in built.stderr
     assert shell(f"fsprep build {manifest} --workers 1 --allow-bad").exit_code == 0
-    assert len(open_store(home / "stores" / "gestures-raw.zarr")) == 18
+    assert len(open_store(home / "stores" / "gestures-standard.zarr")) == 18
 
 
 @pytest.mark.parametrize("command", ["build", "validate"])

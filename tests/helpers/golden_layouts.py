@@ -26,4 +26,6 @@ def skeleton(name: str) -> Layout:
         mirror=(),
         root=1,
         centre=1,
+        hips=(8, 11),
+        shoulders=(2, 5),
     )

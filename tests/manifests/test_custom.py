@@ -28,7 +28,7 @@ def test_the_example_that_ships_is_valid(tmp_path: Path) -> None:
     assert len(lines) <= 20
     # The lines that are commented out are valid too.
     complete = text.replace('layout = "kinect20"', "").replace("# [custom_layout]", "[custom_layout]")
-    for key in ("joints", "bones", "mirror"):
+    for key in ("joints", "bones", "mirror", "hips", "shoulders", "up"):
         complete = complete.replace(f"# {key} =", f"{key} =")
     assert len(layout_of(read_custom(write(tmp_path, complete)).data).joints) == 4
 
@@ -39,8 +39,15 @@ def test_a_custom_layout_is_completed(tmp_path: Path) -> None:
     assert (known.name, known.root, known.centre, known.spine, known.unit) == ("gestures", 0, 0, 0, "metre")
     assert known.parts == {"body": tuple(range(7))}
     assert known.mirror == ((3, 4), (5, 6))
-    assert (data.layout, data.preprocessings, data.preprocessing) == ("gestures", ("raw",), "raw")
+    assert (data.layout, data.preprocessings, data.preprocessing) == ("gestures", ("standard", "raw"), "standard")
+    assert (known.hips, known.shoulders, known.up, known.vertical) == ((0,), (), "y", (1, 1))
     assert hash(known) == hash(layout_of(read_custom(tmp_path / "gestures.toml").data))
+    given = DATASET_FILE + 'hips = [5, 6]\nshoulders = [1]\nup = "-z"\n'
+    known = layout_of(read_custom(write(tmp_path, given)).data)
+    assert (known.hips, known.shoulders, known.vertical) == ((5, 6), (1,), (2, -1))
+    image = DATASET_FILE.replace('"metre"', '"image"') + "coordinates = 3\n"
+    known = layout_of(read_custom(write(tmp_path, image)).data)
+    assert (known.up, known.axes, known.scored) == ("-y", 2, True)
     given = DATASET_FILE + "centre = 1\nspine = 1\nparts = { up = [1, 2, 3, 4], down = [0, 5, 6] }\n"
     known = layout_of(read_custom(write(tmp_path, given)).data)
     assert (known.centre, known.spine, known.parts["down"]) == (1, 1, (0, 5, 6))
@@ -49,7 +56,7 @@ def test_a_custom_layout_is_completed(tmp_path: Path) -> None:
 def test_every_pipeline_has_steps_for_the_layouts_it_is_offered_for() -> None:
     for name in ("agcn", "ctrgcn"):
         assert all(pipeline(name).steps(each) for each in PREPARED)
-    assert ANY in pipeline("raw").layouts
+    assert all(ANY in pipeline(name).layouts for name in ("standard", "raw"))
 
 
 def test_paths_are_relative_to_the_dataset_file(tmp_path: Path) -> None:
@@ -79,7 +86,7 @@ FAULTS = {
     "preprocessing": (
         "bodies = 1",
         'bodies = 1\npreprocessing = "ctrgcn"',
-        "preprocessing `ctrgcn` is not in preprocessings. Known: raw.",
+        "preprocessing `ctrgcn` is not in preprocessings. Known: raw, standard.",
     ),
     "name": ("title =", 'name = "x"\ntitle =', "`name` is not a key of DatasetFile"),
     "two layouts": (
@@ -101,6 +108,14 @@ FAULTS = {
     "no joint": ("[6, 0]", "[7, 0]", "custom_layout: joints [0, 6] are no bone's child"),
     "mirror": ("[5, 6]]", "[2, 6]]", "custom_layout: mirror turns bone"),
     "joint twice": ('"neck"', '"hip"', "custom_layout: joints: `hip` is listed twice"),
+    "hips": ("mirror =", "hips = [7]\nmirror =", "custom_layout: hips: 7 is not a joint; they are numbered 0 to 6"),
+    "no trunk": ("mirror =", "shoulders = [0, 1]\nmirror =", "custom_layout: hips and shoulders share joints [0]"),
+    "up": ("mirror =", 'up = "w"\nmirror =', "custom_layout: up: Input should be 'x', '-x', 'y'"),
+    "no such axis": (
+        "mirror =",
+        'coordinates = 2\nup = "z"\nmirror =',
+        "custom_layout: up is `z`; a joint has 2 coordinates",
+    ),
     "coordinates": ("mirror =", "coordinates = 1\nmirror =", "custom_layout: coordinates is 1; it must be 2 to 16"),
 }
 
@@ -128,7 +143,7 @@ def test_layouts_that_ship_are_checked_too(tmp_path: Path) -> None:
     ):
         read_custom(write(tmp_path, text + "custom_layout = 5"))
     text += 'layout = "ntu25"\n'
-    assert read_custom(write(tmp_path, text)).data.preprocessings == ("raw", "agcn", "ctrgcn")
+    assert read_custom(write(tmp_path, text)).data.preprocessings == ("standard", "raw", "agcn", "ctrgcn")
     with pytest.raises(InvalidValue, match='unit is "mm", but the layout ntu25 counts in "metre". Convert the numbers'):
         read_custom(write(tmp_path, text.replace('"metre"', '"mm"')))
 

@@ -10,11 +10,12 @@ import pytest
 from helpers.real_ntu import digest, golden, stats
 from helpers.shared import shared
 
-from manifests.facts import dataset
+from manifests.facts import dataset, layout
 from prep.clip import Recording
 from prep.formats import FindRequest
-from prep.preprocessing import bodies, steps
-from prep.preprocessing.pipeline import apply, pipeline
+from prep.preprocessing import bodies
+from prep.preprocessing.moved import Moved
+from prep.preprocessing.pipeline import apply, pipeline, run_steps
 from prep.readers.kinetics import find, read
 from prep.untrusted.files import load_bytes
 
@@ -34,9 +35,7 @@ def in_float64(recording: Recording, name: str) -> np.ndarray:
     exact = np.round(recording.joints.astype(np.float64), 3)
     first, *rest = pipeline(name).steps("openpose18")
     joints: np.ndarray = getattr(bodies, first.step)(replace(recording, joints=exact), **first.options)
-    for step in rest:
-        joints = getattr(steps, step.step)(joints, **step.options)
-    return joints
+    return run_steps(rest, Moved.start(joints), layout("openpose18")).joints
 
 
 @pytest.mark.parametrize(("name", "key"), [("stgcn", "pm0"), ("stgcn_matched", "pm1")])
@@ -60,7 +59,7 @@ def test_clips_in_float64_and_through_the_recipe(name: str, key: str) -> None:
         assert digest(exact) == about[f"sha256_1e4_{key}"]
         for joints, atol in (
             (exact, 1e-9),
-            (as_the_feeder(apply(pipeline(name), recording, "openpose18").joints), 1e-6),
+            (as_the_feeder(apply(pipeline(name), recording, layout("openpose18")).joints), 1e-6),
         ):
             # The sub-samples were rounded to float32 when they were stored.
             sub = joints.reshape(-1)[::13].astype(np.float32)

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from helpers.real_ntu import golden, invented_cases, real_cases, stats
 
+from manifests.facts import layout
 from prep.clip import Recording
-from prep.preprocessing import steps
 from prep.preprocessing.bodies import agcn_slots
-from prep.preprocessing.pipeline import pipeline
+from prep.preprocessing.moved import Moved
+from prep.preprocessing.pipeline import pipeline, run_steps
 
 ATOL = 1e-5
 PADDED = 300  # the authors pad before they normalise; a clip of ours keeps its length
@@ -26,9 +27,7 @@ def normalised(recording: Recording) -> np.ndarray:
     chosen = agcn_slots(recording)
     joints = np.zeros((PADDED, *chosen.shape[1:]), np.float32)
     joints[: len(chosen)] = chosen
-    for step in pipeline("agcn").steps("ntu25")[1:]:
-        joints = getattr(steps, step.step)(joints, **step.options)
-    return as_theirs(joints)
+    return as_theirs(run_steps(pipeline("agcn").steps("ntu25")[1:], Moved.start(joints), layout("ntu25")).joints)
 
 
 def compare(arrays: np.lib.npyio.NpzFile, key: str, recording: Recording, strides: tuple[int, int]) -> None:
@@ -64,5 +63,5 @@ def test_padding_changes_nothing_but_the_tail(frames: int) -> None:
     from prep.preprocessing.pipeline import apply
 
     made = recording([[(1, joints)] for joints in person(5, frames)])
-    ours = as_theirs(apply(pipeline("agcn"), made, "ntu25").joints)
+    ours = as_theirs(apply(pipeline("agcn"), made, layout("ntu25")).joints)
     np.testing.assert_allclose(ours, normalised(made)[:, :frames], atol=1e-6)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from helpers.real_ntu import digest, golden, invented_cases, real_cases, stats
 
+from manifests.facts import layout
 from prep.clip import Recording
 from prep.preprocessing.bodies import ctrgcn_actors
 from prep.preprocessing.pipeline import apply, pipeline
@@ -21,7 +22,7 @@ def denoised(recording: Recording, columns: int) -> np.ndarray:
 
 
 def translated(recording: Recording, columns: int) -> np.ndarray:
-    clip = apply(pipeline("ctrgcn"), recording, "ntu25")
+    clip = apply(pipeline("ctrgcn"), recording, layout("ntu25"))
     assert not clip.joints.reshape(len(clip.joints), -1)[:, columns:].any()
     return clip.joints.reshape(len(clip.joints), -1)[:, :columns]
 

@@ -11,8 +11,8 @@ from helpers.shared import shared
 
 from manifests.facts import dataset, layout
 from prep.formats import FindRequest
-from prep.preprocessing import steps
-from prep.preprocessing.pipeline import apply, pipeline
+from prep.preprocessing.moved import Moved
+from prep.preprocessing.pipeline import apply, pipeline, run_steps
 from prep.readers.nw_ucla import find, read
 from prep.untrusted.files import load_bytes
 
@@ -41,9 +41,9 @@ def test_ten_clips_in_float64_and_through_the_recipe() -> None:
         assert (recording.frames, recording.label) == (about["frames"], about["label_zero_based"])
 
         exact = np.array(orjson.loads(data)["skeletons"])[:, None]
-        for step in pipeline("ctrgcn").steps("kinect20")[1:]:
-            exact = getattr(steps, step.step)(exact, **step.options)
-        clip = apply(pipeline("ctrgcn"), recording, "kinect20").joints
+        sequence = pipeline("ctrgcn").steps("kinect20")[1:]
+        exact = run_steps(sequence, Moved.start(exact), layout("kinect20")).joints
+        clip = apply(pipeline("ctrgcn"), recording, layout("kinect20")).joints
         np.testing.assert_allclose(
             streams(exact)["joint"][:, 0, :, 0], arrays[f"{name}|joint_frame0"], rtol=0, atol=1e-9
         )

@@ -93,6 +93,11 @@ class IsolatedPool(Executor):
             worker.kill()
         self.shutdown()
 
+    def terminate_workers(self) -> None:
+        """Send SIGTERM to every worker, whose initializer may have installed a handler that ends its task early."""
+        for worker in self._workers:
+            worker.terminate()
+
     def _cancel(self) -> None:
         """Cancel all tasks that no worker has begun."""
         ends = 0
@@ -164,6 +169,12 @@ class _Worker:
         process = self._process
         if process is not None:
             process.kill()
+
+    def terminate(self) -> None:
+        """Send SIGTERM, from any thread."""
+        process = self._process
+        if process is not None:
+            process.terminate()
 
     def stop(self) -> None:
         """End the process after its task."""

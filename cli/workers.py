@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import signal
 import sys
 import threading
 from collections.abc import Iterator
@@ -12,16 +13,23 @@ from concurrent.futures import CancelledError, Executor, ProcessPoolExecutor, Th
 from contextlib import contextmanager
 from functools import partial
 from multiprocessing.connection import wait
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+import click
 
 from cli.process_pool import IsolatedPool, TaskTimeout, WorkerDied
 
 if TYPE_CHECKING:
     from prep.embedding.videos import Workers
+    from zoo.experiment.recipe import Recipe
+    from zoo.experiment.sweep import Outcome
 
 # Seconds for one clip. A clip of NTU RGB+D takes 0.3 s; to reach the end of a ten-minute 1080p video that has no
 # keyframes takes about 70 s.
 TIMEOUT = 120.0
+# Of a process that trains: it was asked to stop.
+_STOPPING = threading.Event()
 
 
 class ClusterError(Exception):
@@ -91,20 +99,35 @@ def local_executor(workers: int) -> Iterator[Executor]:
 
 @contextmanager
 def training_workers(workers: int) -> Iterator[Executor]:
-    """Processes that train and share the threads of this one; one that crashes fails alone."""
+    """Processes that train and share the threads of this one; one that crashes fails alone.
+
+    After Ctrl-C every run saves a checkpoint at its next step (`train_in_worker`); a second one ends them at once.
+    """
     threads = max(1, int(os.environ.get("OMP_NUM_THREADS", "1")) // workers)
     pool = IsolatedPool(workers, initializer=partial(_begin_training, threads))
     try:
         yield pool
-    except BaseException:
-        pool.kill_workers()
+        pool.shutdown()
+    except KeyboardInterrupt:
+        click.echo("Stopping after the current steps; Ctrl-C again stops at once.", err=True)
+        pool.terminate_workers()
+        pool.shutdown(cancel_futures=True)
         raise
-    pool.shutdown()
+    finally:
+        pool.kill_workers()
+
+
+def train_in_worker(recipe: Recipe, store: str, device: str, runs: Path) -> Outcome:
+    """`train_job` in a process of `training_workers`: SIGTERM stops it after a checkpoint."""
+    from zoo.experiment.sweep import train_job
+
+    return train_job(recipe, store, device, runs, _STOPPING.is_set)
 
 
 def _begin_training(threads: int) -> None:
     """Worker: before torch is loaded."""
     os.environ["OMP_NUM_THREADS"] = str(threads)
+    signal.signal(signal.SIGTERM, lambda signum, frame: _STOPPING.set())
     _die_with_parent()
 
 

@@ -83,14 +83,14 @@ def train_all(sweep: Sweep, device: str, at_once: int, quiet: bool) -> dict[str,
 
 
 def _in_workers(sweep: Sweep, device: torch.device, at_once: int, quiet: bool) -> dict[str, Outcome]:
-    from cli.workers import training_workers
+    from cli.workers import train_in_worker, training_workers
     from zoo.experiment.sweep import sweep_in_workers
 
     if device.type != "cpu":
         rule = "runs on one GPU take turns"
         raise click.UsageError(f"--jobs {at_once}: {rule}. Use --jobs 1, or --array for several machines.")
     with meter(quiet) as bars, training_workers(at_once) as executor:
-        return bars.run(sweep_in_workers(sweep.jobs, device, workspace().runs, executor, at_once))
+        return bars.run(sweep_in_workers(sweep.jobs, device, workspace().runs, executor, at_once, train_in_worker))
 
 
 def report(sweep: Sweep, outcomes: Mapping[str, Outcome]) -> Report:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,9 +121,14 @@ def sweep(todo: Mapping[str, Job], device: torch.device, runs: Path) -> Work[dic
 
 
 def sweep_in_workers(
-    todo: Mapping[str, Job], device: torch.device, runs: Path, executor: Executor, at_once: int
+    todo: Mapping[str, Job],
+    device: torch.device,
+    runs: Path,
+    executor: Executor,
+    at_once: int,
+    train: Callable[[Recipe, str, str, Path], Outcome] | None = None,
 ) -> Work[dict[str, Outcome]]:
-    """As `sweep`, with `at_once` jobs at a time in the processes of an executor."""
+    """As `sweep`, with `at_once` jobs at a time in an executor, whose processes run `train` (default: `train_job`)."""
     done, running = finished(todo, runs), dict[Future[Outcome], str]()
     yield _step(done, todo)
     while len(done) < len(todo):
@@ -133,7 +138,7 @@ def sweep_in_workers(
             if blocked := _blocked(job, done):
                 done[key] = blocked
             elif len(running) < at_once and (not job.needs or job.needs in done):
-                running[executor.submit(train_job, job.recipe, job.store.path, str(device), runs)] = key
+                running[executor.submit(train or train_job, job.recipe, job.store.path, str(device), runs)] = key
         ended, _ = wait(running, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
         for future in ended:
             done[running.pop(future)] = _ended(future)
@@ -141,17 +146,24 @@ def sweep_in_workers(
     return done
 
 
-def train_job(recipe: Recipe, store: str, device: str, runs: Path) -> Outcome:
-    """Train one recipe in a worker process; an error becomes an outcome."""
+def train_job(
+    recipe: Recipe, store: str, device: str, runs: Path, stopped: Callable[[], bool] = lambda: False
+) -> Outcome:
+    """Train one recipe in a worker process; an error becomes an outcome.
+
+    Once `stopped` is true the run saves a checkpoint at its next step and ends.
+    """
     import torch
 
     work = _trained(Job(recipe, open_store(store)), torch.device(device), runs, 0, 1)
     while True:
         try:
-            next(work)
+            next(work) if not stopped() else work.throw(KeyboardInterrupt())
         except StopIteration as stop:
             outcome: Outcome = stop.value
             return outcome
+        except KeyboardInterrupt:
+            return Outcome(None, error="stopped; the same command continues it")
 
 
 def _trained(job: Job, device: torch.device, runs: Path, done: int, total: int) -> Work[Outcome]:

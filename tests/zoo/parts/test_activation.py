@@ -62,7 +62,8 @@ def test_chunks_and_batches_change_nothing(make, kind: str, monkeypatch: pytest.
         torch.testing.assert_close(ours, other, rtol=1e-9, atol=1e-9)
 
 
-def test_dropout_in_a_chunk_is_the_same_when_it_is_computed_again() -> None:
+def test_dropout_in_a_chunk_is_the_same_when_it_is_computed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(activation, "PAIRS_AT_ONCE", {"cpu": 1})
     query, support = maps()
     module = AlignedActivation(8, residual=True, dropout=0.5).double().train()
 

@@ -11,8 +11,8 @@ from episodes.recorded import Recorded
 # Streams with one channel; every other one has as many as joints have.
 SCALARS = ("path", "height", "speed")
 # Streams of recorded coordinates, whatever preprocessing has made of them.
-RECORDED = ("recorded", *SCALARS)
-STREAMS = ("joint", "bone", "velocity", "bone_velocity", *RECORDED)
+RECORDED = frozenset(("recorded", *SCALARS))
+STREAMS = ("joint", "bone", "velocity", "bone_velocity", "recorded", *SCALARS)
 
 
 def channels(names: tuple[str, ...], C: int) -> int:

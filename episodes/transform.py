@@ -10,7 +10,7 @@ from episodes.augment import augment, flips, mirror, swaps
 from episodes.counter import Stream, fold_in, split
 from episodes.options import Augment, EpisodeError
 from episodes.pool import Pool
-from episodes.recorded import Frame, Recorded
+from episodes.recorded import Recorded
 from episodes.resample import RULES, Sampling, sample, temporal_sample
 from episodes.streams import RECORDED, STREAMS, parents, streams
 from manifests.layout import Layout
@@ -40,14 +40,14 @@ class ClipTransform:
         for name in streams or ("",):
             if name not in STREAMS:
                 raise EpisodeError(f"`{name}` is not a stream. {hint(name, STREAMS)}")
-        augment.check(layout.coordinates)
+        augment.check(layout.axes)
         self.pool, self.layout, self.sampling, self.streams = pool, layout, sampling, streams
         self.augment, self.seed, self.train = augment, seed, train
         self._rule = RULES[sampling.rule]
         self._per_clip = fold_in(seed, Stream.FROZEN)
         self._parent = torch.tensor(parents(layout.bones, V), device=pool.device)
         self._swap = torch.tensor(swaps(layout.mirror, V), device=pool.device)
-        self._frame = Frame.of(layout) if set(streams) & set(RECORDED) else None
+        self._needs_recorded = not RECORDED.isdisjoint(streams)
 
     def clips(self, clip: Int[Tensor, "X"], key: Int[Tensor, "X"]) -> Float[Tensor, "X M T V _"]:
         """The clips at these positions in the pool; their random choices are functions of their keys."""
@@ -79,7 +79,7 @@ class ClipTransform:
         recorded = self._recorded(joints, row, clip, flip)
         joints = self._rearranged(joints, clip)
         if self.train:
-            joints = augment(joints, key, self.augment, self.layout.coordinates, self._swap)
+            joints = augment(joints, key, self.augment, self.layout.axes, self._swap)
         return streams(joints, self.streams, self._parent, recorded)
 
     @property
@@ -124,7 +124,7 @@ class ClipTransform:
         flip: Bool[Tensor, "X"] | None,
     ) -> Recorded | None:
         """The clips in recorded coordinates, mirrored where `flip` is True; None where no stream needs them."""
-        if self._frame is None:
+        if not self._needs_recorded:
             return None
-        there = Recorded.of(joints, self.pool.to_recorded[clip], self.pool.origins(clip, row), self._frame)
+        there = Recorded.of(joints, self.pool.to_recorded[clip], self.pool.origins(clip, row), self.layout)
         return there if flip is None else there.mirrored(self._swap, flip)

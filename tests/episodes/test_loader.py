@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from helpers.fakes import even_store
+from helpers.fakes import FakeStore, even_store
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from episodes.draw import Classes, draw
@@ -15,6 +15,7 @@ from episodes.options import Augment, EpisodeError, Task
 from episodes.pool import Pool
 from episodes.resample import RULES, Sampling, sample
 from episodes.sampler import EpisodicSampler, ExemplarSampler
+from episodes.streams import STREAMS
 from episodes.transform import ClipTransform
 from manifests.facts import layout
 
@@ -149,6 +150,20 @@ def test_errors_name_the_remedy() -> None:
         ClipTransform(POOL, layout("kinect20"))
 
 
+def test_scores_are_no_coordinates() -> None:
+    """In an image the third number of a joint is a score: it is not turned or scaled."""
+    store = FakeStore([9, 9, 9], [0, 0, 0], shape=(1, 17, 3))
+    pool, wild = Pool.load(store), Augment((0.0, 0.0, 30.0), (2.0, 3.0))
+    clip = torch.arange(3)
+    transform = ClipTransform(pool, layout("coco17"), Sampling(5), augment=wild, train=True)
+    rows = transform.rows(clip, clip)
+    served, stored = transform.gather(rows, clip, clip), pool.gather(rows)
+    torch.testing.assert_close(served[..., 2], stored[..., 2])
+    assert bool((served[..., :2].norm(dim=-1) > 1.9 * stored[..., :2].norm(dim=-1)).all())
+    with pytest.raises(EpisodeError, match="turns about z only"):
+        ClipTransform(pool, layout("coco17"), augment=Augment((0.0, 10.0, 0.0)))
+
+
 class Spy(TorchDispatchMode):
     """Notes every operation that torch carries out."""
 
@@ -164,7 +179,7 @@ class Spy(TorchDispatchMode):
 @pytest.mark.parametrize("rule", RULES)
 def test_nothing_is_read_back_by_the_host(rule: str) -> None:
     """Operations whose result the host must wait for: a number, a list of places, a tensor made from host values."""
-    wild = loader(WILD | {"sampling": Sampling(10, rule)}, episodes=500, batch=2)
+    wild = loader(WILD | {"sampling": Sampling(10, rule), "streams": STREAMS}, episodes=500, batch=2)
     with Spy() as spy:
         wild.at(0)
         wild.at(200)

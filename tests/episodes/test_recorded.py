@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from episodes.augment import Augment, flips, swaps
 from episodes.pool import Pool
-from episodes.recorded import Frame, Recorded
+from episodes.recorded import Recorded
 from episodes.resample import Sampling
-from episodes.streams import RECORDED, STREAMS, channels
+from episodes.streams import STREAMS, channels
 from episodes.transform import ClipTransform
 from manifests.facts import layout
 
@@ -59,13 +59,13 @@ def literal_streams(recorded: np.ndarray, root: int) -> tuple[np.ndarray, ...]:
 
 
 def test_recorded_streams_are_the_literal_ones() -> None:
-    served = serve(*RECORDED).view(CLIPS)
-    assert served.shape == (4, 2, 7, 25, channels(RECORDED, 3)) == (4, 2, 7, 25, 6)
+    served = serve(*STREAMS[4:]).view(CLIPS)
+    assert served.shape == (4, 2, 7, 25, channels(STREAMS[4:], 3)) == (4, 2, 7, 25, 6)
     joints, path, height, speed = served.double().split([3, 1, 1, 1], dim=-1)
     for clip in range(4):
         expected = literal_clip(clip)
         np.testing.assert_allclose(joints[clip], expected, atol=1e-5)
-        for seen, literal in zip((path, height, speed), literal_streams(expected, Frame.of(NTU).root[0]), strict=True):
+        for seen, literal in zip((path, height, speed), literal_streams(expected, NTU.hips[0]), strict=True):
             np.testing.assert_allclose(seen[clip, ..., 0], literal, atol=1e-5)
     assert bool((height <= 0).all())
     # Clips 1 and 3 have one body.
@@ -83,14 +83,14 @@ def test_streams_of_both_kinds_lie_side_by_side() -> None:
 
 def test_augmentation_turns_and_scales_preprocessed_joints_only() -> None:
     wild = Augment((30.0, 60.0, 90.0), (0.5, 1.5))
-    plain, turned = (serve("joint", *RECORDED, train=True, augment=options) for options in (Augment(), wild))
+    plain, turned = (serve("joint", *STREAMS[4:], train=True, augment=options) for options in (Augment(), wild))
     key = torch.arange(4)
     assert torch.equal(plain.clips(CLIPS, key)[..., 3:], turned.clips(CLIPS, key)[..., 3:])
     assert not torch.allclose(plain.clips(CLIPS, key)[..., :3], turned.clips(CLIPS, key)[..., :3])
 
 
 def test_a_mirrored_clip_is_reflected_at_its_own_centre() -> None:
-    plain, mirrored = (serve(*RECORDED).view(CLIPS, mirrored=flag) for flag in (False, True))
+    plain, mirrored = (serve(*STREAMS[4:]).view(CLIPS, mirrored=flag) for flag in (False, True))
     for clip in range(4):
         before, after = plain[clip, ..., :3], mirrored[clip, ..., :3]
         there = before.flatten(-2).any(-1)
@@ -108,7 +108,7 @@ def test_augmentation_mirrors_recorded_coordinates_of_the_same_clips() -> None:
     clip = key % 4
     flip = flips(key, half)
     assert 16 < int(flip.sum()) < 48
-    tested, training = (serve("joint", *RECORDED, train=train, augment=half) for train in (False, True))
+    tested, training = (serve("joint", *STREAMS[4:], train=train, augment=half) for train in (False, True))
     frames = training.rows(clip, key)
     taken = training.gather(frames, clip, key)
     plain = replace_mirror(tested, 0.0).gather(frames, clip, key)
@@ -128,28 +128,26 @@ def test_joints_alone_cost_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_in_an_image_y_points_down_and_a_score_of_zero_is_no_joint() -> None:
-    frame = Frame.of(COCO)
-    assert (frame.up, frame.sign, frame.axes, frame.scored) == (1, -1, 2, True)
     joints = torch.rand(1, 1, 4, 17, 3, generator=torch.Generator().manual_seed(0)) + 0.1
     joints[0, 0, 1, 5, 2] = 0
-    joints[0, 0, 2, list(frame.root), 2] = 0
+    joints[0, 0, 2, COCO.hips[0], 2] = 0
     eye, origin = torch.eye(3)[None], torch.tensor([0.5, 0.5, 0.0]).expand(1, 1, 4, 3)
-    there = Recorded.of(joints, eye, origin, frame)
+    there = Recorded.of(joints, eye, origin, COCO)
     assert torch.equal(there.joints[..., 2], joints[..., 2])
     assert not there.joints[0, 0, 1, 5].any()
-    root = there.joints[0, 0, :, frame.root[0]]
+    root = there.joints[0, 0, :, list(COCO.hips)].mean(1)
     torch.testing.assert_close(there.height()[0, 0, [0, 1, 3], 0, 0], root[[0, 1, 3], 1].min() - root[[0, 1, 3], 1])
     torch.testing.assert_close(there.path()[0, 0, [0, 1, 3], 0, 0], (root[[0, 1, 3], 0] - root[0, 0]).abs())
     # Frame 2 has no root: no path, no height, and no speed in frames 1 and 2.
     assert not torch.cat([there.path(), there.height()], dim=-1)[0, 0, 2].any()
     assert not there.speed()[0, 0, 1:].any()
-    assert there.speed()[0, 0, 0].count_nonzero() == 15  # not the root, nor joint 5, which frame 1 lacks
+    assert there.speed()[0, 0, 0].count_nonzero() == 16  # not joint 5, which frame 1 lacks
 
 
 def test_a_body_that_comes_later_starts_where_it_is_first_seen() -> None:
     joints = torch.rand(1, 1, 4, 25, 3, generator=torch.Generator().manual_seed(0))
     joints[0, 0, :2] = 0
-    there = Recorded.of(joints, torch.eye(3)[None], torch.ones(1, 1, 4, 3), Frame.of(NTU))
+    there = Recorded.of(joints, torch.eye(3)[None], torch.ones(1, 1, 4, 3), NTU)
     assert not there.joints[0, 0, :2].any()
     assert not there.path()[0, 0, :3].any()
     assert bool((there.path()[0, 0, 3] > 0).all())
@@ -163,7 +161,6 @@ def test_streams_do_not_depend_on_where_and_how_a_clip_was_recorded(
     seed: int, shift: float, turn: float, frames: int
 ) -> None:
     """A clip that is moved, or turned about the vertical, has the same path, height and speed."""
-    frame = Frame.of(NTU)
     joints = torch.randn(2, 2, frames, 25, 3, generator=torch.Generator().manual_seed(seed))
     joints[1, 1] = 0
     angle = torch.tensor(turn)
@@ -171,8 +168,8 @@ def test_streams_do_not_depend_on_where_and_how_a_clip_was_recorded(
     matrix[:, 0, 0], matrix[:, 0, 2], matrix[:, 2, 0], matrix[:, 2, 2] = (
         angle.cos(), angle.sin(), -angle.sin(), angle.cos(),
     )  # fmt: skip
-    plain = Recorded.of(joints, torch.eye(3).repeat(2, 1, 1), torch.zeros(2, 2, frames, 3), frame)
-    moved = Recorded.of(joints, matrix, torch.full((2, 2, frames, 3), shift), frame)
+    plain = Recorded.of(joints, torch.eye(3).repeat(2, 1, 1), torch.zeros(2, 2, frames, 3), NTU)
+    moved = Recorded.of(joints, matrix, torch.full((2, 2, frames, 3), shift), NTU)
     for name in ("path", "height", "speed"):
         torch.testing.assert_close(getattr(moved, name)(), getattr(plain, name)(), rtol=1e-4, atol=1e-4)
         assert not getattr(moved, name)()[1, 1].any()
@@ -187,18 +184,17 @@ def test_streams_do_not_depend_on_where_and_how_a_clip_was_recorded(
 
 def test_the_streams_of_half_pools_are_near_those_of_full_ones() -> None:
     half = Pool.load(STORE, dtype=torch.float16)
-    difference = serve(*RECORDED, pool=half).view(CLIPS) - serve(*RECORDED).view(CLIPS)
+    difference = serve(*STREAMS[4:], pool=half).view(CLIPS) - serve(*STREAMS[4:]).view(CLIPS)
     assert 0 < float(difference.abs().max()) < 0.02
 
 
 def test_a_layout_turned_on_its_side_measures_the_same() -> None:
     """`up` names the axis, `sign` its direction."""
-    frame = Frame.of(NTU)
     joints = torch.randn(1, 1, 5, 25, 3, generator=torch.Generator().manual_seed(1))
     eye, zeros = torch.eye(3)[None], torch.zeros(1, 1, 5, 3)
-    upright = Recorded.of(joints, eye, zeros, frame)
+    upright = Recorded.of(joints, eye, zeros, NTU)
     lying = joints[..., [0, 2, 1]]
     lying[..., 2] *= -1
-    other = Recorded.of(lying, eye, zeros, replace(frame, up=2, sign=-1))
+    other = Recorded.of(lying, eye, zeros, replace(NTU, up="-z"))
     for name in ("path", "height", "speed"):
         torch.testing.assert_close(getattr(other, name)(), getattr(upright, name)())

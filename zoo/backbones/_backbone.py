@@ -74,8 +74,8 @@ class Backbone(nn.Module):
         captured = clips.is_cuda and torch.cuda.is_current_stream_capturing()
         if captured and self.training and self.skip_empty:
             raise RuntimeError(
-                "data.skip_empty_bodies is true, so steps differ in their number of bodies, and a CUDA graph replays one "
-                "fixed step. Set data.skip_empty_bodies = false, or train without capture."
+                "data.skip_empty_bodies is true, so steps differ in their number of bodies, and a CUDA graph replays "
+                "one fixed step. Set data.skip_empty_bodies = false, or train without capture."
             )
         return not captured and (self.skip_empty or not self.training)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -48,11 +49,26 @@ def alignment_distance(
     with_divergence: bool,
 ) -> Float[Tensor, "B Q N"]:
     """The soft-DTW value, or its divergence, of every query and every class, from flattened frames."""
-    distance = soft_dtw(between_all(query, support, kind), gamma)
+    between = between_all(query, support, kind)
     if not with_divergence:
-        return distance
-    own = soft_dtw(frame_distance(query, query, kind), gamma)
-    return divergence(distance, own[:, :, None], soft_dtw(frame_distance(support, support, kind), gamma)[:, None])
+        return soft_dtw(between, gamma)
+    costs = between, frame_distance(query, query, kind), frame_distance(support, support, kind)
+    value, of_query, of_support = soft_dtw_of_each(costs, gamma)
+    return divergence(value, of_query[:, :, None], of_support[:, None])
+
+
+def soft_dtw_of_each(costs: Sequence[Tensor], gamma: float) -> list[Tensor]:
+    """soft_dtw of several tables of costs (..., T, L), all in one sweep where they have the same T and L.
+
+    >>> first, second = soft_dtw_of_each([torch.ones(2, 3, 3), torch.eye(3)], gamma=0.0)
+    >>> first.tolist(), second.item()
+    ([3.0, 3.0], 2.0)
+    """
+    if len({cost.shape[-2:] for cost in costs}) > 1:
+        return [soft_dtw(cost, gamma) for cost in costs]
+    rows = [cost.reshape(-1, *cost.shape[-2:]) for cost in costs]
+    values = soft_dtw(torch.cat(rows), gamma).split([len(row) for row in rows])
+    return [value.view(cost.shape[:-2]) for value, cost in zip(values, costs, strict=True)]
 
 
 def _aligned(cost: Float[Tensor, "X T L"], gamma: float) -> Float[Tensor, "X"]:

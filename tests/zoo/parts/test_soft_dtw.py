@@ -73,3 +73,30 @@ def test_divergence_of_a_sequence_from_itself_is_zero(kind: str) -> None:
 
 def test_divergence_broadcasts() -> None:
     assert divergence(torch.ones(2, 3), torch.zeros(2, 1), torch.ones(1, 3)).tolist() == [[0.5] * 3] * 2
+
+
+@pytest.mark.parametrize("others", [4, 6])
+def test_divergence_in_one_sweep_is_that_of_three(others: int) -> None:
+    """Equal numbers of frames share a sweep, different numbers cannot: values and gradients are the same."""
+    generator = torch.Generator().manual_seed(0)
+    query = torch.randn(2, 3, 4, 6, dtype=torch.float64, generator=generator).requires_grad_()
+    support = torch.randn(2, 2, others, 6, dtype=torch.float64, generator=generator).requires_grad_()
+    fast = alignment_distance(query, support, "squared_frobenius", 0.1, True)
+    between = torch.stack([torch.cdist(query, row[:, None]) for row in support.unbind(1)], dim=2).square()
+    of_query, of_support = (soft_dtw(torch.cdist(maps, maps).square(), 0.1) for maps in (query, support))
+    slow = soft_dtw(between, 0.1) - (of_query[:, :, None] + of_support[:, None]) / 2
+    torch.testing.assert_close(fast, slow)
+    weights = torch.linspace(0.5, 2, fast.numel(), dtype=torch.float64).view_as(fast)
+    ours, literal = (torch.autograd.grad((value * weights).sum(), (query, support)) for value in (fast, slow))
+    torch.testing.assert_close(ours, literal)
+
+
+def test_one_sweep_for_all_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    import zoo.parts.soft_dtw as module
+
+    rows: list[int] = []
+    aligned = module._aligned
+    monkeypatch.setattr(module, "_aligned", lambda cost, gamma: rows.append(len(cost)) or aligned(cost, gamma))
+    maps = torch.randn(1, 3, 4, 6), torch.randn(1, 2, 4, 6)
+    alignment_distance(*maps, "cosine", 0.1, True)
+    assert rows == [3 * 2 + 3 + 2]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from typing import Any
 
 import pytest
 import torch
+from helpers.graphs import Recorded
 from helpers.learners import LinearBackbone, episode_of
 from helpers.tiny_backbone import Model as TinyBackbone
 from helpers.tiny_backbone import Options as TinyOptions
@@ -21,7 +22,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from episodes.episode import Batch, Episode
 from manifests.facts import layout
 from zoo import registry
-from zoo.engine.capture import WARM_UP, CaptureError, Outputs, Work, captured_unit
+from zoo.engine.capture import CaptureError, Outputs, Work, captured_unit
 from zoo.engine.optimiser import make_optimiser, make_schedule
 from zoo.engine.options import Optimiser
 from zoo.engine.ranks import ALONE
@@ -35,48 +36,6 @@ from zoo.pretrain import byol
 
 METHODS = {"protonet": protonet, "dtw": dtw, "dastm": dastm}
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
-
-
-@dataclass
-class Recorded:
-    """A stand-in for CUDA's graphs: a replay runs the work again, and copies what it made into the first outputs."""
-
-    events: list[str] = field(default_factory=list)
-    replays: int = 0
-
-    def warm_up(self, work: Work) -> None:
-        self.events.append("warm up")
-        for _ in range(WARM_UP):
-            work()
-
-    def capture(self, work: Work) -> tuple[Callable[[], None], Outputs]:
-        self.events.append("capture")
-        kept = work()
-
-        def replay() -> None:
-            self.events.append("replay")
-            self.replays += 1
-            for old, new in zip(tensors(kept), tensors(work()), strict=True):
-                old.copy_(new)
-
-        return replay, kept
-
-    @contextmanager
-    def seeded(self, seed: int) -> Iterator[None]:
-        self.events.append(f"seed {seed}")
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            yield
-        self.events.append("generator put back")
-
-
-def tensors(outputs: Outputs) -> list[Tensor]:
-    losses = outputs.losses
-    return [
-        tensor
-        for tensor in (losses.total, *losses.parts.values(), losses.accuracy, losses.scores, *outputs.gradients)
-        if tensor is not None
-    ]
 
 
 def plan_of(precision: Precision = "float32", units: int = 1) -> Plan:

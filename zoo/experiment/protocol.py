@@ -123,7 +123,7 @@ def _validation(settings: Mapping[str, Any], chosen: Split, way: int) -> tuple[d
 def _rotation(settings: Mapping[str, Any], layout: Layout | None) -> tuple[dict[str, Any], str]:
     """A flat skeleton turns about z alone."""
     rotation = settings.get("augment", {}).get("rotation", [0, 0, 0])
-    if layout is None or layout.coordinates > 2 or not any(rotation[:2]):
+    if layout is None or layout.axes > 2 or not any(rotation[:2]):
         return {}, ""
     flat = [0.0, 0.0, rotation[2]]
     return {"augment": {"rotation": flat}}, f"augment.rotation is {flat}: the layout {layout.name} has no depth"

@@ -125,9 +125,11 @@ def describe(result: Result) -> str:
 
 
 def _untrained(result: Result) -> list[str]:
-    """The line of the best untrained recipe on the same tasks, and whether training was worth it."""
-    if result.untrained is None:
+    """The line of the best untrained recipe on the same tasks, and what training gained."""
+    if result.accuracy is None or result.untrained is None:
         return []
-    verdict = "" if result.beats_untrained else "; training does not beat it by more than the interval"
-    interval = result.untrained_interval or 0.0
-    return [f"  best untrained: {result.untrained_recipe} {result.untrained:.2f} % ± {interval:.2f}{verdict}"]
+    line = (
+        f"  best untrained: {result.untrained_recipe} {result.untrained:.2f} % ± {result.untrained_interval or 0.0:.2f}"
+    )
+    gain = f"gain {result.accuracy - result.untrained:+.2f} ± {result.gain_interval or 0.0:.2f} on the same tasks"
+    return [f"{line}; {gain}{'' if result.beats_untrained else ': not more than the interval'}"]

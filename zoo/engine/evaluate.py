@@ -23,13 +23,24 @@ class Accuracy:
     """A measurement.
 
     `accuracy` is correct / queries in 0..1. `interval` is 1.96 standard errors: over tasks where there are several
-    (1.96 * std / sqrt(n)), over queries where there is one (fixed exemplars). `tasks` and `queries` were counted.
+    (1.96 * std / sqrt(n)), over queries where there is one (fixed exemplars). `tasks` and `queries` were counted;
+    `of_tasks` is the accuracy of each task.
     """
 
     accuracy: float
     interval: float
     tasks: int
     queries: int
+    of_tasks: tuple[float, ...] = ()
+
+    def gain_interval(self, other: Accuracy) -> float:
+        """Half the 95 % interval of this accuracy minus another one on the same tasks, 1.96 standard errors.
+
+        Over the differences of tasks where there are several, else of two independent measurements.
+        """
+        if len(self.of_tasks) != len(other.of_tasks) or len(self.of_tasks) < 2:
+            return math.hypot(self.interval, other.interval)
+        return interval95(torch.tensor(self.of_tasks) - torch.tensor(other.of_tasks))
 
 
 def measure(
@@ -93,7 +104,8 @@ def _accuracy(rows: Sequence[tuple[int, int | None, list[int], int]]) -> Accurac
         interval = interval95(correct_of / queries_of)
     else:
         interval = 1.96 * math.sqrt(accuracy * (1 - accuracy) / float(queries_of.sum()))
-    return Accuracy(accuracy, interval, len(queries_of), int(queries_of.sum()))
+    of_tasks = tuple((correct_of / queries_of).tolist())
+    return Accuracy(accuracy, interval, len(queries_of), int(queries_of.sum()), of_tasks)
 
 
 def interval95(values: Float[Tensor, "X"]) -> float:

@@ -17,17 +17,18 @@ LIMIT = 4 << 30  # bytes of maps that are kept
 
 @dataclass(frozen=True)
 class Views:
-    """What the map of a clip is the mean of: its mirror image too, and `samples` temporal samples."""
+    """How the map of a clip is made: the mean with its mirror image, over `samples` temporal samples, of unit norm."""
 
     mirror: bool = False
     samples: int = 1
+    unit: bool = False
 
 
 class MapTable:
     """Maps by position in the pool of `transform`, which must be deterministic; `method` in evaluation mode.
 
-    `centre` is subtracted from every map. Where the maps of all clips would take more than `limit` bytes none is kept,
-    and each is computed whenever it is needed.
+    `centre` is subtracted from every map before it is scaled. Where the maps of all clips would take more than `limit`
+    bytes none is kept, and each is computed whenever it is needed.
     """
 
     def __init__(
@@ -73,4 +74,8 @@ class MapTable:
             for sample in range(samples)
         ]
         maps = torch.stack(seen).mean(0) if len(seen) > 1 else seen[0]
-        return maps if self.centre is None else maps - self.centre
+        centred = maps if self.centre is None else maps - self.centre
+        if not views.unit:
+            return centred
+        norm = torch.linalg.vector_norm(centred, dim=(1, 2, 3), keepdim=True)
+        return centred / norm.clamp(min=torch.finfo(norm.dtype).tiny)

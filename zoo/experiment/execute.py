@@ -95,7 +95,7 @@ def _train(prepared: Prepared, run: Run, runtime: Runtime) -> Work[None]:
         done, total = prepared.plan.done(start.step), prepared.plan.total
         where = f"{run.path}: continues after {min(done, total):,} of {total:,}"
         yield Step(min(done, total), total, f"training {recipe.name}", line=where)
-    unit = _captured(prepared, trainer) if runtime.capture else None
+    unit = _captured(prepared, trainer, runtime.laps) if runtime.capture else None
     loop = train(trainer, loader, prepared.plan, start, _validation(prepared, ranks), ranks, unit, runtime.laps)
     writer = log.Log(run.log, run.path / "tensorboard" if runtime.tensorboard else None, start.step)
     with _saving_what_diverged(prepared, run, ranks):
@@ -151,11 +151,11 @@ def _validation(prepared: Prepared, ranks: Ranks) -> Callable[[], Work[Accuracy]
     return lambda: measure(scorer(learner, loaders[0]), loaders, independent, "validating", ranks)
 
 
-def _captured(prepared: Prepared, trainer: Trainer) -> Unit:
+def _captured(prepared: Prepared, trainer: Trainer, laps: Laps) -> Unit:
     from zoo.engine.capture import captured_unit
 
     assert prepared.train is not None
-    return captured_unit(trainer, prepared.train.at(0), prepared.plan)
+    return captured_unit(trainer, prepared.train.at(0), prepared.plan, laps.lap)
 
 
 def _finish(prepared: Prepared, run: Run, ranks: Ranks) -> Work[Result]:

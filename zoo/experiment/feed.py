@@ -54,7 +54,7 @@ def load_pools(recipe: Recipe, store: Store, device: torch.device, training: boo
     needs_base = training or recipe.evaluation.centre or bool(recipe.evaluation.join)
     chosen = (base if needs_base else (), validation if training else (), test)
     clips = [_chosen_clips(recipe, store, ids) if ids else [] for ids in chosen]
-    return Pools(*Pool.load_several(store, clips, device))
+    return Pools(*Pool.load_several(store, clips, device, getattr(torch, recipe.data.pool)))
 
 
 def load_base(recipe: Recipe, store: Store, device: torch.device) -> Pool:
@@ -139,8 +139,10 @@ def test_loaders(recipe: Recipe, pool: Pool, layout: Layout) -> tuple[EpisodeLoa
     if chosen.choice == "first":
         named = _named_exemplars(recipe, chosen, pool, ids)
         return (EpisodeLoader(evaluation, ExemplarSampler(pool, members, recipe.task.shot, named=named)),)
+    class_split = recipe.data.class_split if chosen.draws else None
     seeds = range(budget.test_seed, budget.test_seed + budget.exemplar_draws)
-    return tuple(EpisodeLoader(evaluation, ExemplarSampler(pool, members, recipe.task.shot, seed)) for seed in seeds)
+    samplers = [ExemplarSampler(pool, members, recipe.task.shot, seed, class_split=class_split) for seed in seeds]
+    return tuple(EpisodeLoader(evaluation, sampler) for sampler in samplers)
 
 
 def base_batches(recipe: Recipe, pool: Pool, layout: Layout, views: int, targets: Targets | None) -> BatchLoader:

@@ -37,6 +37,7 @@ def evaluate(prepared: Prepared, progress: Progress, ranks: Ranks = ALONE) -> Wo
         untrained=None if line is None else _percent(line.measured.accuracy),
         untrained_interval=None if line is None else _percent(line.measured.interval),
         untrained_recipe="" if line is None else line.recipe,
+        gain_interval=None if line is None else _percent(measured.gain_interval(line.measured)),
         warnings=("the weights were selected on the test classes",) if prepared.recipe.budget.select_on_test else (),
     )
 

@@ -117,13 +117,15 @@ class Evaluation:
     """What is done at test time only, by any method; training does not change.
 
     `mirror` averages the feature maps of a clip and of its mirror image. `samples` averages the maps of that many
-    temporal samples of a clip. `centre` subtracts the mean map of the base classes. `join` names an untrained recipe
-    (such as `geometry`) whose scores are added, both divided by their spread over the base classes.
+    temporal samples of a clip. `centre` subtracts the mean map of the base classes, and `unit` divides every map by its
+    norm, so that squared distances become cosines. `join` names an untrained recipe (such as `geometry`) whose scores
+    are added, both divided by their spread over the base classes; "best" takes the one that is best on base classes.
     """
 
     mirror: bool = False
     samples: int = 1
     centre: bool = False
+    unit: bool = False
     join: str = ""
 
     def __post_init__(self) -> None:

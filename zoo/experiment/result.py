@@ -11,9 +11,9 @@ class Result:
     """One measurement. `accuracy`, `interval` and `validation` (the best) in percent; None where nothing was measured.
 
     `untrained` with its interval is the accuracy of `untrained_recipe`, the best of the untrained recipes on the same
-    test tasks; None for one of these recipes. `trained` episodes (clips, for a pre-training stage) came before the
-    measurement. `warnings` say what makes the number another one than it seems, such as test classes that the run was
-    trained on.
+    test tasks; None for one of these recipes. `gain_interval` is the interval of the difference, task by task.
+    `trained` episodes (clips, for a pre-training stage) came before the measurement. `warnings` say what makes the
+    number another one than it seems, such as test classes that the run was trained on.
     """
 
     recipe: str
@@ -41,14 +41,15 @@ class Result:
     untrained: float | None = None
     untrained_interval: float | None = None
     untrained_recipe: str = ""
+    gain_interval: float | None = None
     warnings: tuple[str, ...] = ()
 
     @property
     def beats_untrained(self) -> bool:
-        """Whether the accuracy is above the best untrained line by more than both intervals together."""
-        if self.accuracy is None or self.untrained is None:
+        """Whether the accuracy is above the best untrained one by more than the interval of the difference."""
+        if self.accuracy is None or self.untrained is None or self.gain_interval is None:
             return False
-        return self.accuracy - self.untrained > math.hypot(self.interval or 0.0, self.untrained_interval or 0.0)
+        return self.accuracy - self.untrained > self.gain_interval
 
     def __post_init__(self) -> None:
         for name in ("accuracy", "validation", "untrained"):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from episodes.loader import EpisodeLoader
 from episodes.transform import ClipTransform
 from manifests.layout import Layout
-from prep.progress import Work
+from prep.progress import Work, result
 from zoo.engine.evaluate import Accuracy, evaluation_mode, measure
 from zoo.engine.maps import MapTable, Views
 from zoo.engine.ranks import ALONE, Ranks
@@ -21,6 +21,7 @@ from zoo.learner import Known, Learner
 from zoo.methods._method import Method
 
 UNTRAINED = ("nearest", "nearest_dtw", "geometry")
+BEST = "best"  # evaluation.join: the one of UNTRAINED that is best on base classes
 
 
 @dataclass(frozen=True)
@@ -51,12 +52,8 @@ def test_scorer(prepared: Prepared) -> Scorer:
             return scorer
         assert own is not None
         assert based is not None
-        recipe, other = _untrained(evaluation.join, prepared)
-        other_base = _base_tasks(prepared, recipe)
-        theirs = MapScorer(MapTable(other, _test_transform(prepared, recipe)))
-        their_base = MapScorer(MapTable(other, other_base.transform))
-        with evaluation_mode([other]):
-            return JoinedScorer([(scorer, spread(based, own)), (theirs, spread(their_base, other_base))])
+        theirs, their_base = _joined(prepared, own)
+        return JoinedScorer([(scorer, spread(based, own)), (theirs, spread(their_base, own))])
 
 
 def quick_scorer(learner: Learner, loader: EpisodeLoader) -> Scorer:
@@ -84,13 +81,31 @@ def _map_scorers(
 ) -> tuple[MapScorer, MapScorer | None]:
     """The scorers of test clips and, where `base` is given, of base clips."""
     assert isinstance(learner, Method)
-    views = Views(evaluation.mirror, evaluation.samples)
+    views = Views(evaluation.mirror, evaluation.samples, evaluation.unit)
     if base is None:
         return MapScorer(MapTable(learner, test, views)), None
-    centre = MapTable(learner, base.transform, views).mean() if evaluation.centre else None
+    plain = replace(views, unit=False)
+    centre = MapTable(learner, base.transform, plain).mean() if evaluation.centre else None
     tables = (MapTable(learner, transform, views, centre) for transform in (test, base.transform))
     mine, based = (MapScorer(table) for table in tables)
     return mine, based
+
+
+def _joined(prepared: Prepared, base: EpisodeLoader) -> tuple[MapScorer, MapScorer]:
+    """The scorers of test and base clips of the untrained recipe that `evaluation.join` names."""
+    evaluation, choices = prepared.recipe.evaluation, {}
+    for name in UNTRAINED if evaluation.join == BEST else (evaluation.join,):
+        recipe, learner = _untrained(name, prepared)
+        # It sees the clip as it is: it has no use for views, and only those of the network may be centred.
+        views = Evaluation(centre=evaluation.centre, unit=evaluation.unit)
+        test, own = _test_transform(prepared, recipe), _base_tasks(prepared, recipe)
+        mine, based = _map_scorers(learner.eval(), views, test, own)
+        assert based is not None
+        choices[name] = mine, based
+    if len(choices) == 1:
+        return next(iter(choices.values()))
+    right = {name: result(measure(based, [base])).accuracy for name, (_, based) in choices.items()}
+    return choices[max(right, key=lambda name: right[name])]
 
 
 def _untrained(name: str, prepared: Prepared) -> tuple[Recipe, Method]:

@@ -33,8 +33,7 @@ class CustomLayout:
 
     Joints are numbered from 0; the root is the one joint that is no bone's child. Defaults: `centre`, `spine` and
     `hips` (the joints whose mean is the position of a body) are the root, `parts` is one part with all joints, and
-    `mirror`, pairs (left, right), is empty. `up` is "y", but "-y" in an image. `shoulders` (the joints whose mean is
-    the other end of the trunk) is empty: the size of a body is then the mean distance of its joints from the hips.
+    `mirror`, pairs (left, right), is empty. `up` is "y", but "-y" in an image.
     """
 
     joints: tuple[str, ...]
@@ -43,7 +42,6 @@ class CustomLayout:
     centre: int = -1
     spine: int = -1
     hips: tuple[int, ...] = ()
-    shoulders: tuple[int, ...] = ()
     up: Literal["x", "-x", "y", "-y", "z", "-z", ""] = ""
     mirror: tuple[tuple[int, int], ...] = ()
     parts: dict[str, tuple[int, ...]] = field(default_factory=dict)
@@ -66,7 +64,6 @@ class CustomLayout:
             centre=root if self.centre < 0 else self.centre,
             spine=root if self.spine < 0 else self.spine,
             hips=self.hips or (root,),
-            shoulders=self.shoulders,
             up=self.up or ("-y" if unit in IMAGE_UNITS else "y"),
             unit=unit,
             coordinates=self.coordinates,
@@ -86,7 +83,7 @@ class DatasetFile:
     pattern: regular expression for a clip's name without the extension, with any of the groups action, subject, camera,
         setup, repetition.
     layout: the name of a layout that ships; without it, the file has a table `custom_layout`.
-    preprocessing: the default pipeline: "standard" (centred at the hips, scaled by the trunk), "raw" (as recorded), and
+    preprocessing: the default pipeline: "standard" (hips at zero, bones of unit length), "raw" (as recorded), and
         for kinect20 and ntu25 also "agcn" and "ctrgcn".
     """
 

@@ -21,8 +21,6 @@ class Layout:
     centre: the joint from which graphs count hops.
     spine: the joint that the pipelines of papers subtract.
     hips: the joints whose mean is the middle of the hips, the position of a body.
-    shoulders: the joints whose mean is the middle of the shoulders; the trunk reaches there from the hips. Empty for
-        a skeleton without shoulders, whose size is then the mean distance of its joints from the hips.
     up: the direction of up in recorded coordinates: "y", "z" or "x", with a minus where the axis points down.
     coordinates: how many numbers a joint has, in `unit`. In an image they are x, y and then, if there is a third, the
         detector's score.
@@ -38,7 +36,6 @@ class Layout:
     centre: int
     spine: int
     hips: tuple[int, ...]
-    shoulders: tuple[int, ...]
     up: Literal["x", "-x", "y", "-y", "z", "-z"]
     unit: str
     coordinates: int
@@ -77,11 +74,8 @@ class Layout:
 
     def _check_body(self) -> None:
         require(len(self.hips) > 0, "hips is empty; name at least one joint")
-        for key in ("hips", "shoulders"):
-            joints_exist(key, getattr(self, key), len(self.joints))
-            unique(key, getattr(self, key))
-        shared = sorted(set(self.hips) & set(self.shoulders))
-        require(not shared, f"hips and shoulders share joints {shared}; the trunk between them needs a length")
+        joints_exist("hips", self.hips, len(self.joints))
+        unique("hips", self.hips)
         axis, _ = self.vertical
         require(axis < self.axes, f"up is `{self.up}`; a joint has {self.axes} coordinates")
 

@@ -16,13 +16,14 @@ class Moved:
     """Joints (L, M, V, C) after one or more steps, and the affine map that leads back.
 
     For a joint that is not zero because it is absent, before = `linear` @ after + `origin`, with `linear` (C, C) and
-    `origin` (C,) or, one per frame, (L, C). `no_trunk` is True if other joints stood in for the hips or the trunk.
+    `origin` (C,) or, one per frame, (L, C). `stand_in` is True if a step found no hips or no bones
+    and did without.
     """
 
     joints: Joints
     linear: NDArray[np.floating[Any]]
     origin: NDArray[np.floating[Any]]
-    no_trunk: bool = False
+    stand_in: bool = False
 
     @classmethod
     def start(cls, joints: Joints) -> Moved:
@@ -39,4 +40,4 @@ class Moved:
         ([[2.0]], [2.0])
         """
         origin = after.origin @ self.linear.T + self.origin
-        return Moved(after.joints, self.linear @ after.linear, origin, self.no_trunk or after.no_trunk)
+        return Moved(after.joints, self.linear @ after.linear, origin, self.stand_in or after.stand_in)

@@ -117,7 +117,7 @@ def apply(chosen: Pipeline, recording: Recording, layout: Layout) -> Clip:
         + quality.NAN * (filled is not recording)
         + quality.EXTRA_BODIES * (int(steps.present(selected).sum()) < int(filled.joints.any(axis=(1, 2)).sum()))
         + quality.DROPPED_FRAMES * (len(moved.joints) < recording.frames)
-        + quality.NO_TRUNK * moved.no_trunk
+        + quality.NO_HIPS * moved.stand_in
     )
     return _clip(moved, mask, chosen.max_bodies(layout.name), flags)
 

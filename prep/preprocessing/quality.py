@@ -33,7 +33,7 @@ ZERO = 64
 BONE_JUMP = 128
 BODY_COUNT = 256
 LABEL = 512
-NO_TRUNK = 1024
+NO_HIPS = 1024
 
 # In mean bone lengths, about 2 cm for an adult. The extent of the calmest of 1,455 recorded bodies in metres is 0.92
 # (NW-UCLA a01_s01_e04_v03).
@@ -67,7 +67,7 @@ FLAGS = (
     Flag(BONE_JUMP, "bone-jump", f"a bone's length changes by over {JUMP:g} mean bone lengths between two frames"),
     Flag(BODY_COUNT, "body-count", "the number of bodies changes during the clip"),
     Flag(LABEL, "label", "the label differs from the action in the file name"),
-    Flag(NO_TRUNK, "no-trunk", "hips or shoulders are undetected; the clip was centred or scaled by other joints"),
+    Flag(NO_HIPS, "no-hips", "no hips or no bones were detected; the clip is centred at other joints or not scaled"),
 )
 
 

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manifests.layout import Layout
+from prep.preprocessing.body_size import detected, hip_path, mean_bone
 from prep.preprocessing.moved import Joints, Moved
-from prep.preprocessing.trunk import detected, hip_path, trunk_length
 
 
 def present(joints: Joints) -> NDArray[np.bool_]:
@@ -141,28 +141,27 @@ def centre_image(joints: Joints, y: Literal["down", "up"] = "down") -> Moved:
     return Moved(moved, np.diag([1.0, -1.0 if y == "up" else 1.0, 1.0]), np.array([0.5, 0.5, 0.0]))
 
 
-def scale_trunk(joints: Joints, layout: Layout) -> Moved:
-    """Divide all coordinates by the length of the clip's trunk: its median over frames and bodies.
+def scale_bones(joints: Joints, layout: Layout) -> Moved:
+    """Divide all coordinates by the clip's mean bone length, which is the same number for all axes and bodies.
 
-    See `prep.preprocessing.trunk` for skeletons and clips without one. Scores are kept; undetected joints become zeros.
+    Scores are kept; undetected joints become zeros. A clip without a detected bone keeps its scale, and is flagged.
     """
-    length, stand_in = trunk_length(joints, layout)
+    length = mean_bone(joints, layout)
     factor = np.ones(joints.shape[-1])
-    factor[: layout.axes] = length
+    factor[: layout.axes] = length or 1
+    seen = detected(joints, layout)
     scaled = (joints / factor).astype(joints.dtype)
-    scaled[~detected(joints, layout)] = 0
-    return Moved(scaled, np.diag(factor), np.zeros(len(factor)), stand_in)
+    scaled[~seen] = 0
+    return Moved(scaled, np.diag(factor), np.zeros(len(factor)), stand_in=bool(seen.any()) and not length)
 
 
 def centre_hips(joints: Joints, layout: Layout) -> Moved:
     """In each frame, subtract the middle of the hips of body 0 from all bodies.
 
-    A frame without them takes a position interpolated between its neighbours. Scores are kept; undetected joints become
-    zeros.
+    A frame without them takes a position interpolated between its neighbours; in a clip without them all joints stand
+    in, and the clip is flagged. Scores are kept; undetected joints become zeros.
     """
     path, stand_in = hip_path(joints, layout)
-    if path is None:
-        return Moved.start(joints)
     origin = np.zeros((len(joints), joints.shape[-1]))
     origin[:, : layout.axes] = path
     moved = (joints - origin[:, None, None]).astype(joints.dtype)
@@ -219,7 +218,7 @@ STEPS = (  # the functions that a pipeline may name
     scale_axes,
     centre_image,
     match_bodies,
-    scale_trunk,
+    scale_bones,
     centre_hips,
 )
 FRAME_STEPS = (drop_blank_frames, repeat_tail)  # those that drop or repeat frames

@@ -27,5 +27,4 @@ def skeleton(name: str) -> Layout:
         root=1,
         centre=1,
         hips=(8, 11),
-        shoulders=(2, 5),
     )

@@ -28,7 +28,7 @@ def test_the_example_that_ships_is_valid(tmp_path: Path) -> None:
     assert len(lines) <= 20
     # The lines that are commented out are valid too.
     complete = text.replace('layout = "kinect20"', "").replace("# [custom_layout]", "[custom_layout]")
-    for key in ("joints", "bones", "mirror", "hips", "shoulders", "up"):
+    for key in ("joints", "bones", "mirror", "hips", "up"):
         complete = complete.replace(f"# {key} =", f"{key} =")
     assert len(layout_of(read_custom(write(tmp_path, complete)).data).joints) == 4
 
@@ -40,11 +40,11 @@ def test_a_custom_layout_is_completed(tmp_path: Path) -> None:
     assert known.parts == {"body": tuple(range(7))}
     assert known.mirror == ((3, 4), (5, 6))
     assert (data.layout, data.preprocessings, data.preprocessing) == ("gestures", ("standard", "raw"), "standard")
-    assert (known.hips, known.shoulders, known.up, known.vertical) == ((0,), (), "y", (1, 1))
+    assert (known.hips, known.up, known.vertical) == ((0,), "y", (1, 1))
     assert hash(known) == hash(layout_of(read_custom(tmp_path / "gestures.toml").data))
-    given = DATASET_FILE + 'hips = [5, 6]\nshoulders = [1]\nup = "-z"\n'
+    given = DATASET_FILE + 'hips = [5, 6]\nup = "-z"\n'
     known = layout_of(read_custom(write(tmp_path, given)).data)
-    assert (known.hips, known.shoulders, known.vertical) == ((5, 6), (1,), (2, -1))
+    assert (known.hips, known.vertical) == ((5, 6), (2, -1))
     image = DATASET_FILE.replace('"metre"', '"image"') + "coordinates = 3\n"
     known = layout_of(read_custom(write(tmp_path, image)).data)
     assert (known.up, known.axes, known.scored) == ("-y", 2, True)
@@ -109,7 +109,6 @@ FAULTS = {
     "mirror": ("[5, 6]]", "[2, 6]]", "custom_layout: mirror turns bone"),
     "joint twice": ('"neck"', '"hip"', "custom_layout: joints: `hip` is listed twice"),
     "hips": ("mirror =", "hips = [7]\nmirror =", "custom_layout: hips: 7 is not a joint; they are numbered 0 to 6"),
-    "no trunk": ("mirror =", "shoulders = [0, 1]\nmirror =", "custom_layout: hips and shoulders share joints [0]"),
     "up": ("mirror =", 'up = "w"\nmirror =', "custom_layout: up: Input should be 'x', '-x', 'y'"),
     "no such axis": (
         "mirror =",

@@ -6,13 +6,16 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
-from itertools import pairwise
+from itertools import count, pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from helpers.graphs import Recorded
 from helpers.learners import LinearBackbone, episode_of
+from helpers.stores import make_store
+from helpers.sweeps import SETTINGS
 from helpers.tiny_backbone import Model as TinyBackbone
 from helpers.tiny_backbone import Options as TinyOptions
 from torch import Tensor, nn
@@ -21,13 +24,19 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from episodes.episode import Batch, Episode
 from manifests.facts import layout
+from prep.store.read import open_store
 from zoo import registry
+from zoo.engine import capture
 from zoo.engine.capture import CaptureError, Outputs, Work, captured_unit
+from zoo.engine.laps import Laps
 from zoo.engine.optimiser import make_optimiser, make_schedule
 from zoo.engine.options import Optimiser
 from zoo.engine.ranks import ALONE
 from zoo.engine.step import Precision, Trainer, forward_backward, set_float32, take_step, unit_seed
 from zoo.engine.train import Plan
+from zoo.experiment import log
+from zoo.experiment.chain import train_chain
+from zoo.experiment.execute import Runtime
 from zoo.experiment.resolve import options, resolve
 from zoo.learner import Known, Learner
 from zoo.methods import dastm, dtw, protonet
@@ -195,6 +204,34 @@ def test_an_error_in_a_capture_names_the_learner_and_the_reason() -> None:
     text = r"a step of zoo\.methods\.protonet cannot be captured: operation not permitted when stream is capturing\. A "
     with pytest.raises(CaptureError, match=text):
         captured_unit(trainer, episode(0), plan_of(), graphs=Refusing())
+
+
+def run(folder: Path, runtime: Runtime) -> tuple[list[float], str]:
+    """The losses of a run, and the lines that it prints."""
+    store = open_store(make_store(folder / "toy.zarr", clips_per_class=6, separable=0.2))
+    recipe = resolve("dtw", "demo", [*SETTINGS, "budget.batch=2"])
+    lines = [step.line for step in train_chain(recipe, store, CPU, folder, folder / "run", runtime)]
+    return [float(row["loss"]) for row in log.read(folder / "run" / "log.csv")], "\n".join(lines)
+
+
+def test_a_run_of_replays_is_the_run_without_and_its_time_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds, graphs = count(), Recorded()
+    losses, lines = run(tmp_path / "plain", Runtime())
+    monkeypatch.setattr(capture, "CudaGraphs", lambda device: graphs)
+    monkeypatch.setattr(capture, "_check", lambda *_: None)
+    replayed, timed = run(tmp_path / "captured", Runtime(laps=Laps(lambda: float(next(seconds))), capture=True))
+    assert len(losses) == 3
+    assert replayed == pytest.approx(losses, rel=1e-5)
+    assert graphs.replays == 6
+    assert "forward and backward" in timed
+    assert "forward and backward" not in lines
+
+
+def test_a_run_on_a_cpu_refuses_to_capture(tmp_path: Path) -> None:
+    with pytest.raises(CaptureError, match="not on cpu"):
+        run(tmp_path, Runtime(capture=True))
 
 
 class NothingWaits(TorchDispatchMode):

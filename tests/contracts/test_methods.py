@@ -21,6 +21,7 @@ from zoo.engine.evaluate import measure
 from zoo.engine.header import Progress
 from zoo.engine.optimiser import make_optimiser, make_schedule
 from zoo.engine.options import Optimiser
+from zoo.engine.step import Trainer
 from zoo.engine.train import Plan, Record, train
 from zoo.learner import Known
 from zoo.methods import protonet
@@ -174,8 +175,9 @@ def learnt_by_the_real_loop(make: Make) -> None:
     model = seeded(make)
     options = Optimiser(lr=0.01)
     optimiser = make_optimiser(options, model)
-    plan = Plan(0, 1, 10, 5, 5, 0, "float32", 0.0)
-    records = train(model, Tasks(10), plan, optimiser, make_schedule(options, optimiser, 0.1), Progress(), Tasks(2, 3))
+    trainer = Trainer(model, optimiser, make_schedule(options, optimiser, 0.1))
+    plan = Plan(0, 1, 1, 10, 5, 5, 0, "float32", 0.0)
+    records = train(trainer, Tasks(10), plan, Progress(), lambda: measure(model, [Tasks(2, 3)], stage="validation"))
     assert len([record for record in records if isinstance(record, Record)]) == 2
     assert result(measure(model, [Tasks(2, seed=99)])).accuracy > 0.9
 

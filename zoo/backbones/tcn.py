@@ -8,7 +8,7 @@ narrow layers: for datasets of some hundred clips.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -25,9 +25,9 @@ class Options:
     """
 
     widths: tuple[int, ...] = (48, 64, 96)
-    strides: tuple[int, ...] = (1, 2, 2)
     kernel: int = 5
     dropout: float = 0.1
+    strides: tuple[int, ...] = field(default=(1, 2, 2), metadata={"before": (1, 2, 2)})
 
     def __post_init__(self) -> None:
         if not self.widths or min(self.widths) < 1:

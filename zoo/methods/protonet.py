@@ -5,7 +5,7 @@ DASTM and PAINet compare whole maps (T'*V*D numbers, `pooling` flatten), the one
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from jaxtyping import Float
@@ -17,19 +17,32 @@ from zoo.parts.frame_distance import frame_distance
 
 @dataclass(frozen=True)
 class Options:
-    """`pooling`: compare whole maps or their means over frames and joints.
+    """`pooling`: compare whole maps or their means over frames and joints. Only whole maps keep the order of frames.
 
-    Squared distances of whole maps are sums over some 50,000 numbers and the softmax over them is steep;
-    `normalise_by_dim` makes them means. Scores are divided by `temperature`.
+    `metric` between a query and a class mean. Squared Euclidean distances of whole maps are sums over some 50,000
+    numbers and the softmax over them is steep; `normalise_by_dim` makes them means. Scores are divided by
+    `temperature`: cosines, which lie between -1 and 1, want about 0.1, means of squares about the mean square
+    difference of two maps.
     """
 
     pooling: Literal["flatten", "mean"] = "flatten"
+    metric: Literal["squared_euclidean", "cosine"] = field(
+        default="squared_euclidean", metadata={"before": "squared_euclidean"}
+    )
     normalise_by_dim: bool = False
     temperature: float = 1.0
 
+    def __post_init__(self) -> None:
+        if not self.temperature > 0:
+            raise ValueError(f"temperature is {self.temperature}; it must be positive")
+        if self.metric == "cosine" and self.normalise_by_dim:
+            raise ValueError(
+                "normalise_by_dim is for squared_euclidean; a cosine does not grow with the width of a map"
+            )
+
 
 class Model(Method):
-    """Minus the squared Euclidean distance to the mean of a class's support (eq. 1 and 2)."""
+    """Minus the squared Euclidean distance to the mean of a class's support (eq. 1 and 2), or the cosine with it."""
 
     options: Options
 
@@ -38,7 +51,8 @@ class Model(Method):
         prototypes = support.mean(2)
         if self.options.pooling == "mean":
             prototypes, query = prototypes.mean((2, 3)), query.mean((2, 3))
-        scores = nearest_mean(prototypes.flatten(2), query.flatten(2)) / self.options.temperature
+        measure = cosine_to_mean if self.options.metric == "cosine" else nearest_mean
+        scores = measure(prototypes.flatten(2), query.flatten(2)) / self.options.temperature
         return scores / prototypes[0, 0].numel() if self.options.normalise_by_dim else scores
 
 
@@ -50,3 +64,14 @@ def nearest_mean(prototypes: Float[Tensor, "B N D"], query: Float[Tensor, "B Q D
     [[[-1.0, -25.0]]]
     """
     return -frame_distance(query, prototypes, "squared_frobenius")
+
+
+def cosine_to_mean(prototypes: Float[Tensor, "B N D"], query: Float[Tensor, "B Q D"]) -> Float[Tensor, "B Q N"]:
+    """The cosine of the angle between every query and every class mean; 0 where one of them is zero.
+
+    >>> import torch
+    >>> scores = cosine_to_mean(torch.tensor([[[2.0, 0.0], [3.0, 4.0]]]), torch.tensor([[[1.0, 0.0]]]))
+    >>> [round(score, 4) for score in scores.flatten().tolist()]
+    [1.0, 0.6]
+    """
+    return 1 - frame_distance(query, prototypes, "cosine")

@@ -31,6 +31,37 @@ def test_scale(pooling: str, numbers: int) -> None:
     torch.testing.assert_close(scores(pooling=pooling, temperature=4.0), plain / 4)
 
 
+@pytest.mark.parametrize("pooling", ["flatten", "mean"])
+def test_cosine_written_out(pooling: str) -> None:
+    generator = torch.Generator().manual_seed(0)
+    support = torch.randn(1, 3, 2, 4, 5, 6, generator=generator).mean(2)
+    query = torch.randn(1, 7, 4, 5, 6, generator=generator)
+    if pooling == "mean":
+        support, query = support.mean((2, 3)), query.mean((2, 3))
+    literal = torch.nn.functional.cosine_similarity(query.flatten(2)[:, :, None], support.flatten(2)[:, None], dim=-1)
+    torch.testing.assert_close(scores(pooling=pooling, metric="cosine", temperature=0.1), 10 * literal)
+
+
+def test_cosine_does_not_depend_on_the_scale_of_maps() -> None:
+    generator = torch.Generator().manual_seed(0)
+    support, query = torch.randn(1, 3, 2, 4, 5, 6, generator=generator), torch.randn(1, 7, 4, 5, 6, generator=generator)
+    model = Model(GivenMaps(6), Options(metric="cosine"))
+    torch.testing.assert_close(model.score(3 * support, 5 * query), model.score(support, query))
+    assert model.score(support, 0 * query).eq(0).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"temperature": 0.0}, "temperature is 0.0; it must be positive"),
+        ({"metric": "cosine", "normalise_by_dim": True}, "normalise_by_dim is for squared_euclidean"),
+    ],
+)
+def test_options_without_a_meaning_are_refused(options: dict, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        Options(**options)
+
+
 def test_mean_pooling_ignores_the_order_of_frames() -> None:
     generator = torch.Generator().manual_seed(0)
     support, query = torch.randn(1, 3, 2, 4, 5, 6, generator=generator), torch.randn(1, 7, 4, 5, 6, generator=generator)

@@ -51,4 +51,3 @@ class Laps:
         if self.synchronise is not None:
             self.synchronise()
         return self.clock()
-

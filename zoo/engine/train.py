@@ -119,45 +119,32 @@ def train(
 
     `unit` computes the gradients of one unit (default: `forward_backward`). Raises Diverged when a loss is not finite.
     """
-    learner, total = trainer.learner, plan.steps(len(loader))
-    progress, device = start, next(learner.parameters()).device
-    recent = _Recent(ranks, device)
+    total, progress, recent = plan.steps(len(loader)), start, _Recent(trainer, ranks)
     every = max(1, min(REPORT_EVERY, plan.checkpoint_steps))
     set_float32(plan.precision)
-    learner.train()
+    trainer.learner.train()
     laps = laps or Laps()
     unit = unit or _eager(trainer, plan, laps)
     while progress.step < total and not _stalled(progress, plan):
-        lr = learning_rate(trainer.optimiser)
-        units = plan.units(progress.step, len(loader))
+        lr, units = learning_rate(trainer.optimiser), plan.units(progress.step, len(loader))
         with laps.step(progress.step % every == 0) as lap:
             losses = take_step(trainer, units, loader.at, unit, ranks, plan.grad_clip, lap)
         recent.add(progress.step, units, losses)
         end_step(trainer.schedule)
         progress = replace(progress, step=progress.step + 1)
-        learner.after_step(progress.step / total)
+        trainer.learner.after_step(progress.step / total)
         ends_epoch = progress.step % plan.steps_per_epoch == 0 or progress.step == total
         if not ends_epoch and progress.step % every:
             continue
         loss, accuracy, parts = recent.means()
         progress = replace(progress, epoch_loss=progress.epoch_loss + loss * recent.steps)
-        recent = _Recent(ranks, device)
-        validated, best = None, False
+        record = Record(plan.done(progress.step), plan.total, loss, accuracy, lr, parts, progress)
+        recent = _Recent(trainer, ranks)
         if ends_epoch:
-            progress, validated, best = yield from _end_epoch(trainer, plan, progress, validate)
-        yield Record(
-            done=plan.done(progress.step),
-            total=plan.total,
-            loss=loss,
-            accuracy=accuracy,
-            lr=lr,
-            parts=parts,
-            progress=progress,
-            validation=validated,
-            best=best,
-            checkpoint=progress.step % plan.checkpoint_steps == 0 or validated is not None or progress.step == total,
-            seconds=laps.take() if ends_epoch else None,
-        )
+            record = yield from _end_epoch(trainer, plan, record, validate)
+            record, progress = replace(record, seconds=laps.take()), record.progress
+        due = progress.step % plan.checkpoint_steps == 0 or record.validation is not None or progress.step == total
+        yield replace(record, checkpoint=due)
 
 
 def _eager(trainer: Trainer, plan: Plan, laps: Laps) -> Unit:
@@ -169,25 +156,27 @@ def _eager(trainer: Trainer, plan: Plan, laps: Laps) -> Unit:
 
 
 def _end_epoch(
-    trainer: Trainer, plan: Plan, progress: Progress, validate: Validate | None
-) -> Generator[Step, None, tuple[Progress, float | None, bool]]:
-    """Move the schedule and validate: (progress, validation accuracy, whether it is the best so far)."""
+    trainer: Trainer, plan: Plan, record: Record, validate: Validate | None
+) -> Generator[Step, None, Record]:
+    """Move the schedule and validate: the record with the validation's accuracy, and whether it is the best so far."""
+    progress = record.progress
     end_epoch(trainer.schedule, progress.epoch_loss / plan.steps_per_epoch)
     progress = replace(progress, epoch_loss=0.0)
     if validate is None:
-        return progress, None, False
+        return replace(record, progress=progress)
     accuracy = (yield from validate()).accuracy
-    if accuracy < progress.best:
-        return progress, accuracy, False
-    return replace(progress, best=accuracy, best_step=progress.step), accuracy, True
+    best = accuracy >= progress.best
+    if best:
+        progress = replace(progress, best=accuracy, best_step=progress.step)
+    return replace(record, progress=progress, validation=accuracy, best=best)
 
 
 class _Recent:
     """The losses of the units since the last record, on the device until they are read."""
 
-    def __init__(self, ranks: Ranks, device: torch.device) -> None:
+    def __init__(self, trainer: Trainer, ranks: Ranks) -> None:
         self.steps, self.units = 0, 0
-        self.ranks, self.device = ranks, device
+        self.ranks, self.device = ranks, trainer.parameters[0].device
         self.losses: list[Losses] = []
         self.places: list[tuple[int, int]] = []
 

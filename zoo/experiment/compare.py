@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -140,7 +139,7 @@ def _untrained(results: Sequence[Result]) -> Untrained | None:
         accuracy=statistics.fmean(values),
         interval=_interval(values, first.untrained_interval),
         gain=statistics.fmean(gains),
-        gain_interval=_interval(gains, math.hypot(first.interval or 0.0, first.untrained_interval or 0.0)),
+        gain_interval=_interval(gains, first.gain_interval or 0.0),
     )
 
 

@@ -60,7 +60,7 @@ def load_pools(recipe: Recipe, store: Store, device: torch.device, training: boo
 def load_base(recipe: Recipe, store: Store, device: torch.device) -> Pool:
     """The clips of the base classes alone, for a pre-training stage."""
     base, *novel = classes(recipe)
-    pool = Pool.load(store, _chosen_clips(recipe, store, base), device)
+    pool = Pool.load(store, _chosen_clips(recipe, store, base), device, getattr(torch, recipe.data.pool))
     check_no_novel(pool, [label for ids in novel for label in ids])
     return pool
 

@@ -76,7 +76,7 @@ def test_the_untrained_method_stands_beside_ours_with_the_gain_over_the_same_run
 
 @pytest.mark.parametrize(("accuracy", "beaten"), [(62.0, False), (62.3, True), (50.0, False)])
 def test_a_gain_within_the_interval_does_not_count(accuracy: float, beaten: bool) -> None:
-    line = {"untrained": 60.0, "untrained_interval": 1.0, "untrained_recipe": "geometry"}
+    line = {"untrained": 60.0, "untrained_interval": 1.0, "untrained_recipe": "geometry", "gain_interval": 5**0.5}
     (row,) = compare([run(accuracy, **line)])  # type: ignore[arg-type]
     assert row.untrained is not None
     assert row.untrained.gain_interval == pytest.approx(5**0.5)

@@ -16,6 +16,7 @@ from zoo import registry
 from zoo.engine.header import Progress
 from zoo.engine.optimiser import make_optimiser, make_schedule
 from zoo.engine.options import Optimiser
+from zoo.engine.step import Trainer
 from zoo.engine.train import Plan, Record, train
 from zoo.learner import Known, Losses
 from zoo.pretrain import supervised
@@ -64,9 +65,9 @@ def seeded(make: Make, seed: int = 0) -> Stage:
 def run(stage: Stage, steps: int) -> list[Record]:
     options = Optimiser(lr=0.01)
     optimiser = make_optimiser(options, stage)
-    plan = Plan(0, 16, 16 * steps, 5, 5, 0, "float32", 0.0)
-    schedule = make_schedule(options, optimiser, 1 / steps)
-    records = train(stage, Batches(steps), plan, optimiser, schedule, Progress())
+    plan = Plan(0, 1, 16, 16 * steps, 5, 5, 0, "float32", 0.0)
+    trainer = Trainer(stage, optimiser, make_schedule(options, optimiser, 1 / steps))
+    records = train(trainer, Batches(steps), plan, Progress())
     return [record for record in records if isinstance(record, Record)]
 
 

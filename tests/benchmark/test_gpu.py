@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+import jaxtyping
 import pytest
 import torch
 from helpers import gpu_numbers
 from helpers.gpu_numbers import Sizes, markdown
+from helpers.graphs import Recorded
+
+from zoo.engine.capture import captured_unit
 
 
 def test_every_row_is_measured_on_a_cpu_in_miniature() -> None:
     tiny = Sizes(1e-3, 6, 11, 8, (1,), (1, 2), 2, ((3, 4),), backbone="tcn")
-    lines = list(markdown(torch.device("cpu"), tiny, lambda trainer, _, plan: gpu_numbers._eager(trainer, plan)))
+    lines = list(markdown(torch.device("cpu"), tiny, partial(captured_unit, graphs=Recorded())))
     assert [line.count("|") for line in lines] == [4] * len(lines)
     rows = [line.split(" | ") for line in lines[2:]]
     assert [row[0].split(",")[0] for row in rows] == [
@@ -23,6 +29,8 @@ def test_every_row_is_measured_on_a_cpu_in_miniature() -> None:
 @pytest.mark.gpu
 @pytest.mark.benchmark
 @pytest.mark.timeout(600)
-def test_numbers_of_this_gpu() -> None:
+def test_numbers_of_this_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Checking shapes in every call would keep the GPU waiting for the host.
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
     print()
     gpu_numbers.main()

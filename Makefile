@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 DEMO_HOME ?= demo-home
-DEMO_RUN := $(DEMO_HOME)/runs/dastm-demo
+DEMO_RUN := $(DEMO_HOME)/runs/protonet-demo
 
 .PHONY: demo test test-all fuzz lint bench tables picture
 
@@ -14,14 +14,13 @@ $(BIN)/.installed: pyproject.toml
 	UV_FIND_LINKS="$$PIP_FIND_LINKS" $(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[dev]'
 	touch $@
 
-# Raw files, a store, a trained network, and its accuracy beside chance and beside the same network untrained.
+# Raw files, a store, a trained network, and its accuracy beside chance and the best untrained recipe.
 demo: export FSPREP_HOME := $(abspath $(DEMO_HOME))
 demo: $(BIN)/.installed
 	$(BIN)/fsprep demo
 	$(BIN)/fsprep build demo
-	$(BIN)/fszoo train dastm --data demo --out $(DEMO_RUN)
-	@echo "The same network before training:"
-	$(BIN)/fszoo eval $(DEMO_RUN) --untrained
+	$(BIN)/fszoo train nearest --data demo
+	$(BIN)/fszoo train protonet --data demo --out $(DEMO_RUN)
 
 test: $(BIN)/.installed
 	$(BIN)/pytest --numprocesses auto --maxprocesses 8

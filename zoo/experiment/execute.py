@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 
 import torch
@@ -97,8 +97,9 @@ def _train(prepared: Prepared, run: Run, runtime: Runtime) -> Work[None]:
         yield Step(min(done, total), total, f"training {recipe.name}", line=where)
     unit = _captured(prepared, trainer, runtime.laps) if runtime.capture else None
     loop = train(trainer, loader, prepared.plan, start, _validation(prepared, ranks), ranks, unit, runtime.laps)
-    writer = log.Log(run.log, run.path / "tensorboard" if runtime.tensorboard else None, start.step)
-    with _saving_what_diverged(prepared, run, ranks):
+    board = run.path / "tensorboard" if runtime.tensorboard and ranks.first else None
+    writer = log.Log(run.log, board, start.step)
+    with closing(writer), _saving_what_diverged(prepared, run, ranks):
         for record in loop:
             if isinstance(record, Step):
                 yield record

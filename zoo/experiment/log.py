@@ -46,6 +46,11 @@ class Log:
                     self._board.add_scalar(name, float(value), row["step"])
         self._board.flush()
 
+    def close(self) -> None:
+        """Close the files of TensorBoard."""
+        if self._board is not None:
+            self._board.close()
+
 
 def read(file: Path) -> list[dict[str, str]]:
     """The lines of a log by column, without a truncated last line; empty where there is no log."""

@@ -2,12 +2,12 @@
 
 Episodes served against the speed of a plain copy; training steps launched one by one and replayed as a CUDA graph, with
 the share of time in which the GPU is idle; the minutes of DASTM's published budget; soft-DTW's kernels against the
-sweep. Clips are random: nothing here depends on their values. It takes some five minutes and needs no store.
+sweep. Clips are random: nothing here depends on their values. It takes some five minutes and
+needs no store. `make bench` prints it too, where there is a GPU.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import platform
 import statistics
 import time
@@ -37,6 +37,7 @@ from zoo.experiment.resolve import resolve
 from zoo.experiment.scoring import quick_scorer
 from zoo.learner import Known
 from zoo.parts import soft_dtw as by_sweep
+from zoo.parts import soft_dtw_triton
 
 Capture = Callable[[Trainer, Any, Plan], Unit]
 
@@ -209,8 +210,8 @@ def _alignments(device: torch.device, sizes: Sizes, pairs: int, frames: int) -> 
     text = f"sweep: CPU {cpu * 1e3:.2f} ms, {device.type} {here * 1e3:.2f} ms"
     if device.type != "cuda":
         return text, ""
-    if importlib.util.find_spec("triton") is None:
-        return text, "Triton is not installed"
+    if not soft_dtw_triton.usable(device):
+        return text, "Triton is not installed, or does not run"
     kernel = both(by_sweep.soft_dtw, device)
     return text, f"kernels: {kernel * 1e3:.3f} ms ({cpu / kernel:.0f} x the CPU, {here / kernel:.1f} x the sweep here)"
 

@@ -18,7 +18,7 @@ def soft_dtw(cost: Float[Tensor, "*batch T L"], gamma: float) -> Float[Tensor, "
 
     `gamma` > 0 replaces each minimum by -gamma * log(sum(exp(-x / gamma))), which may make the result negative;
     0 is DTW itself, and the gradient is then the path. Half precision is computed, and returned, in float32.
-    Nothing waits for the device. float32 on a GPU is computed by a kernel where Triton is installed, all else
+    Nothing waits for the device. float32 on a GPU is computed by a kernel where Triton runs, all else
     anti-diagonal by anti-diagonal. Raises ValueError for a negative gamma.
 
     >>> cost = torch.tensor([[0.0, 2.0], [1.0, 3.0]])
@@ -75,7 +75,7 @@ def _aligned(cost: Float[Tensor, "X T L"], gamma: float) -> Float[Tensor, "X"]:
     if cost.is_cuda and cost.dtype == torch.float32:
         from zoo.parts import soft_dtw_triton
 
-        if soft_dtw_triton.INSTALLED:
+        if soft_dtw_triton.usable(cost.device):
             return soft_dtw_triton.soft_dtw_by_kernel(cost, gamma)
     return _SoftDTW.apply(cost, gamma)
 

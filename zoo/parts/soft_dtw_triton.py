@@ -7,6 +7,8 @@ program computes one alignment, with the rows of an anti-diagonal side by side. 
 from __future__ import annotations
 
 import importlib.util
+import subprocess
+import warnings
 from functools import cache
 from typing import Any
 
@@ -22,6 +24,26 @@ if INSTALLED:
 
 # Nothing may be loaded before a barrier; products and sums are rounded one by one, as the sweep's are.
 COMPILED = {"num_stages": 1, "enable_fp_fusion": False}
+
+
+@cache
+def usable(device: torch.device) -> bool:
+    """Whether the kernels run on this GPU: Triton is installed, and finds the C compiler that it needs.
+
+    Warns, once, where it is installed and does not run.
+    """
+    if not INSTALLED:
+        return False
+    try:
+        soft_dtw_by_kernel(torch.zeros(1, 1, 1, device=device), 0.0)
+    except (RuntimeError, ImportError, OSError, subprocess.SubprocessError) as error:
+        warnings.warn(
+            f"Triton does not run here ({str(error).splitlines()[0]}), so soft-DTW takes some hundred launches instead "
+            "of two. Install a C compiler and Python's headers.",
+            stacklevel=2,
+        )
+        return False
+    return True
 
 
 def soft_dtw_by_kernel(cost: Float[Tensor, "X T L"], gamma: float) -> Float[Tensor, "X"]:

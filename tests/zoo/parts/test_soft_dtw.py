@@ -6,6 +6,7 @@ import pytest
 import torch
 from helpers import plain_dastm as plain
 
+from zoo.parts import soft_dtw_triton
 from zoo.parts.soft_dtw import alignment_distance, divergence, soft_dtw
 
 
@@ -100,3 +101,19 @@ def test_one_sweep_for_all_tables(monkeypatch: pytest.MonkeyPatch) -> None:
     maps = torch.randn(1, 3, 4, 6), torch.randn(1, 2, 4, 6)
     alignment_distance(*maps, "cosine", 0.1, True)
     assert rows == [3 * 2 + 3 + 2]
+
+
+def test_where_triton_does_not_run_a_warning_says_so_and_the_sweep_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(cost: torch.Tensor, gamma: float) -> torch.Tensor:
+        raise RuntimeError("Failed to find C compiler.\nmore")
+
+    monkeypatch.setattr(soft_dtw_triton, "soft_dtw_by_kernel", refuse)
+    soft_dtw_triton.usable.cache_clear()
+    monkeypatch.setattr(soft_dtw_triton, "INSTALLED", False)
+    assert not soft_dtw_triton.usable(torch.device("cpu"))
+    soft_dtw_triton.usable.cache_clear()
+    monkeypatch.setattr(soft_dtw_triton, "INSTALLED", True)
+    with pytest.warns(UserWarning, match=r"does not run here \(Failed to find C compiler\.\).* Install a C compiler"):
+        assert not soft_dtw_triton.usable(torch.device("cpu"))
+    assert not soft_dtw_triton.usable(torch.device("cpu"))
+    soft_dtw_triton.usable.cache_clear()

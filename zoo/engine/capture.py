@@ -127,7 +127,7 @@ def _check(trainer: Trainer, replaced: bool) -> None:
             "precision is float16, whose loss scaler decides on the host after every step. "
             "Set precision=bfloat16, or leave --capture out."
         )
-    if getattr(trainer.learner.backbone, "skip_empty", False):
+    if trainer.learner.backbone.skip_empty:
         raise CaptureError(
             "data.skip_empty_bodies is on, so that the number of bodies differs from step to step. "
             "Set data.skip_empty_bodies=false, or leave --capture out."

@@ -270,6 +270,18 @@ def test_no_step_waits_for_the_device(name: str, backbone: str, monkeypatch: pyt
         learner.losses(served).total.backward()
 
 
+@pytest.mark.parametrize("name", registry.names("pretrain"))
+def test_no_stage_waits_for_the_device(name: str) -> None:
+    entry, known = registry.learner(name), Known(classes=("a", "b"), target_width=6)
+    backbone = TinyBackbone(layout("ntu25"), 3, 1, TinyOptions())
+    learner = entry.model(backbone, entry.options(), known).to("meta").train()
+    label, has_target = torch.zeros(4, dtype=torch.int64), torch.ones(4, dtype=torch.bool)
+    parts = torch.zeros(4, entry.model.views, 1, 8, 25, 3), label, torch.zeros(4, 6), has_target
+    batch = Batch(*(part.to("meta") for part in parts))
+    with NothingWaits():
+        learner.losses(batch).total.backward()
+
+
 def test_that_a_step_that_waits_is_noticed() -> None:
     served = torch.ones(3, device="meta")
     with pytest.raises(NotImplementedError):

@@ -38,8 +38,9 @@ def near(first: Tensor, second: Tensor, tolerance: float = 1e-4) -> None:
 
 
 def with_empty_bodies() -> Tensor:
-    given = clips(count=4)
-    given[1, 1] = given[2, 0] = 0
+    """Four of ten bodies are empty: the second of one clip, the first of one, both of one."""
+    given = clips(count=5)
+    given[1, 1] = given[2, 0] = given[4] = 0
     return given
 
 
@@ -91,7 +92,7 @@ def clips_apart(make: Make) -> None:
 
 @torch.no_grad()
 def empty_bodies_left_out(make: Make) -> None:
-    """What evaluation leaves out changes nothing: one clip has two bodies, one has its first, one has its second."""
+    """The oracle is the dense path: every body is computed, and the mean taken over the present ones."""
     model, given = seeded(make), with_empty_bodies()
     every = model.features(model.normalise_slots(given, None))
     near(model(given), mean_of_present(every, present_bodies(given)))
@@ -108,6 +109,28 @@ def empty_bodies_do_not_count(make: Make) -> None:
         states.append({"maps": maps[: len(given)].detach(), **model.state_dict()})
     for name, value in states[0].items():
         near(states[1][name].double(), value.double())
+
+
+def nothing_to_leave_out(make: Make) -> None:
+    """In training where no body is empty, `skip_empty` changes no map, gradient or statistic."""
+    found = []
+    for skips in (False, True):
+        model = without_dropout(seeded(make).train())
+        model.skip_empty = skips
+        maps = model(clips())
+        if maps.requires_grad:
+            maps.square().sum().backward()
+        gradients = {f"{name}.grad": p.grad for name, p in model.named_parameters() if p.grad is not None}
+        found.append({"maps": maps.detach(), **model.state_dict(), **gradients})
+    for name, value in found[0].items():
+        near(found[1][name].double(), value.double())
+
+
+def never_waits_for_a_device(make: Make) -> None:
+    """Meta tensors have no values to read: whatever would make the host wait for a GPU raises an error."""
+    for training in (False, True):
+        model = seeded(make).train(training).to("meta")
+        assert model(with_empty_bodies().to("meta")).device.type == "meta"
 
 
 def gradient_everywhere(make: Make) -> None:
@@ -204,6 +227,8 @@ CONTRACTS: dict[Callable[[Make], None], Callable[..., Tensor] | type[Backbone]] 
     clips_apart: lambda self, maps, given: maps.mean(1) - maps.mean((0, 1)),
     empty_bodies_left_out: Mixing,
     empty_bodies_do_not_count: lambda self, maps, given: maps.mean(1) - maps.mean((0, 1)),
+    nothing_to_leave_out: lambda self, maps, given: maps.mean(1) + float(self.skip_empty),
+    never_waits_for_a_device: lambda self, maps, given: maps.mean(1) * given.any().item(),
     gradient_everywhere: mean,
     same_again: lambda self, maps, given: maps.mean(1) + torch.rand(()),
     half_precision: lambda self, maps, given: (maps + 1000).mean(1) - 1000,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
@@ -20,9 +19,10 @@ class Backbone(nn.Module):
     A map has T' frames and V' joints; both may be 1 for backbones that pool. It is the mean over the bodies that are
     present: a body that is zero in every frame is ignored, and a clip without any body gives zeros.
 
-    Empty bodies are left out of the computation in evaluation, where that changes nothing but rounding. In training
-    they are computed, since in the authors' code the statistics of batch normalisation include their zeros, unless
-    `skip_empty` is True. Where they are left out on a GPU, the host waits once for each call to count them.
+    On the CPU, empty bodies are left out of the computation in evaluation, where that changes nothing but rounding.
+    In training they are computed, since in the authors' code the statistics of batch normalisation include their zeros,
+    unless `skip_empty` is True. Only the device knows which bodies are empty, and reading that would make the host wait
+    for a GPU. So a GPU computes all bodies, except in training with `skip_empty`, where the host waits once per call.
     """
 
     width: int
@@ -50,11 +50,7 @@ class Backbone(nn.Module):
         return clips
 
     def forward(self, clips: Float[Tensor, "X M T V C"]) -> Float[Tensor, "X _ _ D"]:
-        """The mean map over present bodies.
-
-        Raises ShapeError when M, V or C is not what the backbone was built for, and RuntimeError when a CUDA graph of a
-        training step is captured that leaves out empty bodies: the number of bodies differs from step to step.
-        """
+        """The mean map over present bodies. Raises ShapeError when M, V or C is not what the backbone was built for."""
         given = (clips.shape[1], clips.shape[3], clips.shape[4])
         if given != self.shape:
             raise ShapeError(
@@ -62,22 +58,13 @@ class Backbone(nn.Module):
                 f"(layout `{self.layout_name}`). Build it with the numbers of the store, or choose other streams."
             )
         present = present_bodies(clips)
-        skips = self._skips(clips)
+        skips = self.skip_empty if self.training else clips.device.type == "cpu"
         clips = self.normalise_slots(clips, present if skips else None)
         if skips and 0 < (bodies := int(present.sum())) < present.numel():
             maps = self.features(clips[present].view(bodies, 1, *clips.shape[2:]))
             whole = maps.new_zeros(present.numel(), *maps.shape[1:])
             return mean_of_present(whole.index_put((present.flatten(),), maps), present)
         return mean_of_present(self.features(clips), present)
-
-    def _skips(self, clips: Float[Tensor, "X M T V C"]) -> bool:
-        captured = clips.is_cuda and torch.cuda.is_current_stream_capturing()
-        if captured and self.training and self.skip_empty:
-            raise RuntimeError(
-                "data.skip_empty_bodies is true, so steps differ in their number of bodies, and a CUDA graph replays "
-                "one fixed step. Set data.skip_empty_bodies = false, or train without capture."
-            )
-        return not captured and (self.skip_empty or not self.training)
 
 
 def present_bodies(clips: Float[Tensor, "X M T V C"]) -> Bool[Tensor, "X M"]:

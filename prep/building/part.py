@@ -127,6 +127,6 @@ def _check_shared_folders(task: PartTask) -> None:
 def _write(folder: Path, key: str, bodies: int, clips: Sequence[ConvertedClip], bad: Bad) -> None:
     long = frames(clips, bodies).arrays
     joints = long.pop("joints")
-    arrays = long | columns(clips) | {"bad": np.frombuffer(json.dumps(bad).encode(), np.uint8)}
+    arrays: dict[str, Any] = long | columns(clips) | {"bad": np.frombuffer(json.dumps(bad).encode(), np.uint8)}
     atomic_write(folder / f"{key}.joints.npy", lambda file: np.save(file, joints, allow_pickle=False))
     atomic_write(folder / f"{key}.npz", lambda file: np.savez(file, **arrays))

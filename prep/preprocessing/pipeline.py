@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,7 +109,7 @@ def apply(chosen: Pipeline, recording: Recording, layout: Layout) -> Clip:
     """
     first, *rest = chosen.steps(layout.name)
     filled = bodies.fill_nan(recording)
-    selected = functions(bodies)[first.step](filled, **first.options)
+    selected: Joints = functions(bodies)[first.step](filled, **first.options)
     moved = run_steps(rest, _as_read(selected, recording), layout)
     mask = steps.present(moved.joints)
     flags = (
@@ -128,7 +128,7 @@ def run_steps(sequence: Sequence[PipelineStep], start: Moved, layout: Layout) ->
     for step in sequence:
         function = functions(steps)[step.step]
         more = {LAYOUT: layout} if LAYOUT in inspect.signature(function).parameters else {}
-        after = function(moved.joints, **step.options, **more)
+        after: Joints | Moved = function(moved.joints, **step.options, **more)
         moved = moved.then(after) if isinstance(after, Moved) else replace(moved, joints=after)
     return moved
 
@@ -151,7 +151,7 @@ def _clip(moved: Moved, mask: NDArray[np.bool_], max_bodies: int, flags: int) ->
 
 
 @cache
-def functions(module: ModuleType) -> Mapping[str, Callable[..., Joints | Moved]]:
+def functions(module: ModuleType) -> Mapping[str, Callable[..., Any]]:
     """The functions of `bodies` or `steps` that a pipeline may name: those in the module's STEPS.
 
     >>> "scale_axes" in functions(steps), "present" in functions(steps)

@@ -113,6 +113,17 @@ def test_well_known_counts_of_layouts(name: str, joints: int, pairs: int, root: 
     assert turned == {frozenset(part) for part in record.parts.values()}
 
 
+def test_layouts_know_where_up_is_and_what_is_a_score() -> None:
+    known = {name: (layout(name).hips, layout(name).vertical, layout(name).axes) for name in names("layouts")}
+    assert known == {
+        "coco17": ((11, 12), (1, -1), 2),
+        "kinect20": ((0,), (1, 1), 3),
+        "ntu25": ((0,), (1, 1), 3),
+        "openpose18": ((8, 11), (1, -1), 2),
+    }
+    assert [name for name in names("layouts") if layout(name).scored] == ["coco17", "openpose18"]
+
+
 def test_well_known_facts_about_datasets() -> None:
     counts = {name: len(dataset(name).classes) for name in ("ntu60", "ntu120", "nw_ucla", "demo")}
     assert counts == {"ntu60": 60, "ntu120": 120, "nw_ucla": 10, "demo": 24}

@@ -99,6 +99,13 @@ def test_bad_files_may_be_left_out_on_purpose(raw: Path, tmp_path: Path) -> None
     assert store.info.left_out[0][0] == broken.stem
 
 
+def test_a_part_of_bad_files_only_leaves_no_gap(raw: Path, tmp_path: Path) -> None:
+    for broken in sorted(raw.iterdir())[7:14]:
+        broken.write_text("")
+    store = built(job(raw, tmp_path / "s.zarr", allow_bad=True))
+    assert (len(store), len(store.info.left_out)) == (53, 7)
+
+
 def test_when_nothing_can_be_read_nothing_is_built(raw: Path, tmp_path: Path) -> None:
     for file in raw.iterdir():
         file.write_text("x")

@@ -154,6 +154,20 @@ def test_other_bodies_and_masks(a: Path, tmp_path: Path) -> None:
     assert [(gap.name, gap.largest, gap.mask) for gap in compared.gaps] == [(NAMES[4], 0, True)]
 
 
+def test_another_way_back_to_recorded_coordinates(a: Path, tmp_path: Path) -> None:
+    frames, clips_there = sum(map(len, clips())), 6
+    origin, linear = np.zeros((frames, 3), np.float32), np.tile(np.eye(3, dtype=np.float32), (clips_there, 1, 1))
+    origin[5, 1] = 2
+    linear[4, 0, 0] = np.nextafter(np.float32(1), np.float32(2))
+    compared = diff(a, write_clips(tmp_path / "b.zarr", info("nw_ucla"), NAMES, range(6), clips(), origin=origin))
+    gap = (NAMES[1], 0, False, True)
+    assert [(gap.name, gap.largest, gap.mask, gap.origin) for gap in compared.gaps] == [gap]
+    other = write_clips(tmp_path / "c.zarr", info("nw_ucla"), NAMES, range(6), clips(), to_recorded=linear)
+    (column,) = diff(a, other).columns
+    assert (column.name, [clip for clip, *_ in column.clips]) == ("to_recorded", [NAMES[4]])
+    assert not diff(a, other).same
+
+
 def test_joints_of_other_layouts_are_matched_by_name(a: Path, tmp_path: Path) -> None:
     ntu, ours = layout("ntu25"), layout("kinect20")
     wider = [np.full((len(clip), 1, 25, 3), 9, np.float32) for clip in clips()]

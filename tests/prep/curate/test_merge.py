@@ -78,6 +78,15 @@ def test_camera_folders_merge_to_the_digest_of_one_build(three: list[Path], tmp_
     assert open_store(tmp_path / "again.zarr").digest == whole.digest
 
 
+@pytest.mark.parametrize("name", ["origin", "to_recorded"])
+def test_clips_that_were_moved_otherwise_are_not_the_same(tmp_path: Path, name: str) -> None:
+    clip = "a01_s01_e00_v01"
+    moved = {"origin": np.full((6, 3), 2, np.float32), "to_recorded": np.full((1, 3, 3), 2, np.float32)}
+    stores = [store(tmp_path / "a.zarr", [clip]), store(tmp_path / "b.zarr", [clip], **{name: moved[name]})]
+    with pytest.raises(PrepError, match=f"clips with the same name differ between the stores: {clip}"):
+        merged_by(stores, tmp_path / "c.zarr")
+
+
 def test_blocks_are_cut_across_clips(three: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     merged_by(three, tmp_path / "one.zarr")
     expected = open_store(tmp_path / "one.zarr")

@@ -9,13 +9,14 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from helpers.stores import make_store
+from helpers.stores import clip_name, info, make_store, write_clips
 from helpers.synthetic_formats import find, imported
 
+from prep.building.build import BadFiles
 from prep.curate.export import export
 from prep.errors import PrepError
 from prep.progress import result
-from prep.store.read import open_store
+from prep.store.read import Store, open_store
 
 
 @pytest.fixture
@@ -40,6 +41,32 @@ def test_a_store_comes_back_whole(tmp_path: Path, bodies: int) -> None:
         joints = store.joints(int(store.offsets[row]), int(store.offsets[row + 1]))
         np.testing.assert_array_equal(joints[:, :bodies], expected)
         assert not joints[:, bodies:].any()
+
+
+def moved_store(path: Path) -> Store:
+    """Two clips with a way back to recorded coordinates."""
+    rng = np.random.default_rng(0)
+    clips = [rng.standard_normal((length, 1, 25, 3)).astype("f4") for length in (3, 5)]
+    back = {"to_recorded": rng.standard_normal((2, 3, 3)).astype("f4"), "origin": rng.standard_normal((8, 3), "f4")}
+    return open_store(write_clips(path, info("demo"), [clip_name("demo", n, n) for n in (1, 0)], [1, 0], clips, **back))
+
+
+def test_the_way_back_to_recorded_coordinates_is_kept(tmp_path: Path) -> None:
+    own = moved_store(tmp_path / "own.zarr")
+    result(export(own, "hdf5", tmp_path / "a.h5"))
+    store = imported("hdf5", tmp_path / "a.h5", "demo", tmp_path / "s.zarr")
+    assert store.names == own.names[::-1]
+    np.testing.assert_array_equal(store.to_recorded, own.to_recorded[::-1])
+    np.testing.assert_array_equal(store.origin(), np.concatenate([own.origin(3), own.origin(0, 3)]))
+
+
+def test_a_way_back_that_holds_no_coordinates_is_bad(tmp_path: Path) -> None:
+    own = moved_store(tmp_path / "own.zarr")
+    result(export(own, "hdf5", tmp_path / "a.h5"))
+    with h5py.File(tmp_path / "a.h5", "r+") as file:
+        file["origin"][6, 1] = np.nan
+    with pytest.raises(BadFiles, match="`origin` or `to_recorded` holds no coordinates. Export the store again"):
+        imported("hdf5", tmp_path / "a.h5", "demo", tmp_path / "s.zarr")
 
 
 def replaced(path: Path, name: str, **how: Any) -> Path:
@@ -98,6 +125,8 @@ def test_nothing_outside_the_file_is_read(exported: Path, tmp_path: Path) -> Non
         ("label", np.zeros(72, "S3"), "not numbers"),
         ("names", np.full((72, 3), 65, np.uint8), "two clips of one name"),
         ("names", np.full((72, 3), 255, np.uint8), "is no HDF5 file of `fsprep export`"),
+        ("origin", np.zeros((9, 3), np.float32), "origin and to_recorded do not fit joints of shape"),
+        ("to_recorded", np.zeros((72, 3, 3), np.float64), "origin and to_recorded do not fit joints of shape"),
         ("joints", np.zeros((9, 1, 20, 3), np.float32), "are not those of demo"),
         ("joints", np.zeros((9, 1, 25, 3), np.float64), "are not those of demo"),
     ],

@@ -2,8 +2,8 @@
 
 Episodes served against the speed of a plain copy; training steps launched one by one and replayed as a CUDA graph, with
 the share of time in which the GPU is idle; the minutes of DASTM's published budget; soft-DTW's kernels against the
-sweep. Clips are random: nothing here depends on their values. It takes some five minutes and
-needs no store. `make bench` prints it too, where there is a GPU.
+sweep. Clips are random: nothing here depends on their values. It takes some five minutes
+and needs no store. `make bench` prints it too, where there is a GPU.
 """
 
 from __future__ import annotations

@@ -133,7 +133,9 @@ def _entry(kind: str, name: str, module: ModuleType, where: str, digest: str = "
     model = getattr(module, "Model", None)
     if not (isinstance(model, type) and issubclass(model, _base(kind))):
         raise RegistryError(f"{where}: has no class `Model` that derives from {KINDS[kind][2]}. Write one.")
-    options = getattr(module, "Options", None) or type("NoOptions", (NoOptions,), {"file": where})
+    options = getattr(module, "Options", None) or type(
+        "NoOptions", (NoOptions,), {"file": where, "__doc__": NoOptions.__doc__}
+    )
     if not is_dataclass(options):
         raise RegistryError(f"{where}: `Options` must be a frozen dataclass whose fields have defaults.")
     return Entry(kind, name, model, options, digest)

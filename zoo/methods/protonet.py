@@ -8,21 +8,22 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
 from zoo.methods._method import Method
-from zoo.parts.frame_distance import frame_distance
+from zoo.parts.frame_distance import at_least_float32, frame_distance
 
 
 @dataclass(frozen=True)
 class Options:
     """`pooling`: compare whole maps or their means over frames and joints. Only whole maps keep the order of frames.
 
-    `metric` between a query and a class mean. Squared Euclidean distances of whole maps are sums over some 50,000
-    numbers and the softmax over them is steep; `normalise_by_dim` makes them means. Scores are divided by
-    `temperature`: cosines, which lie between -1 and 1, want about 0.1, means of squares about the mean square
-    difference of two maps.
+    `metric` between a query and a class mean; for `cosine` the mean is that of unit vectors. Squared Euclidean
+    distances of whole maps are sums over some 50,000 numbers and the softmax over them is steep; `normalise_by_dim`
+    makes them means. Scores are divided by `temperature`: cosines, which lie between -1 and 1, want about 0.1, means of
+    squares about the mean square difference of two maps.
     """
 
     pooling: Literal["flatten", "mean"] = "flatten"
@@ -48,12 +49,15 @@ class Model(Method):
 
     def score(self, support: Float[Tensor, "B N K T V D"], query: Float[Tensor, "B Q T V D"]) -> Float[Tensor, "B Q N"]:
         """Whole maps or their means over frames and joints, against class means."""
-        prototypes = support.mean(2)
-        if self.options.pooling == "mean":
-            prototypes, query = prototypes.mean((2, 3)), query.mean((2, 3))
-        measure = cosine_to_mean if self.options.metric == "cosine" else nearest_mean
-        scores = measure(prototypes.flatten(2), query.flatten(2)) / self.options.temperature
-        return scores / prototypes[0, 0].numel() if self.options.normalise_by_dim else scores
+        if self.options.metric == "cosine":
+            return cosine_to_mean(self._vectors(support), self._vectors(query)) / self.options.temperature
+        prototypes = self._vectors(support.mean(2))
+        scores = nearest_mean(prototypes, self._vectors(query)) / self.options.temperature
+        return scores / prototypes.shape[-1] if self.options.normalise_by_dim else scores
+
+    def _vectors(self, maps: Float[Tensor, "*batch T V D"]) -> Float[Tensor, "*batch _"]:
+        """One vector per map: T*V*D numbers, or the mean of T*V."""
+        return maps.mean((-3, -2)) if self.options.pooling == "mean" else maps.flatten(-3)
 
 
 def nearest_mean(prototypes: Float[Tensor, "B N D"], query: Float[Tensor, "B Q D"]) -> Float[Tensor, "B Q N"]:
@@ -66,12 +70,15 @@ def nearest_mean(prototypes: Float[Tensor, "B N D"], query: Float[Tensor, "B Q D
     return -frame_distance(query, prototypes, "squared_frobenius")
 
 
-def cosine_to_mean(prototypes: Float[Tensor, "B N D"], query: Float[Tensor, "B Q D"]) -> Float[Tensor, "B Q N"]:
-    """The cosine of the angle between every query and every class mean; 0 where one of them is zero.
+def cosine_to_mean(support: Float[Tensor, "B N K D"], query: Float[Tensor, "B Q D"]) -> Float[Tensor, "B Q N"]:
+    """The cosine of the angle between every query and the mean of a class's unit vectors; 0 where one of them is zero.
+
+    Each of the K shots counts the same, however large its map.
 
     >>> import torch
-    >>> scores = cosine_to_mean(torch.tensor([[[2.0, 0.0], [3.0, 4.0]]]), torch.tensor([[[1.0, 0.0]]]))
-    >>> [round(score, 4) for score in scores.flatten().tolist()]
+    >>> support, query = torch.tensor([[[[2.0, 0.0]], [[30.0, 40.0]]]]), torch.tensor([[[1.0, 0.0]]])
+    >>> [round(score, 4) for score in cosine_to_mean(support, query).flatten().tolist()]
     [1.0, 0.6]
     """
+    prototypes = F.normalize(at_least_float32(support), dim=-1).mean(2)
     return 1 - frame_distance(query, prototypes, "cosine")

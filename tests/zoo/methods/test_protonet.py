@@ -33,12 +33,17 @@ def test_scale(pooling: str, numbers: int) -> None:
 
 @pytest.mark.parametrize("pooling", ["flatten", "mean"])
 def test_cosine_written_out(pooling: str) -> None:
+    """Shot by shot: a unit vector of each, their mean, its cosine with every query."""
     generator = torch.Generator().manual_seed(0)
-    support = torch.randn(1, 3, 2, 4, 5, 6, generator=generator).mean(2)
+    support = torch.randn(1, 3, 2, 4, 5, 6, generator=generator)
     query = torch.randn(1, 7, 4, 5, 6, generator=generator)
-    if pooling == "mean":
-        support, query = support.mean((2, 3)), query.mean((2, 3))
-    literal = torch.nn.functional.cosine_similarity(query.flatten(2)[:, :, None], support.flatten(2)[:, None], dim=-1)
+    literal = torch.empty(1, 7, 3)
+    for n in range(3):
+        shots = [shot.mean((0, 1)) if pooling == "mean" else shot.flatten() for shot in support[0, n]]
+        prototype = sum(shot / shot.norm() for shot in shots) / 2
+        for q in range(7):
+            vector = query[0, q].mean((0, 1)) if pooling == "mean" else query[0, q].flatten()
+            literal[0, q, n] = vector @ prototype / (vector.norm() * prototype.norm())
     torch.testing.assert_close(scores(pooling=pooling, metric="cosine", temperature=0.1), 10 * literal)
 
 
@@ -46,7 +51,8 @@ def test_cosine_does_not_depend_on_the_scale_of_maps() -> None:
     generator = torch.Generator().manual_seed(0)
     support, query = torch.randn(1, 3, 2, 4, 5, 6, generator=generator), torch.randn(1, 7, 4, 5, 6, generator=generator)
     model = Model(GivenMaps(6), Options(metric="cosine"))
-    torch.testing.assert_close(model.score(3 * support, 5 * query), model.score(support, query))
+    scales = torch.tensor([0.01, 3.0]).view(2, 1, 1, 1)
+    torch.testing.assert_close(model.score(scales * support, 5 * query), model.score(support, query))
     assert model.score(support, 0 * query).eq(0).all()
 
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from episodes.streams import channels as stream_channels
 from manifests import facts
 from manifests.facts import layout
 from manifests.layout import Layout
@@ -54,7 +55,7 @@ def without_dropout(model: Backbone) -> Backbone:
 @torch.no_grad()
 def every_layout(make: Make) -> None:
     for name in LAYOUTS:
-        for channels, bodies, frames in ((3, 2, 8), (2, 1, 13)):
+        for channels, bodies, frames in ((3, 2, 8), (2, 1, 13), (stream_channels(("joint", "bone", "speed"), 3), 1, 2)):
             skeleton = layout(name)
             model = seeded(make, skeleton, channels, bodies)
             maps = model(clips(skeleton, 2, bodies, frames, channels))

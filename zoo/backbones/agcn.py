@@ -54,7 +54,7 @@ class Model(Backbone):
         if counted is None or not self.training:
             frames = clips.transpose(1, 2)
             return self.norm(frames.flatten(0, 1).flatten(1)).view_as(frames).transpose(1, 2)
-        self.norm.num_batches_tracked.add_(1)
+        self.norm.get_buffer("num_batches_tracked").add_(1)
         slots = [self._normalise_slot(clips[:, slot], slot, rows) for slot, rows in enumerate(counted.unbind(1))]
         return torch.stack(slots, dim=1)
 
@@ -67,10 +67,11 @@ class Model(Backbone):
             return bodies
         numbers = chosen[0, 0].numel()
         part, norm = slice(slot * numbers, (slot + 1) * numbers), self.norm
+        assert norm.momentum is not None
         normalised = F.batch_norm(
             chosen.flatten(0, 1).flatten(1),
-            norm.running_mean[part],
-            norm.running_var[part],
+            norm.get_buffer("running_mean")[part],
+            norm.get_buffer("running_var")[part],
             norm.weight[part],
             norm.bias[part],
             training=True,

@@ -55,6 +55,10 @@ class Options:
     temperature: float = 1.0
 
     def __post_init__(self) -> None:
+        if not self.gamma >= 0:
+            raise ValueError(f"gamma is {self.gamma}; it must be 0 (hard DTW) or positive (soft)")
+        if not self.temperature > 0:
+            raise ValueError(f"temperature is {self.temperature}; it must be positive")
         if self.block == "residual_ln" and self.activation != "aligned":
             raise ValueError(f"block `residual_ln` needs activation `aligned`, not `{self.activation}`. Take `plain`.")
         if self.divergence and self.activation != "none":

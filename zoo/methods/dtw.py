@@ -28,6 +28,12 @@ class Options:
     divergence: bool = True
     temperature: float = 1.0
 
+    def __post_init__(self) -> None:
+        if not self.gamma >= 0:
+            raise ValueError(f"gamma is {self.gamma}; it must be 0 (hard DTW) or positive (soft)")
+        if not self.temperature > 0:
+            raise ValueError(f"temperature is {self.temperature}; it must be positive")
+
 
 class Model(Method):
     """Minus the soft-DTW distance between a query's map and the mean map of every class."""

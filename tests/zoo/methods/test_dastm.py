@@ -92,3 +92,15 @@ def test_dropout_acts_in_training_only() -> None:
     assert torch.equal(method.score(support, query), method.score(support, query))
     method.train()
     assert not torch.equal(method.score(support, query), method.score(support, query))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"gamma": -0.1}, r"gamma is -0.1; it must be 0 \(hard DTW\) or positive \(soft\)"),
+        ({"temperature": 0.0}, "temperature is 0.0; it must be positive"),
+    ],
+)
+def test_values_without_a_meaning_are_refused(options: dict, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        Options(**options)

@@ -31,3 +31,15 @@ def test_scores_are_minus_the_recursion(gamma: float) -> None:
     scores = Model(GivenMaps(6), Options("frobenius", gamma, divergence=False, temperature=2.0)).score(support, query)
     cost = torch.cdist(query[0, 1].flatten(1), support[0, 0].mean(0).flatten(1))
     torch.testing.assert_close(scores[0, 1, 0], -plain.soft_dtw(cost, gamma) / 2, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"gamma": -0.1}, r"gamma is -0.1; it must be 0 \(hard DTW\) or positive \(soft\)"),
+        ({"temperature": 0.0}, "temperature is 0.0; it must be positive"),
+    ],
+)
+def test_values_without_a_meaning_are_refused(options: dict, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        Options(**options)

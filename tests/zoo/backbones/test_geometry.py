@@ -9,6 +9,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from episodes.recorded import Recorded
 from manifests.facts import layout
 from manifests.layout import Layout
 from zoo.backbones._backbone import ShapeError
@@ -59,6 +60,17 @@ def test_squared_distances_are_those_of_the_literal_vector(name: str) -> None:
     clips = bodies(skeleton=skeleton).double()
     vectors = torch.from_numpy(np.stack([literal(clip[0].numpy(), skeleton) for clip in clips]))
     torch.testing.assert_close(distances(geometry(clips, skeleton)), distances(vectors))
+
+
+def test_height_and_speed_are_those_of_the_streams() -> None:
+    """One definition of hips and up: the streams of recorded coordinates have the same values frame by frame."""
+    clips = bodies()
+    recorded = Recorded(clips, torch.ones(clips.shape[:-1], dtype=torch.bool), KINECT)
+    maps = geometry(clips, replace(KINECT, mirror=()))[:, :, 0]
+    height = recorded.height()[:, 0, :, 0, 0].unflatten(1, (8, 2)).mean(2)
+    torch.testing.assert_close(maps[..., 61], 3 * height)
+    speed = recorded.speed()[:, 0, :, :, 0].sum(1) / 15
+    torch.testing.assert_close(maps[..., 62:], (5 * speed / 8**0.5)[:, None].expand(-1, 8, -1))
 
 
 def test_a_mirrored_clip_has_the_same_map() -> None:

@@ -62,6 +62,23 @@ def test_chunks_and_batches_change_nothing(make, kind: str, monkeypatch: pytest.
         torch.testing.assert_close(ours, other, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize(("pairs_at_once", "calls"), [(4, 1), (3, 2 * 2), (1, 2 * 4)])
+def test_several_chunks_are_computed_again_in_the_backward_pass_and_one_is_not(
+    pairs_at_once: int, calls: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(activation, "PAIRS_AT_ONCE", {"cpu": pairs_at_once})
+    seen: list[int] = []
+
+    def distance(query: Tensor, support: Tensor) -> Tensor:
+        seen.append(query.shape[1])
+        return (query.sum((3, 4))[:, :, None, :, None] - support.sum((3, 4))[:, None, :, None]).square()
+
+    query, support = maps()
+    activation.in_chunks(distance, (query,), (support,), pairs_of_query=1).sum().backward()
+    assert len(seen) == calls
+    assert max(seen) <= pairs_at_once
+
+
 def test_dropout_in_a_chunk_is_the_same_when_it_is_computed_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(activation, "PAIRS_AT_ONCE", {"cpu": 1})
     query, support = maps()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -93,7 +94,7 @@ def replay(prepared: Prepared, trainer: Trainer, run: Run) -> Work[Replay]:
     served = loader.at(place.unit)
     first, operation, losses = _Watch(trainer.learner), "", {}
     try:
-        with torch.autograd.detect_anomaly():
+        with warnings.catch_warnings(), _anomalies():
             found = unit(served, place.unit)
         losses = {"loss": float(found.total.detach()), **{name: float(v.detach()) for name, v in found.parts.items()}}
     except RuntimeError as error:
@@ -101,6 +102,12 @@ def replay(prepared: Prepared, trainer: Trainer, run: Run) -> Work[Replay]:
     finally:
         first.remove()
     return Replay(place, losses, first.module, operation, _names(prepared, served))
+
+
+def _anomalies() -> torch.autograd.detect_anomaly:
+    """Name the operation whose gradient is NaN. torch warns that this is slow, which it is for one step only."""
+    warnings.simplefilter("ignore", UserWarning)
+    return torch.autograd.detect_anomaly()
 
 
 class _Watch:

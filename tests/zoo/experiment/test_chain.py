@@ -216,8 +216,8 @@ def test_another_seed_draws_other_clips(tmp_path: Path) -> None:
     assert len(clips()) == len(clips("data.clip_seed=7")) == 3 * 20
     assert clips() == clips("data.clip_seed=2022") != clips("data.clip_seed=7")
     subset = make_store(tmp_path / "subset.zarr", clips_per_class=6, name="ntu120", subset="ntu_t", frames=(8, 10))
+    recipe = resolve("protonet", "ntu_t", [*few, "data.clip_seed=7"])
     with pytest.raises(SetupError, match=r"holds the clips of `ntu_t` only .* build all of ntu120"):
-        recipe = resolve("protonet", "ntu_t", [*few, "data.clip_seed=7"])
         feed.load_pools(recipe, open_store(subset), CPU, training=True)
 
 

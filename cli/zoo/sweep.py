@@ -10,6 +10,7 @@ import click
 
 from cli import options
 from cli.workspace import workspace
+from cli.zoo._common import store_of
 from cli.zoo._sweeping import Sweep, keep_report, plan, report, train_all
 
 AXIS = "An axis: a range seed=0..2, a list task.shot=1,5, or data.class_split=all; may be repeated."
@@ -45,6 +46,7 @@ def command(
     are averaged. The same command continues a sweep that was stopped; finished runs are never repeated. A run that
     fails is listed with its error (exit status 3), and the others go on.
     """
+    from manifests.facts import is_custom
     from zoo.experiment.grid import cells
     from zoo.experiment.kept import kept, report_key
 
@@ -61,7 +63,11 @@ def command(
     if before is not None:
         options.emit(json_, before["record"], before["text"])
         return
-    sweep = plan(cells(recipe, data, settings, overs), store)
+    wanted = cells(recipe, data, settings, overs)
+    if is_custom(wanted[0].recipe.data.split):
+        # Its settings are fitted to the skeleton of its store.
+        wanted = cells(recipe, data, settings, overs, store_of(wanted[0].recipe, store).info.layout)
+    sweep = plan(wanted, store)
     if array:
         where = [*(["--store", _absolute(store)] if store else []), "--device", device]
         again = ["fszoo", "sweep", *_words(recipe, data, settings, overs), *where, "--table"]

@@ -10,6 +10,7 @@ from itertools import product
 from typing import Any
 
 from manifests.facts import split
+from manifests.layout import Layout
 from manifests.strict import InvalidValue, hint, parse
 from zoo.experiment.recipe import Recipe
 from zoo.experiment.resolve import resolve
@@ -72,11 +73,16 @@ def axes(overs: Sequence[str], recipe: Recipe, settings: Sequence[str] = ()) -> 
 
 
 def cells(
-    name_or_file: str, data: str = "", settings: Sequence[str] = (), overs: Sequence[str] = ()
+    name_or_file: str,
+    data: str = "",
+    settings: Sequence[str] = (),
+    overs: Sequence[str] = (),
+    layout: Layout | None = None,
 ) -> tuple[Cell, ...]:
     """Every cell of the product, all of them resolved; the last axis varies fastest.
 
-    Raises InvalidValue for what `axes` refuses, and for a value that a recipe does not take, naming the cell.
+    `layout` is that of the store, where it is open: the settings for custom splits are fitted to it. Raises InvalidValue
+    for what `axes` refuses, and for a value that a recipe does not take, naming the cell.
     """
     grid = axes(overs, resolve(name_or_file, data, settings), settings)
     size = 1
@@ -84,7 +90,7 @@ def cells(
         size *= len(axis.texts)
     if size > MOST_CELLS:
         raise InvalidValue(f"The axes have {size:,} cells; at most {MOST_CELLS:,} are swept. Use shorter ranges.")
-    return tuple(_cells(name_or_file, data, settings, grid))
+    return tuple(_cells(name_or_file, data, settings, grid, layout))
 
 
 def choices(recipe: Recipe) -> dict[str, Any]:
@@ -111,14 +117,16 @@ def as_toml(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _cells(name_or_file: str, data: str, settings: Sequence[str], grid: Sequence[Axis]) -> Iterator[Cell]:
+def _cells(
+    name_or_file: str, data: str, settings: Sequence[str], grid: Sequence[Axis], layout: Layout | None
+) -> Iterator[Cell]:
     # The method's and the backbone's name come first: a new name starts from fresh options.
     order = sorted(grid, key=lambda axis: not axis.key.endswith(".name"))
     for texts in product(*(axis.texts for axis in grid)):
         values = dict(zip((axis.key for axis in grid), texts, strict=True))
         chosen = [f"{axis.key}={values[axis.key]}" for axis in order]
         try:
-            yield Cell(values, resolve(name_or_file, data, [*settings, *chosen]))
+            yield Cell(values, resolve(name_or_file, data, [*settings, *chosen], layout=layout))
         except ValueError as error:
             raise InvalidValue(f"--over {' '.join(chosen)}: {error}") from error
 

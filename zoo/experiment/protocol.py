@@ -121,10 +121,17 @@ def _validation(settings: Mapping[str, Any], chosen: Split, way: int) -> tuple[d
 
 
 def _rotation(settings: Mapping[str, Any], layout: Layout | None) -> tuple[dict[str, Any], str]:
-    """A flat skeleton turns about z alone."""
+    """The turn about y becomes one about the vertical of the layout; a flat skeleton turns about z alone."""
     rotation = settings.get("augment", {}).get("rotation", [0, 0, 0])
-    if layout is None or layout.axes > 2 or not any(rotation[:2]):
+    if layout is None or not any(rotation[:2]):
         return {}, ""
+    axis = layout.vertical[0]
+    if layout.axes > 2 and axis == 1:
+        return {}, ""
+    if layout.axes > 2:
+        turned = list(rotation)
+        turned[1], turned[axis] = turned[axis], turned[1]
+        return {"augment": {"rotation": turned}}, f"augment.rotation is {turned}: {'xyz'[axis]} of {layout.name} is up"
     flat = [0.0, 0.0, rotation[2]]
     return {"augment": {"rotation": flat}}, f"augment.rotation is {flat}: the layout {layout.name} has no depth"
 

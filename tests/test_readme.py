@@ -47,7 +47,7 @@ SHORT_METHOD = (
     "budget.episodes=2",
     "budget.episodes_per_epoch=2",
     "budget.validation_episodes=2",
-    'init.settings=["budget.epochs=1", "backbone.options.blocks=4"]',
+    'init.settings=["budget.epochs=1", "budget.batch=32"]',
 )
 STAGES = (*registry.names("pretrain"), "my_stage.py")
 # Line -> words of the refusal: what needs a dataset that nobody may pass on, weights, or a cluster.

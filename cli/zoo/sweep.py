@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +13,9 @@ from cli import options
 from cli.workspace import workspace
 from cli.zoo._common import store_of
 from cli.zoo._sweeping import Sweep, keep_report, plan, report, train_all
+
+if TYPE_CHECKING:
+    from zoo.experiment.grid import Cell
 
 AXIS = "An axis: a range seed=0..2, a list task.shot=1,5, or data.class_split=all; may be repeated."
 
@@ -46,8 +50,6 @@ def command(
     are averaged. The same command continues a sweep that was stopped; finished runs are never repeated. A run that
     fails is listed with its error (exit status 3), and the others go on.
     """
-    from manifests.facts import is_custom
-    from zoo.experiment.grid import cells
     from zoo.experiment.kept import kept, report_key
 
     words = {
@@ -63,11 +65,7 @@ def command(
     if before is not None:
         options.emit(json_, before["record"], before["text"])
         return
-    wanted = cells(recipe, data, settings, overs)
-    if is_custom(wanted[0].recipe.data.split):
-        # Its settings are fitted to the skeleton of its store.
-        wanted = cells(recipe, data, settings, overs, store_of(wanted[0].recipe, store).info.layout)
-    sweep = plan(wanted, store)
+    sweep = plan(_fitted_cells(recipe, data, settings, overs, store), store)
     if array:
         where = [*(["--store", _absolute(store)] if store else []), "--device", device]
         again = ["fszoo", "sweep", *_words(recipe, data, settings, overs), *where, "--table"]
@@ -78,6 +76,19 @@ def command(
     options.emit(json_, shown.record, shown.text)
     if shown.failed:
         sys.exit(options.BAD_FILES)
+
+
+def _fitted_cells(
+    recipe: str, data: str, settings: tuple[str, ...], overs: tuple[str, ...], store: str | None
+) -> tuple[Cell, ...]:
+    """The cells; over a custom split their settings are fitted to the skeleton of its store."""
+    from manifests.facts import is_custom
+    from zoo.experiment.grid import cells
+
+    wanted = cells(recipe, data, settings, overs)
+    if not is_custom(wanted[0].recipe.data.split):
+        return wanted
+    return cells(recipe, data, settings, overs, store_of(wanted[0].recipe, store).info.layout)
 
 
 def _script(sweep: Sweep, recipe: str, data: str, where: Sequence[str], again: Sequence[str]) -> str:

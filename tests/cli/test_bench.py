@@ -54,7 +54,7 @@ def test_a_table_beside_the_papers_in_three_formats(shell, ucla: Path, tmp_path:
 def test_quick_says_in_every_output_what_it_left_out(shell, ucla: Path, tmp_path: Path) -> None:
     done = shell(bench("--only", "shot=1", "--only", "method=protonet", "--out", str(tmp_path)))
     assert done.exit_code == 0, done.output
-    line = "protonet on nw_ucla: 6 of 800 episodes, 2 of 10 exemplar draws, 2 of 20 class splits"
+    line = "protonet on nw_ucla: 6 of 500 episodes, 2 of 10 exemplar draws, 2 of 20 class splits"
     outputs = [done.stdout, *(file.read_text() for file in tmp_path.glob("cross_modal_table_v_quick.*"))]
     assert len(outputs) == 4
     assert all(line in output for output in outputs)

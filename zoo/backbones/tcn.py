@@ -25,7 +25,7 @@ class Options:
     """
 
     widths: tuple[int, ...] = (48, 64, 96)
-    kernel: int = 5
+    kernel: int = 3
     dropout: float = 0.1
     strides: tuple[int, ...] = field(default=(1, 2, 2), metadata={"before": (1, 2, 2)})
 

@@ -81,8 +81,8 @@ def cells(
 ) -> tuple[Cell, ...]:
     """Every cell of the product, all of them resolved; the last axis varies fastest.
 
-    `layout` is that of the store, where it is open: the settings for custom splits are fitted to it. Raises InvalidValue
-    for what `axes` refuses, and for a value that a recipe does not take, naming the cell.
+    `layout` is that of the store, where it is open: the settings for custom splits are fitted to it. Raises
+    InvalidValue for what `axes` refuses, and for a value that a recipe does not take, naming the cell.
     """
     grid = axes(overs, resolve(name_or_file, data, settings), settings)
     size = 1

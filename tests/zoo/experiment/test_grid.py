@@ -49,7 +49,7 @@ def test_a_backbones_name_comes_before_its_options_whatever_the_order() -> None:
 
 def test_every_choice_is_a_key_and_the_words_about_a_recipe_are_not() -> None:
     found = choices(resolve("protonet", "demo"))
-    assert {"seed", "task.shot", "data.class_split", "backbone.options.blocks", "method.options.pooling"} <= set(found)
+    assert {"seed", "task.shot", "data.class_split", "backbone.options.kernel", "method.options.pooling"} <= set(found)
     assert not {"name", "title", "source", "table", "format"} & set(found)
 
 

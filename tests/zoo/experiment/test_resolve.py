@@ -28,9 +28,9 @@ def test_a_saved_recipe_reads_back_the_same(name: str, tmp_path: Path) -> None:
 
 
 def test_settings_come_last_and_data_before_them() -> None:
-    recipe = resolve("dastm", "demo", ["data.frames=7", "backbone.options.blocks=10"])
+    recipe = resolve("dastm", "demo", ["data.frames=7", "backbone.options.kernel=9"])
     assert (recipe.data.split, recipe.data.frames) == ("demo", 7)
-    assert recipe.backbone.options["blocks"] == 10
+    assert recipe.backbone.options["kernel"] == 9
     assert recipe.budget.episodes == resolve("protonet", "demo").budget.episodes
     assert resolve("dastm").backbone.options["blocks"] == 10
 
@@ -93,7 +93,7 @@ def test_one_shot_protocols_train_with_as_many_ways_as_they_test(name: str, way:
     for recipe in shipped():
         resolved = resolve(recipe, name)
         assert is_stage(resolved) or (resolved.task.way, len(classes(resolved)[2])) == (way, way)
-    assert resolve("protonet", name).method.options["pooling"] == "mean"
+    assert resolve("protonet", name).method.options["pooling"] == ("flatten" if name == "msr_pairs" else "mean")
 
 
 def test_a_variation_of_a_split_takes_its_settings_first() -> None:
@@ -116,7 +116,12 @@ def test_every_protocol_belongs_to_a_split_or_is_the_base_of_one() -> None:
 def test_the_defaults_of_options_are_written_out() -> None:
     """A later default must not change what an old run means."""
     recipe = resolve("protonet")
-    assert recipe.method.options == {"pooling": "flatten", "normalise_by_dim": False, "temperature": 1.0}
+    assert recipe.method.options == {
+        "pooling": "flatten",
+        "metric": "squared_euclidean",
+        "normalise_by_dim": False,
+        "temperature": 1.0,
+    }
     assert "temperature = 1.0" in to_toml(recipe)
     assert set(recipe.backbone.options) == {"blocks", "exact_hops", "edge_importance", "dropout"}
 
@@ -139,7 +144,7 @@ def test_a_file_of_your_own_says_everything_itself(tmp_path: Path) -> None:
 def test_a_stage_takes_its_own_part_of_a_protocol() -> None:
     stage = resolve("supervised", "demo")
     assert (stage.budget.epochs, stage.budget.episodes, stage.budget.batch) == (10, 0, 32)
-    assert (stage.data.frames, stage.backbone.options["blocks"]) == (16, 4)
+    assert (stage.data.frames, stage.backbone.name) == (16, "tcn")
 
 
 METHOD = """

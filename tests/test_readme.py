@@ -61,6 +61,7 @@ REFUSED = {
     ),
     "fsprep embed-videos --store STORE --videos nturgb+d_rgb --encoder xclip": "could not be downloaded",
     "fsprep embed-text --store STORE --encoder xclip --prompts person": "could not be downloaded",
+    "fszoo replay RUN": "no loss of this run was infinite or NaN",
     "fszoo train dastm": "Build it: `fsprep build ntu120 --subset ntu_t`",
 }
 
@@ -108,6 +109,10 @@ def words_of(line: str) -> list[str]:
     command, settings = tuple(words[:2]), tuple[str, ...]()
     if command == ("fszoo", "train"):
         settings = (*SHORT, "budget.epochs=1") if words[2] in STAGES else SHORT_METHOD
+    elif command == ("fszoo", "sweep"):
+        settings = SHORT_METHOD
+    elif command == ("fszoo", "bench") and len(words) > 2:
+        settings = SHORT
     elif command == ("fszoo", "eval"):
         settings = ("budget.test_episodes=2",)
     elif command == ("fsprep", "demo"):

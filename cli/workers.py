@@ -23,7 +23,7 @@ from cli.process_pool import IsolatedPool, TaskTimeout, WorkerDied
 if TYPE_CHECKING:
     from prep.embedding.videos import Workers
     from zoo.experiment.recipe import Recipe
-    from zoo.experiment.sweep import Outcome
+    from zoo.sweep.jobs import Outcome
 
 # Seconds for one clip. A clip of NTU RGB+D takes 0.3 s; to reach the end of a ten-minute 1080p video that has no
 # keyframes takes about 70 s.
@@ -119,7 +119,7 @@ def training_workers(workers: int) -> Iterator[Executor]:
 
 def train_in_worker(recipe: Recipe, store: str, device: str, runs: Path) -> Outcome:
     """`train_job` in a process of `training_workers`: SIGTERM stops it after a checkpoint."""
-    from zoo.experiment.sweep import train_job
+    from zoo.sweep.jobs import train_job
 
     return train_job(recipe, store, device, runs, _STOPPING.is_set)
 

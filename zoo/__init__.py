@@ -9,5 +9,7 @@ pretrain     pre-training stages, one per file
 parts        mathematics that several of them share
 engine       the training loop, evaluation, checkpoints
 recipes      one experiment per TOML file; protocols by split
-experiment   recipe to result: resolution, preparation, run folder, comparison
+experiment   recipe to everything that a run needs: resolution, preparation
+runs         one prepared experiment to its result, in a folder of its own
+sweep        many runs, and the tables of them
 """

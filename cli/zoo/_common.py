@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from prep.store.info import StoreInfo
     from prep.store.read import Store
     from zoo.experiment.recipe import Recipe
-    from zoo.experiment.result import Result
+    from zoo.runs.result import Result
 
 
 def recipe_and_store(

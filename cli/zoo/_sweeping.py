@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     import torch
 
     from prep.store.read import Store
-    from zoo.experiment.compare import Row
-    from zoo.experiment.grid import Cell
     from zoo.experiment.recipe import Recipe
-    from zoo.experiment.sweep import Job, Outcome
+    from zoo.sweep.compare import Row
+    from zoo.sweep.grid import Cell
+    from zoo.sweep.jobs import Job, Outcome
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def plan(cells: Sequence[Cell], store: str | None, opened: dict[tuple[object, ..
     Raises WorkspaceError, StoreError, SetupError or EpisodeError for stores that are absent or do not fit.
     """
     from zoo.experiment.identity import recipe_digest
-    from zoo.experiment.sweep import check_tasks, jobs
+    from zoo.sweep.jobs import check_tasks, jobs
 
     opened, stores = {} if opened is None else opened, []
     for cell in cells:
@@ -67,8 +67,8 @@ def train_all(sweep: Sweep, device: str, at_once: int, quiet: bool) -> dict[str,
     under torchrun."""
     from cli.interrupt import deferred_interrupt
     from cli.ranks import ranks_and_device
-    from zoo.experiment.sweep import finished
-    from zoo.experiment.sweep import sweep as one_by_one
+    from zoo.sweep.jobs import finished
+    from zoo.sweep.jobs import sweep as one_by_one
 
     runs = workspace().runs
     if not at_once:
@@ -84,7 +84,7 @@ def train_all(sweep: Sweep, device: str, at_once: int, quiet: bool) -> dict[str,
 
 def _in_workers(sweep: Sweep, device: torch.device, at_once: int, quiet: bool) -> dict[str, Outcome]:
     from cli.workers import train_in_worker, training_workers
-    from zoo.experiment.sweep import sweep_in_workers
+    from zoo.sweep.jobs import sweep_in_workers
 
     if device.type != "cpu":
         rule = "runs on one GPU take turns"
@@ -95,8 +95,8 @@ def _in_workers(sweep: Sweep, device: torch.device, at_once: int, quiet: bool) -
 
 def report(sweep: Sweep, outcomes: Mapping[str, Outcome]) -> Report:
     """The table of the finished runs, and the others by their settings, with their step or error."""
-    from zoo.experiment.compare import compare
-    from zoo.experiment.table import text
+    from zoo.sweep.compare import compare
+    from zoo.sweep.table import text
 
     done = [outcomes[key] for key in dict.fromkeys(sweep.keys) if key in outcomes]
     pairs = [
@@ -123,8 +123,8 @@ def report(sweep: Sweep, outcomes: Mapping[str, Outcome]) -> Report:
 
 
 def keep_report(sweep: Sweep, key: str, recipe: str, shown: Report) -> None:
-    """Keep the report of a finished sweep for the next time (zoo.experiment.kept)."""
-    from zoo.experiment.kept import keep
+    """Keep the report of a finished sweep for the next time (zoo.sweep.kept)."""
+    from zoo.sweep.kept import keep
 
     stores = {job.store.path for job in sweep.jobs.values()}
     finished = len(shown.record["runs"]) == len(set(sweep.keys))
@@ -151,8 +151,8 @@ def _own_files(path: Path) -> list[Path]:
 
 def _left(sweep: Sweep, outcomes: Mapping[str, Outcome]) -> list[dict[str, Any]]:
     """The jobs without a result: their settings, run, state and why or how far."""
-    from zoo.experiment.status import status
-    from zoo.experiment.sweep import find_run
+    from zoo.runs.status import status
+    from zoo.sweep.jobs import find_run
 
     settings = {key: " ".join(cell.settings) for key, cell in zip(sweep.keys, sweep.cells, strict=True)}
     left = []

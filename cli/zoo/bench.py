@@ -16,9 +16,9 @@ from cli.workspace import WorkspaceError, workspace
 from cli.zoo._sweeping import Sweep, plan, report, train_all
 
 if TYPE_CHECKING:
-    from zoo.experiment.bench import Entry, Pair
-    from zoo.experiment.bench_table import Bench
-    from zoo.experiment.sweep import Outcome
+    from zoo.sweep.bench import Entry, Pair
+    from zoo.sweep.bench_table import Bench
+    from zoo.sweep.jobs import Outcome
 
 
 @click.command("bench")
@@ -50,8 +50,8 @@ def command(
     if not name:
         _list_tables(json_)
         return
-    from zoo.experiment.bench import entries, left_out_of_quick, notes, select
-    from zoo.experiment.bench_table import Bench, as_text, to_json
+    from zoo.sweep.bench import entries, left_out_of_quick, notes, select
+    from zoo.sweep.bench_table import Bench, as_text, to_json
 
     title, rows = select(name, options.pairs(only))
     found, sweep = _planned(entries(rows, settings, quick))
@@ -71,7 +71,7 @@ def command(
 
 def _list_tables(json_: bool) -> None:
     """The published tables, with the number of their rows and of those that this project has recipes for."""
-    from zoo.experiment.bench import reason_left_out, tables
+    from zoo.sweep.bench import reason_left_out, tables
 
     counts = {
         title: {"rows": len(rows), "runnable": sum(not reason_left_out(row) for row in rows)}
@@ -105,9 +105,9 @@ def _planned(entries: Sequence[Entry]) -> tuple[list[Entry], Sweep]:
 
 
 def _pair(entry: Entry, outcomes: Mapping[str, Outcome]) -> Pair:
-    from zoo.experiment.bench import Pair
-    from zoo.experiment.compare import compare
     from zoo.experiment.identity import recipe_digest
+    from zoo.sweep.bench import Pair
+    from zoo.sweep.compare import compare
 
     done = [(cell.recipe, outcomes.get(recipe_digest(cell.recipe))) for cell in entry.cells]
     results = [(recipe, outcome.result) for recipe, outcome in done if outcome is not None]
@@ -118,7 +118,7 @@ def _pair(entry: Entry, outcomes: Mapping[str, Outcome]) -> Pair:
 def _write(bench: Bench, folder: Path, quick: bool) -> list[Path]:
     """The table as three files, named after it."""
     from prep.files import atomic_write, disk_errors
-    from zoo.experiment.bench_table import to_csv, to_json, to_markdown
+    from zoo.sweep.bench_table import to_csv, to_json, to_markdown
 
     name = re.sub(r"\W+", "_", bench.name.casefold()).strip("_") + ("_quick" if quick else "")
     contents = {

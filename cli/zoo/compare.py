@@ -11,7 +11,7 @@ from cli import options
 
 if TYPE_CHECKING:
     from zoo.experiment.recipe import Recipe
-    from zoo.experiment.result import Result
+    from zoo.runs.result import Result
 
 
 @click.command("compare")
@@ -24,8 +24,8 @@ def command(runs: tuple[Path, ...], json_: bool) -> None:
     Runs that are equal in everything but seed and class split are averaged. Where rows that look alike differ in other
     settings, these are below the row. Runs that are not finished and pre-training runs are left out and listed.
     """
-    from zoo.experiment.compare import compare as rows_of
-    from zoo.experiment.table import text
+    from zoo.sweep.compare import compare as rows_of
+    from zoo.sweep.table import text
 
     pairs, left = _read(runs)
     rows = rows_of(pairs)
@@ -36,8 +36,8 @@ def command(runs: tuple[Path, ...], json_: bool) -> None:
 
 def _read(runs: tuple[Path, ...]) -> tuple[list[tuple[Recipe, Result]], dict[str, str]]:
     """The finished runs with an accuracy, and why each of the others is left out."""
-    from zoo.experiment.run import Run
-    from zoo.experiment.status import status
+    from zoo.runs.run import Run
+    from zoo.runs.status import status
 
     pairs, left = [], {}
     for path in runs:

@@ -28,10 +28,10 @@ def command(run: Path, store: str | None, settings: tuple[str, ...], device: str
     finished.
     """
     from cli.device import choose
-    from zoo.experiment.chain import measure_run, measure_untrained
     from zoo.experiment.resolve import resolve
-    from zoo.experiment.run import Run
-    from zoo.experiment.status import status
+    from zoo.runs.chain import measure_run, measure_untrained
+    from zoo.runs.run import Run
+    from zoo.runs.status import status
 
     folder = Run(run)
     folder.recipe()

@@ -19,7 +19,7 @@ def command(json_: bool) -> None:
     from manifests.facts import names
     from zoo import registry
     from zoo.experiment.library import recipes
-    from zoo.experiment.status import runs_in, status
+    from zoo.runs.status import runs_in, status
 
     states = {str(path): status(path) for path in runs_in(workspace().runs)}
     titles = recipes()

@@ -14,7 +14,7 @@ from cli.workspace import workspace
 from cli.zoo._common import store_of
 
 if TYPE_CHECKING:
-    from zoo.experiment.diverged import Replay
+    from zoo.runs.diverged import Replay
 
 
 @click.command("replay")
@@ -31,8 +31,8 @@ def command(run: Path, store: str | None, device: str, json_: bool) -> None:
     The run's folder is left as it is.
     """
     from cli.device import choose
-    from zoo.experiment.chain import replay_run
-    from zoo.experiment.run import Run
+    from zoo.runs.chain import replay_run
+    from zoo.runs.run import Run
 
     folder = Run(run)
     opened = store_of(folder.recipe(), store)

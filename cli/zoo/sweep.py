@@ -15,7 +15,7 @@ from cli.zoo._common import store_of
 from cli.zoo._sweeping import Sweep, keep_report, plan, report, train_all
 
 if TYPE_CHECKING:
-    from zoo.experiment.grid import Cell
+    from zoo.sweep.grid import Cell
 
 AXIS = "An axis: a range seed=0..2, a list task.shot=1,5, or data.class_split=all; may be repeated."
 
@@ -50,7 +50,7 @@ def command(
     are averaged. The same command continues a sweep that was stopped; finished runs are never repeated. A run that
     fails is listed with its error (exit status 3), and the others go on.
     """
-    from zoo.experiment.kept import kept, report_key
+    from zoo.sweep.kept import kept, report_key
 
     words = {
         "recipe": recipe,
@@ -83,7 +83,7 @@ def _fitted_cells(
 ) -> tuple[Cell, ...]:
     """The cells; over a custom split their settings are fitted to the skeleton of its store."""
     from manifests.facts import is_custom
-    from zoo.experiment.grid import cells
+    from zoo.sweep.grid import cells
 
     wanted = cells(recipe, data, settings, overs)
     if not is_custom(wanted[0].recipe.data.split):
@@ -93,7 +93,7 @@ def _fitted_cells(
 
 def _script(sweep: Sweep, recipe: str, data: str, where: Sequence[str], again: Sequence[str]) -> str:
     """The job array of the sweep: shared sources first, then the cells, all on the store and device of `where`."""
-    from zoo.experiment.slurm import array_script, train_words
+    from zoo.sweep.slurm import array_script, train_words
 
     sources = {job.needs: job.recipe.init.source for job in sweep.jobs.values() if job.needs}
     first = [

@@ -44,8 +44,8 @@ def command(
     from cli.interrupt import deferred_interrupt
     from cli.ranks import ranks_and_device
     from cli.stopwatch import laps
-    from zoo.experiment.chain import train_chain
-    from zoo.experiment.execute import Runtime
+    from zoo.runs.chain import train_chain
+    from zoo.runs.execute import Runtime
 
     resolved, opened, remarks = recipe_and_store(recipe, data, settings, store)
     with ranks_and_device(device) as (ranks, chosen), deferred_interrupt() as interrupted:

@@ -12,8 +12,8 @@ from helpers.sweeps import SETTINGS, words
 
 from manifests import facts, tables
 from manifests.tables import Published, read_notes
-from zoo.experiment.bench import Pair, entries, left_out_of_quick, notes, select
-from zoo.experiment.bench_table import Bench, columns
+from zoo.sweep.bench import Pair, entries, left_out_of_quick, notes, select
+from zoo.sweep.bench_table import Bench, columns
 
 TABLE = "Cross-modal Table V"
 
@@ -129,8 +129,8 @@ def test_novel_names_are_marked_and_a_table_of_your_own_can_be_added(
         'rows = ["method"]\ncolumns = [{ shot = 1 }]\ngrid = "protonet 71.2±1.5"\n'
     )
     assert read_notes(file) == {("Mine", "demo"): ("a reason",)}
-    monkeypatch.setattr("zoo.experiment.bench.published", lambda: tables.read_tables(file))
-    monkeypatch.setattr("zoo.experiment.bench.published_notes", lambda: read_notes(file))
+    monkeypatch.setattr("zoo.sweep.bench.published", lambda: tables.read_tables(file))
+    monkeypatch.setattr("zoo.sweep.bench.published_notes", lambda: read_notes(file))
     title, rows = select("mine table 1", {})
     assert title == "Mine Table 1"
     assert columns(Pair(rows[0], planned=3))["paper"] == "71.2 ± 1.5 n"

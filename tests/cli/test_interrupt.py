@@ -15,7 +15,7 @@ from helpers.stores import make_store
 
 from cli.interrupt import deferred_interrupt
 from zoo.engine.checkpoint import read_header
-from zoo.experiment.run import Run
+from zoo.runs.run import Run
 
 
 def test_the_first_interrupt_is_noted_and_the_second_interrupts(capsys: pytest.CaptureFixture[str]) -> None:

@@ -34,14 +34,14 @@ from zoo.engine.options import Optimiser
 from zoo.engine.ranks import ALONE
 from zoo.engine.step import Precision, Trainer, forward_backward, set_float32, take_step, unit_seed
 from zoo.engine.train import Plan
-from zoo.experiment import log
-from zoo.experiment.chain import train_chain
-from zoo.experiment.execute import Runtime
 from zoo.experiment.resolve import options, resolve
 from zoo.learner import Known, Learner
 from zoo.methods import dastm, dtw, protonet
 from zoo.parts import rank
 from zoo.pretrain import byol
+from zoo.runs import log
+from zoo.runs.chain import train_chain
+from zoo.runs.execute import Runtime
 
 METHODS = {"protonet": protonet, "dtw": dtw, "dastm": dastm}
 CPU, GPU = torch.device("cpu"), torch.device("cuda")

@@ -10,13 +10,13 @@ from manifests.facts import names, published, published_notes, split
 from manifests.strict import InvalidValue, hint
 from manifests.tables import Published
 from zoo import registry
-from zoo.experiment.grid import Cell, cells
 from zoo.experiment.library import shipped
 from zoo.experiment.recipe import Recipe
 from zoo.experiment.resolve import resolve
+from zoo.sweep.grid import Cell, cells
 
 if TYPE_CHECKING:
-    from zoo.experiment.compare import Row
+    from zoo.sweep.compare import Row
 
 # Papers report means over three runs.
 SEEDS = 3

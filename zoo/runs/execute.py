@@ -19,15 +19,15 @@ from zoo.engine.optimiser import make_optimiser, make_schedule
 from zoo.engine.ranks import ALONE, Ranks
 from zoo.engine.step import Trainer, Unit
 from zoo.engine.train import Diverged, Record, train
-from zoo.experiment import log
-from zoo.experiment.diverged import save_unit
 from zoo.experiment.feed import SetupError
-from zoo.experiment.measurement import evaluate
 from zoo.experiment.prepare import Prepared
 from zoo.experiment.recipe import to_toml
-from zoo.experiment.result import Result
-from zoo.experiment.run import Run, RunError
-from zoo.experiment.scoring import quick_scorer
+from zoo.runs import log
+from zoo.runs.diverged import save_unit
+from zoo.runs.measurement import evaluate
+from zoo.runs.result import Result
+from zoo.runs.run import Run, RunError
+from zoo.runs.scoring import quick_scorer
 
 
 @dataclass(frozen=True)

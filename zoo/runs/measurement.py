@@ -13,8 +13,8 @@ from zoo.engine.header import Identity, Progress
 from zoo.engine.ranks import ALONE, Ranks
 from zoo.experiment.prepare import Prepared
 from zoo.experiment.recipe import Recipe, classes
-from zoo.experiment.result import Result
-from zoo.experiment.scoring import best_untrained, test_scorer
+from zoo.runs.result import Result
+from zoo.runs.scoring import best_untrained, test_scorer
 
 
 def evaluate(prepared: Prepared, progress: Progress, ranks: Ranks = ALONE) -> Work[Result]:

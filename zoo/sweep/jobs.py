@@ -14,17 +14,17 @@ from manifests.facts import split
 from prep.errors import PrepError
 from prep.progress import Step, Work
 from prep.store.read import Store, open_store
-from zoo.experiment.chain import train_chain
 from zoo.experiment.feed import check_store
-from zoo.experiment.grid import Cell
 from zoo.experiment.identity import initial_recipe, is_run, recipe_digest, run_name
 from zoo.experiment.initial import Initial
 from zoo.experiment.prepare import identity_of
 from zoo.experiment.recipe import Recipe, classes, is_stage
 from zoo.experiment.resolve import initial
-from zoo.experiment.result import Result
-from zoo.experiment.run import Run
-from zoo.experiment.status import clear_failed, mark_failed, status
+from zoo.runs.chain import train_chain
+from zoo.runs.result import Result
+from zoo.runs.run import Run
+from zoo.runs.status import clear_failed, mark_failed, status
+from zoo.sweep.grid import Cell
 
 if TYPE_CHECKING:
     import torch

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from manifests.tables import Published
-from zoo.experiment.compare import Row, Untrained
-from zoo.experiment.table import NOT_BETTER, NOVEL_NAMES, OUTSIDE, as_csv, as_markdown, columns, text
+from zoo.sweep.compare import Row, Untrained
+from zoo.sweep.table import NOT_BETTER, NOVEL_NAMES, OUTSIDE, as_csv, as_markdown, columns, text
 
 PAPER = Published("P", "Table 1", "demo", "demo", "protonet", "stgcn", 5, 1, 75.0, 1.5, "source")
 ROW = Row(

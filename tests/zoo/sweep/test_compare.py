@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from zoo.experiment.compare import compare
 from zoo.experiment.recipe import Recipe
 from zoo.experiment.resolve import resolve
-from zoo.experiment.result import Result
+from zoo.runs.result import Result
+from zoo.sweep.compare import compare
 
 
 def run(

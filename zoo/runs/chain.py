@@ -13,16 +13,16 @@ from prep.progress import Work
 from prep.store.read import Store
 from zoo.engine.checkpoint import CheckpointError, load
 from zoo.engine.header import Progress
-from zoo.experiment.diverged import Replay, replay
-from zoo.experiment.execute import Runtime, execute, make_trainer
 from zoo.experiment.identity import initial_recipe, is_run, run_name
 from zoo.experiment.initial import Initial
-from zoo.experiment.measurement import evaluate, warnings
 from zoo.experiment.prepare import identity_of, prepare
 from zoo.experiment.recipe import Init, Recipe
 from zoo.experiment.resolve import initial
-from zoo.experiment.result import Result
-from zoo.experiment.run import Run, RunError
+from zoo.runs.diverged import Replay, replay
+from zoo.runs.execute import Runtime, execute, make_trainer
+from zoo.runs.measurement import evaluate, warnings
+from zoo.runs.result import Result
+from zoo.runs.run import Run, RunError
 
 
 def train_chain(
@@ -80,7 +80,7 @@ def measure_run(run: Run, recipe: Recipe, store: Store, device: torch.device) ->
 
 
 def replay_run(run: Run, store: Store, device: torch.device, runs: Path) -> Work[Replay]:
-    """Compute the loss of a run that was not finite again (zoo.experiment.diverged). Raises CheckpointError."""
+    """Compute the loss of a run that was not finite again (zoo.runs.diverged). Raises CheckpointError."""
     recipe, source = run.recipe(), None
     if recipe.init.source:
         source = yield from _initial(recipe, store, device, runs)

@@ -14,13 +14,13 @@ from prep.progress import result
 from prep.store.read import open_store
 from zoo.engine.evaluate import Accuracy, measure
 from zoo.engine.header import Progress
-from zoo.experiment import scoring
-from zoo.experiment.execute import execute
 from zoo.experiment.feed import SetupError
-from zoo.experiment.measurement import evaluate
 from zoo.experiment.prepare import Prepared, prepare
 from zoo.experiment.resolve import resolve
-from zoo.experiment.run import Run
+from zoo.runs import scoring
+from zoo.runs.execute import execute
+from zoo.runs.measurement import evaluate
+from zoo.runs.run import Run
 
 SETTINGS = (
     f"backbone.name={tiny_backbone.__file__}",

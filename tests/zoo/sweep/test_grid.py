@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import pytest
 
 from manifests.strict import InvalidValue
-from zoo.experiment.grid import cells, choices
 from zoo.experiment.identity import recipe_digest
 from zoo.experiment.resolve import resolve
+from zoo.sweep.grid import cells, choices
 
 
 def values(*overs: str, data: str = "demo") -> list[tuple[str, ...]]:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from manifests.text import markdown
-from zoo.experiment.bench import Pair
-from zoo.experiment.table import INTERVALS, NOT_BETTER, NOVEL_NAMES, OUTSIDE, aligned, as_csv, as_markdown
+from zoo.sweep.bench import Pair
+from zoo.sweep.table import INTERVALS, NOT_BETTER, NOVEL_NAMES, OUTSIDE, aligned, as_csv, as_markdown
 
 COLUMNS = ("split", "method", "backbone", "task", "paper", "ours", "spread", "runs", "val", "untrained", "gap")
 CSV = (

@@ -17,8 +17,8 @@ from safetensors.torch import load_file
 
 from zoo.engine.ranks import ALONE, RankLost, Ranks
 from zoo.engine.step import RunningStatistics
-from zoo.experiment import log
-from zoo.experiment.run import Run
+from zoo.runs import log
+from zoo.runs.run import Run
 
 SETTINGS = (
     f"backbone.name={tiny_backbone.__file__}",
@@ -92,10 +92,10 @@ def _ranks_of(launcher: int) -> list[str]:
 
 
 def test_fewer_units_than_ranks_are_refused(store: Path, tmp_path: Path) -> None:
-    from zoo.experiment.execute import Runtime, execute
     from zoo.experiment.feed import SetupError
     from zoo.experiment.prepare import prepare
     from zoo.experiment.resolve import resolve
+    from zoo.runs.execute import Runtime, execute
 
     recipe = resolve("protonet", "demo", [*SETTINGS, "budget.batch=1"])
     from prep.store.read import open_store

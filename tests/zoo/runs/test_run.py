@@ -29,18 +29,18 @@ from zoo.engine.checkpoint import CheckpointError, read_header
 from zoo.engine.evaluate import Accuracy
 from zoo.engine.header import Progress
 from zoo.engine.train import Diverged
-from zoo.experiment import execute as execution
-from zoo.experiment import log
-from zoo.experiment.chain import measure_run, measure_untrained, train_chain
-from zoo.experiment.execute import execute
 from zoo.experiment.feed import SetupError
 from zoo.experiment.identity import recipe_digest
-from zoo.experiment.measurement import result_of
 from zoo.experiment.prepare import Prepared, prepare
 from zoo.experiment.recipe import Recipe
 from zoo.experiment.resolve import resolve
-from zoo.experiment.result import Result
-from zoo.experiment.run import Run, RunError
+from zoo.runs import execute as execution
+from zoo.runs import log
+from zoo.runs.chain import measure_run, measure_untrained, train_chain
+from zoo.runs.execute import execute
+from zoo.runs.measurement import result_of
+from zoo.runs.result import Result
+from zoo.runs.run import Run, RunError
 
 SMALL = (
     f"backbone.name={tiny_backbone.__file__}",

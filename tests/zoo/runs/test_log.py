@@ -9,7 +9,7 @@ import pytest
 
 from zoo.engine.header import Progress
 from zoo.engine.train import Record
-from zoo.experiment import log
+from zoo.runs import log
 
 
 def record(step: int, validation: float | None = None) -> Record:

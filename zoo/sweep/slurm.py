@@ -6,10 +6,10 @@ import shlex
 from collections.abc import Mapping, Sequence
 
 from manifests.strict import InvalidValue
-from zoo.experiment.grid import as_toml, choices
 from zoo.experiment.identity import recipe_digest
 from zoo.experiment.recipe import Recipe
 from zoo.experiment.resolve import resolve
+from zoo.sweep.grid import as_toml, choices
 
 Words = Sequence[str]
 

@@ -10,7 +10,7 @@ import pytest
 from manifests.strict import InvalidValue
 from zoo.experiment.identity import recipe_digest
 from zoo.experiment.resolve import initial, resolve
-from zoo.experiment.slurm import array_script, train_words
+from zoo.sweep.slurm import array_script, train_words
 
 
 @pytest.mark.parametrize(

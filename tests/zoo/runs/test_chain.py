@@ -22,12 +22,12 @@ from prep.store.keep_embedding import keep_texts, keep_videos
 from prep.store.read import open_store
 from zoo.engine.checkpoint import CheckpointError
 from zoo.experiment import feed
-from zoo.experiment.chain import measure_run, train_chain
 from zoo.experiment.feed import SetupError
 from zoo.experiment.prepare import prepare
 from zoo.experiment.recipe import Recipe
 from zoo.experiment.resolve import resolve
-from zoo.experiment.run import Run, RunError
+from zoo.runs.chain import measure_run, train_chain
+from zoo.runs.run import Run, RunError
 
 CPU = torch.device("cpu")
 CLIPS = [f"backbone.name={tiny_backbone.__file__}", "data.frames=8"]

@@ -21,7 +21,7 @@ from zoo.engine.optimiser import end_step
 from zoo.engine.ranks import ALONE
 from zoo.engine.step import Trainer, forward_backward, take_step, unit_seed
 from zoo.experiment.prepare import Prepared
-from zoo.experiment.run import Run
+from zoo.runs.run import Run
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from prep.progress import result
 from prep.store.read import open_store
 from zoo.engine.checkpoint import CheckpointError
 from zoo.engine.train import Diverged
-from zoo.experiment.chain import replay_run, train_chain
 from zoo.experiment.resolve import resolve
-from zoo.experiment.run import Run
+from zoo.runs.chain import replay_run, train_chain
+from zoo.runs.run import Run
 
 CPU = torch.device("cpu")
 METHOD = '''"""Fails at one episode."""
@@ -84,8 +84,8 @@ def test_a_run_that_did_not_diverge_has_nothing_to_replay(store: Path, tmp_path:
 
 @pytest.mark.parametrize("precision", ["tf32", "bfloat16", "float16"])
 def test_half_precision_trains_and_resumes(store: Path, tmp_path: Path, precision: str) -> None:
-    from zoo.experiment.execute import execute
     from zoo.experiment.prepare import prepare
+    from zoo.runs.execute import execute
 
     opened, own = open_store(store), [*settings(), f"precision={precision}", "budget.episodes=20"]
     whole = Run(tmp_path / "whole")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from zoo.experiment.kept import keep, kept, report_key
-from zoo.experiment.status import Status, mark_failed, runs_in, status
+from zoo.runs.status import Status, mark_failed, runs_in, status
+from zoo.sweep.kept import keep, kept, report_key
 
 LOG = "step,done,lr,loss\n3,30,0.1,2.5\n6,60,0.1,2.0\n"
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from manifests.facts import published
 from manifests.tables import Published
-from zoo.experiment.grid import as_toml, choices
 from zoo.experiment.identity import recipe_digest
 from zoo.experiment.recipe import Recipe
-from zoo.experiment.result import Result
+from zoo.runs.result import Result
+from zoo.sweep.grid import as_toml, choices
 
 AVERAGED = ("seed", "data.class_split")
 

@@ -20,7 +20,7 @@ from manifests.strict import InvalidValue, build
 from zoo.engine.header import Identity
 from zoo.experiment.recipe import Recipe
 from zoo.experiment.resolve import resolve
-from zoo.experiment.result import Result
+from zoo.runs.result import Result
 
 
 class RunError(Exception):

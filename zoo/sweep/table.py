@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from manifests.tables import Published
 from manifests.text import markdown
-from zoo.experiment.compare import Row
+from zoo.sweep.compare import Row
 
 COLUMNS = ("split", "recipe", "backbone", "task", "runs", "ours", "spread", "val", "untrained", "paper", "gap")
 NOT_BETTER = "* training does not beat the best untrained method by more than the interval."

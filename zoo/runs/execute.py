@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 
 import torch
 
+from episodes.loader import BatchLoader
 from prep.files import atomic_write
 from prep.progress import Step, Work
 from zoo.engine.checkpoint import CheckpointError, load, resume, save
@@ -91,10 +92,9 @@ def _train(prepared: Prepared, run: Run, runtime: Runtime) -> Work[None]:
         )
     trainer = make_trainer(prepared)
     start = _start(prepared, run, trainer, ranks)
-    if start.step:
-        done, total = prepared.plan.done(start.step), prepared.plan.total
-        where = f"{run.path}: continues after {min(done, total):,} of {total:,}"
-        yield Step(min(done, total), total, f"training {recipe.name}", line=where)
+    done, total = prepared.plan.done(start.step), prepared.plan.total
+    for line in _remarks(prepared, run, done):
+        yield Step(done, total, f"training {recipe.name}", line=line)
     unit = _captured(prepared, trainer, runtime.laps) if runtime.capture else None
     loop = train(trainer, loader, prepared.plan, start, _validation(prepared, ranks), ranks, unit, runtime.laps)
     board = run.path / "tensorboard" if runtime.tensorboard and ranks.first else None
@@ -112,6 +112,20 @@ def _train(prepared: Prepared, run: Run, runtime: Runtime) -> Work[None]:
                 if ranks.first and not record.checkpoint:
                     _checkpoint(prepared, run, trainer, record, writer)
                 raise
+
+
+def _remarks(prepared: Prepared, run: Run, done: int) -> list[str]:
+    """What a user should know before a training: where it continues, and that its clips do not fit the device."""
+    remarks = [f"{run.path}: continues after {done:,} of {prepared.plan.total:,}"] if done else []
+    loader = prepared.train
+    transform = loader.transforms[0] if isinstance(loader, BatchLoader) else getattr(loader, "transform", None)
+    if transform is not None and transform.pool.on_host:
+        size = transform.pool.joints.nbytes / 1e9
+        remarks.append(
+            f"{size:.1f} GB of clips do not fit the device: they stay in the memory of the host, and every block of steps "
+            "is sent. --set data.pool=float16 halves them."
+        )
+    return remarks
 
 
 def _keep(prepared: Prepared, run: Run, trainer: Trainer, record: Record, writer: log.Log) -> None:

@@ -325,3 +325,13 @@ def test_kill_nine_at_any_moment(store: Path, undisturbed: Run, tmp_path: Path) 
     subprocess.run(command, check=True, env={**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())})
     assert killed >= 3
     assert same(Run(tmp_path / "run"), undisturbed)
+
+
+def test_clips_that_do_not_fit_the_device_are_said(store: Path, tmp_path: Path) -> None:
+    prepared = setup(store)
+    assert prepared.train is not None
+    pool = prepared.train.transform.pool
+    prepared.train.transform.pool = replace(pool, on_host=True)
+    first = next(execute(prepared, Run(tmp_path / "run")))
+    assert "do not fit the device: they stay in the memory of the host" in first.line
+    assert next(execute(setup(store), Run(tmp_path / "other"))).line == ""

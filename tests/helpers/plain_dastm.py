@@ -1,6 +1,7 @@
 """DASTM's mathematics written out as the paper's page and the repository's order of work have them: slow and obvious.
 
-Nothing here is shared with the project: these are the references that the fast forms are compared with.
+Nothing here is shared with the project: these are the references that the fast forms are compared with. `_projected`
+forms are the best ones that are still plain: each frame is projected once, the rest is one einsum per line.
 Maps are (Q, T, V, D) for queries and (N, T, V, D) for class means; distances (Q, N, T, T).
 """
 
@@ -44,6 +45,33 @@ def aligned(query: Tensor, support: Tensor, activation: nn.Module, residual: boo
     return 1 - (first * second).sum(-1) / norms
 
 
+def pairwise_projected(query: Tensor, support: Tensor, activation: nn.Module) -> Tensor:
+    """`pairwise` with the projections of each frame computed once; activated maps pair by pair."""
+    first, second, scale = activation.query, activation.support, query.shape[-1] ** -0.5
+    scores_q = torch.einsum("qtvd,nlwd->qntlvw", first.own(query) * scale, first.other(support))
+    scores_s = torch.einsum("nlvd,qtwd->qntlvw", second.own(support) * scale, second.other(query))
+    active_q = torch.einsum("qntlvw,qtwd->qntlvd", scores_q.softmax(-1), first.value(query))
+    active_s = torch.einsum("qntlvw,nlwd->qntlvd", scores_s.softmax(-1), second.value(support))
+    return torch.linalg.matrix_norm(active_q - active_s)
+
+
+def aligned_projected(query: Tensor, support: Tensor, activation: nn.Module) -> Tensor:
+    """`aligned` with the repository's block, the projections of each frame computed once and cosines as a product."""
+    first, second, scale = activation.query, activation.support, query.shape[-1] ** -0.5
+    scores_q = torch.einsum("qtvd,ntwd->qntvw", first.own(query) * scale, first.other(support))
+    scores_s = torch.einsum("ntvd,qtwd->qntvw", second.own(support) * scale, second.other(query))
+    active_q = torch.einsum("qntvw,qtwd->qntvd", first.dropout(scores_q.softmax(-1)), first.value(query))
+    active_s = torch.einsum("qntvw,ntwd->qntvd", second.dropout(scores_s.softmax(-1)), second.value(support))
+    active_q = first.norm(first.dropout(first.dense(active_q)) + query[:, None])
+    active_s = second.norm(second.dropout(second.dense(active_s)) + support)
+    return cosine(active_q.flatten(3), active_s.flatten(3))
+
+
+def cosine(first: Tensor, second: Tensor) -> Tensor:
+    """One minus the cosine of every frame of (..., T, D) with every frame of (..., L, D)."""
+    return 1 - F.normalize(first, dim=-1) @ F.normalize(second, dim=-1).mT
+
+
 def soft_dtw(cost: Tensor, gamma: float) -> Tensor:
     """The recursion of eq. 7 cell by cell, for one cost matrix; gamma 0 takes the minimum."""
     rows, columns = cost.shape
@@ -75,4 +103,25 @@ def surrogate(maps: Tensor) -> Tensor:
             share = F.softmax(matrix - matrix.max(), dim=1)
             columns = share.pow(2).sum(0).sqrt().sort(descending=True).values
             total = total + columns[: min(matrix.shape)].mean()
+    return total / (len(maps) * maps.shape[1])
+
+
+def nuclear_batched(maps: Tensor) -> Tensor:
+    """`nuclear` over the Frobenius norm, of all frames at once, by torch's own singular values."""
+    return (torch.linalg.svdvals(maps).sum(-1) / torch.linalg.matrix_norm(maps)).mean()
+
+
+def surrogate_batched(maps: Tensor) -> Tensor:
+    """`surrogate` of all frames at once."""
+    columns = F.softmax(maps, dim=-1).norm(dim=-2)
+    return columns.topk(min(maps.shape[-2:]), dim=-1).values.mean()
+
+
+def nuclear_normalised(maps: Tensor) -> Tensor:
+    """`nuclear_batched` frame by frame."""
+    total = maps.new_zeros(())
+    for clip in range(len(maps)):
+        for frame in range(maps.shape[1]):
+            values = torch.linalg.svd(maps[clip, frame], full_matrices=False).S
+            total = total + values.sum() / torch.linalg.matrix_norm(maps[clip, frame])
     return total / (len(maps) * maps.shape[1])

@@ -122,8 +122,8 @@ def _remarks(prepared: Prepared, run: Run, done: int) -> list[str]:
     if transform is not None and transform.pool.on_host:
         size = transform.pool.joints.nbytes / 1e9
         remarks.append(
-            f"{size:.1f} GB of clips do not fit the device: they stay in the memory of the host, and every block of steps "
-            "is sent. --set data.pool=float16 halves them."
+            f"{size:.1f} GB of clips do not fit the device: they stay in the memory of the host, and every block of "
+            "steps is sent. --set data.pool=float16 halves them."
         )
     return remarks
 

@@ -34,10 +34,10 @@ from zoo.engine.step import Trainer, Unit, forward_backward, set_float32, take_s
 from zoo.engine.train import Plan
 from zoo.experiment.prepare import make_learner
 from zoo.experiment.resolve import resolve
-from zoo.experiment.scoring import quick_scorer
 from zoo.learner import Known
 from zoo.parts import soft_dtw as by_sweep
 from zoo.parts import soft_dtw_triton
+from zoo.runs.scoring import quick_scorer
 
 Capture = Callable[[Trainer, Any, Plan], Unit]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers import tiny_backbone
+from helpers.small_run import SMALL
 from helpers.stores import make_store
 from safetensors.torch import load_file
 
@@ -21,15 +21,12 @@ from zoo.runs import log
 from zoo.runs.run import Run
 
 SETTINGS = (
-    f"backbone.name={tiny_backbone.__file__}",
-    "data.frames=8",
+    *SMALL,
     "budget.batch=2",
     "budget.episodes=48",
     "budget.episodes_per_epoch=16",
-    "budget.validation_episodes=4",
     "budget.checkpoint_every=8",
     "budget.test_episodes=6",
-    "task.queries_per_class=2",
 )
 
 

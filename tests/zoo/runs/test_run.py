@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers import tiny_backbone
+from helpers.small_run import SMALL
 from helpers.stores import make_store
 from safetensors.torch import load_file
 
@@ -42,16 +42,6 @@ from zoo.runs.measurement import result_of
 from zoo.runs.result import Result
 from zoo.runs.run import Run, RunError
 
-SMALL = (
-    f"backbone.name={tiny_backbone.__file__}",
-    "data.frames=8",
-    "budget.episodes=24",
-    "budget.episodes_per_epoch=12",
-    "budget.validation_episodes=4",
-    "budget.checkpoint_every=6",
-    "budget.test_episodes=10",
-    "task.queries_per_class=2",
-)
 CPU = torch.device("cpu")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers import tiny_backbone
+from helpers.small_run import SMALL
 from helpers.stores import make_store
 
 from prep.progress import result
@@ -22,18 +22,6 @@ from zoo.runs.execute import execute
 from zoo.runs.measurement import evaluate
 from zoo.runs.run import Run
 
-SETTINGS = (
-    f"backbone.name={tiny_backbone.__file__}",
-    "data.frames=8",
-    'data.streams=["joint"]',
-    "budget.episodes=24",
-    "budget.episodes_per_epoch=12",
-    "budget.validation_episodes=4",
-    "budget.test_episodes=10",
-    "task.queries_per_class=2",
-    "evaluation.mirror=false",
-)
-
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -41,7 +29,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def prepared(store: Path, *settings: str, name: str = "protonet") -> Prepared:
-    return prepare(resolve(name, "demo", [*SETTINGS, *settings]), open_store(store), torch.device("cpu"))
+    return prepare(resolve(name, "demo", [*SMALL, *settings]), open_store(store), torch.device("cpu"))
 
 
 def test_every_result_has_the_best_untrained_line_of_the_same_tasks(store: Path) -> None:

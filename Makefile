@@ -4,7 +4,7 @@ BIN := .venv/bin
 DEMO_HOME ?= demo-home
 DEMO_RUN := $(DEMO_HOME)/runs/protonet-demo
 
-.PHONY: demo test test-all fuzz lint bench tables picture
+.PHONY: demo test test-all fuzz lint bench tables picture growth
 
 # uv installs in seconds what pip installs in minutes, but does not read pip's settings by itself.
 $(BIN)/.installed: pyproject.toml
@@ -47,3 +47,7 @@ tables: $(BIN)/.installed
 
 picture: $(BIN)/.installed
 	PYTHONPATH=. $(BIN)/python tests/helpers/readme_picture.py $(DEMO_HOME)/stores/demo-agcn.zarr
+
+# How cost grows with the sizes of an episode and the number of clips: zoo/growth.png, prep/growth.png, a table.
+growth: $(BIN)/.installed
+	OMP_NUM_THREADS=1 KINETO_LOG_LEVEL=9 PYTHONPATH=.:tests $(BIN)/python tests/helpers/growth.py

@@ -16,7 +16,12 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 COLOURS = {"protonet": "#0072B2", "dtw": "#D55E00", "dastm": "#009E73"}
-MARKERS = {"protonet": "o", "dtw": "s", "dastm": "^"}
+# Hollow and larger where it would hide the marker below it.
+MARKERS: dict[str, dict[str, object]] = {
+    "protonet": {"marker": "o", "ms": 2.6},
+    "dtw": {"marker": "s", "ms": 5, "mfc": "none", "mew": 0.9},
+    "dastm": {"marker": "^", "ms": 3.4},
+}
 TITLES = {"protonet": "ProtoNet", "dtw": "DTW", "dastm": "DASTM", "stgcn": "ST-GCN, 4 blocks", "tcn": "TCN"}
 DASHES = {"stgcn": "-", "tcn": (0, (3, 1.5))}
 AXES = {
@@ -66,7 +71,7 @@ def draw_steps(lines: Sequence[Line], path: Path, base: Mapping[str, int]) -> No
             _panel(grid[row][column], panel, AXES[axis], limits[what])
             if column == 0:
                 grid[row][column].set_ylabel(QUANTITIES[what].title)
-    handles = [Line2D([], [], color=COLOURS[name], marker=MARKERS[name], ms=4, label=TITLES[name]) for name in COLOURS]
+    handles = [Line2D([], [], color=COLOURS[name], label=TITLES[name], **MARKERS[name]) for name in COLOURS]
     handles += [Line2D([], [], color=GREY, ls=DASHES[name], label=TITLES[name]) for name in DASHES]
     figure.legend(handles=handles, ncols=5, loc="upper center", frameon=False, bbox_to_anchor=(0.5, 0.985))
     rest = ", ".join(f"{name} = {value}" for name, value in base.items())
@@ -83,7 +88,7 @@ def draw_steps(lines: Sequence[Line], path: Path, base: Mapping[str, int]) -> No
 
 
 def _limits(values: Sequence[float]) -> tuple[float, float]:
-    return 0.7 * min(values), 1.5 * max(values)
+    return 0.6 * min(values), 2.6 * max(values)
 
 
 def _panel(axes: Axes, lines: Sequence[Line], title: str, limits: tuple[float, float]) -> None:
@@ -98,9 +103,8 @@ def _panel(axes: Axes, lines: Sequence[Line], title: str, limits: tuple[float, f
             line.values,
             color=COLOURS[line.method],
             ls=DASHES[line.backbone],
-            marker=MARKERS[line.method],
-            ms=3.2,
             lw=1.2,
+            **MARKERS[line.method],
         )
     _ticks(axes, sizes)
     axes.set_title(title, pad=3)
@@ -129,7 +133,7 @@ def _exponents(axes: Axes, lines: Sequence[Line]) -> None:
         axes.text(
             0.995,
             place,
-            f"{line.slope:.1f}",
+            f"{line.slope:.1f}".replace("-", "−"),
             transform=axes.transAxes,
             color=COLOURS[line.method],
             fontsize=7,

@@ -3,7 +3,7 @@
 The recipes' own ST-GCN on 600 clips of 20 classes, as many as the test classes of `ntu_t` have, 30 frames, two
 present bodies. The table of maps is filled once, in full. Every fifteenth episode (or every tenth draw of exemplars) is
 then scored from the table and, in turn, embedded anew; both times count fifteen (or ten) times.
-Run it with `pytest -m benchmark -s tests/benchmark/test_evaluation.py`.
+Limits are two thirds of what was measured. Run it with `pytest -m benchmark -s tests/benchmark/test_evaluation.py`.
 """
 
 from __future__ import annotations
@@ -82,12 +82,12 @@ def report(title: str, anew: float, table: float, at_least: float) -> None:
 @pytest.mark.benchmark
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize(
-    ("name", "queries", "at_least"), [("protonet", 10, 10.0), ("dastm", 1, 1.0), ("dastm", 10, 1.0)]
+    ("name", "queries", "at_least"), [("protonet", 10, 14.0), ("dastm", 1, 2.3), ("dastm", 10, 3.7)]
 )
 def test_episodes(transform: ClipTransform, name: str, queries: int, at_least: float) -> None:
     sampler = EpisodicSampler(Classes.of(transform.pool, range(CLASSES)), Task(5, 1, queries), 0, EPISODES)
     taken = seconds(method(name), EpisodeLoader(transform, sampler), range(0, EPISODES, 15), 15)
-    report(f"{name}, {EPISODES} episodes, {queries} queries of each class", *taken, at_least)
+    report(f"{name}, {EPISODES} episodes, {queries} of each class as queries", *taken, at_least)
 
 
 @pytest.mark.benchmark
@@ -96,4 +96,4 @@ def test_exemplars(transform: ClipTransform) -> None:
     classes = Classes.of(transform.pool, range(CLASSES))
     loader = EpisodeLoader(transform, ExemplarSampler(transform.pool, classes, 1))
     taken = seconds(method("protonet"), loader, range(len(loader)), DRAWS)
-    report(f"protonet, {DRAWS} draws of one exemplar of {CLASSES} classes", *taken, 1.0)
+    report(f"protonet, {DRAWS} draws of one exemplar of {CLASSES} classes", *taken, 8.8)

@@ -193,7 +193,7 @@ def cells(lines: Sequence[figures.Line], method: str, backbone: str) -> Iterator
             for line in lines
             if (line.axis, line.method, line.backbone) == (axis, method, backbone)
         }
-        yield f"{mine['seconds']:.1f}, {mine['memory']:.1f}"
+        yield ", ".join(f"{mine[what] + 0.0:.1f}".replace("-0.0", "0.0") for what in ("seconds", "memory"))
 
 
 def build_figure() -> None:

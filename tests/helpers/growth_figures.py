@@ -133,7 +133,7 @@ def _exponents(axes: Axes, lines: Sequence[Line]) -> None:
         axes.text(
             0.995,
             place,
-            f"{line.slope:.1f}".replace("-", "−"),
+            f"{line.slope:.1f}".replace("-0.0", "0.0").replace("-", "−"),
             transform=axes.transAxes,
             color=COLOURS[line.method],
             fontsize=7,

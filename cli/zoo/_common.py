@@ -32,7 +32,7 @@ def recipe_and_store(
     resolved = resolve_with_remarks(recipe, data, settings)
     opened = store_of(resolved.recipe, store)
     if resolved.remarks:
-        resolved = resolve_with_remarks(recipe, data, settings, layout=opened.info.layout)
+        resolved = resolve_with_remarks(recipe, data, settings, layout=opened.info.layout, names=opened.info.classes)
     return resolved.recipe, opened, resolved.remarks
 
 

@@ -88,7 +88,8 @@ def _fitted_cells(
     wanted = cells(recipe, data, settings, overs)
     if not is_custom(wanted[0].recipe.data.split):
         return wanted
-    return cells(recipe, data, settings, overs, store_of(wanted[0].recipe, store).info.layout)
+    info = store_of(wanted[0].recipe, store).info
+    return cells(recipe, data, settings, overs, info.layout, info.classes)
 
 
 def _script(sweep: Sweep, recipe: str, data: str, where: Sequence[str], again: Sequence[str]) -> str:

@@ -6,7 +6,8 @@ must not fail where a custom dataset is small, flat or without a left and a righ
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +15,7 @@ from manifests.facts import is_custom, split
 from manifests.folder import stems
 from manifests.layout import Layout
 from manifests.split import Split
+from manifests.strict import InvalidValue
 from manifests.user_code import is_user_code
 from zoo import registry
 from zoo.experiment.layers import merged, with_base
@@ -34,13 +36,15 @@ class Protocol:
     remarks: tuple[str, ...] = ()
 
 
-def protocol(chosen: object, table: Mapping[str, Any], kind: str, layout: Layout | None = None) -> Protocol:
+def protocol(
+    chosen: object, table: Mapping[str, Any], kind: str, layout: Layout | None = None, names: Sequence[str] = ()
+) -> Protocol:
     """The settings that the recipe with this table takes on split `chosen`; `kind` is "methods" or "pretrain".
 
     The protocol's table `options` holds options of the method by the recipe's name. A stage takes the table `stage` in
     place of everything that concerns episodes. An untrained recipe takes the test tasks alone: everything else of a
-    protocol is chosen for networks that are trained. Those of a custom split are fitted to it, and to `layout` where
-    that is known.
+    protocol is chosen for networks that are trained. Those of a custom split are fitted to it, and to the store's
+    `layout` and class `names` where they are known.
     """
     name = protocol_name(chosen)
     if not name:
@@ -57,7 +61,7 @@ def protocol(chosen: object, table: Mapping[str, Any], kind: str, layout: Layout
         settings = merged(settings, {"method": {"options": own}})
     if name != CUSTOM:
         return Protocol(settings, name)
-    return Protocol(*_fitted(settings, split(str(chosen)), table, layout))
+    return Protocol(*_fitted(settings, split(str(chosen)), table, layout, names))
 
 
 def protocol_name(chosen: object) -> str:
@@ -87,12 +91,13 @@ def _test_tasks(settings: Mapping[str, Any], table: Mapping[str, Any]) -> dict[s
 
 
 def _fitted(
-    settings: dict[str, Any], chosen: Split, table: Mapping[str, Any], layout: Layout | None
+    settings: dict[str, Any], chosen: Split, table: Mapping[str, Any], layout: Layout | None, names: Sequence[str]
 ) -> tuple[dict[str, Any], str, tuple[str, ...]]:
     """The settings, the protocol's name and the remarks for a custom split."""
     changes = [_way(settings, chosen)]
     way = changes[0][0].get("task", {}).get("way", 0)
-    changes += [_validation(settings, chosen, way), _rotation(settings, layout), _evaluation(settings, table, layout)]
+    changes += [_validation(settings, chosen, way), _rotation(settings, layout)]
+    changes += [_evaluation(settings, table, chosen, layout, names)]
     for change, _ in changes:
         settings = merged(settings, change)
     return settings, CUSTOM, tuple(remark for _, remark in changes if remark)
@@ -107,6 +112,8 @@ def _way(settings: Mapping[str, Any], chosen: Split) -> tuple[dict[str, Any], st
     wanted = settings["task"]["way"]
     way = min(wanted, train, test) if chosen.protocol == "episodic" else min(wanted, train)
     classes = f"{chosen.name} has {train} classes to train on and {test} to test on"
+    if min(train, test) < 2:
+        raise InvalidValue(f"{classes}; a task tells at least 2 apart. Give each part of the split 2 classes or more.")
     return {"task": {"way": way}}, f"task.way is {way}, not {wanted}: {classes}" if way < wanted else ""
 
 
@@ -137,17 +144,41 @@ def _rotation(settings: Mapping[str, Any], layout: Layout | None) -> tuple[dict[
 
 
 def _evaluation(
-    settings: Mapping[str, Any], table: Mapping[str, Any], layout: Layout | None
+    settings: Mapping[str, Any], table: Mapping[str, Any], chosen: Split, layout: Layout | None, names: Sequence[str]
 ) -> tuple[dict[str, Any], str]:
-    """No mirror image of a skeleton without a left and a right, and none for a method that needs more than maps."""
+    """No mirror image of a skeleton without a left and a right, nor where these tell two classes apart; nothing at test
+    time for a method that needs more than maps."""
     if not settings.get("evaluation", {}).get("mirror"):
         return {}, ""
     off, method = {"evaluation": {"mirror": False}}, str(table.get("method", {}).get("name", ""))
+    if is_user_code(method) and _overrides(method):
+        nothing = {"evaluation": {"mirror": False, "join": ""}}
+        return nothing, f"evaluation.mirror is off, and join: {method} does not score maps of single clips"
     if layout is not None and not layout.mirror:
         return off, f"evaluation.mirror is off: the layout {layout.name} has no mirror pairs"
-    if is_user_code(method) and _overrides(method):
-        return off, f"evaluation.mirror is off: {method} does not score maps of single clips"
+    sides = mirrored_names([names[label] for label in _tested(chosen) if label < len(names)])
+    if sides:
+        return off, f"evaluation.mirror is off: {sides[0]} and {sides[1]} are mirror images of each other"
     return {}, ""
+
+
+def mirrored_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Two of the names that differ by left and right alone; empty where there are none.
+
+    >>> mirrored_names(["wave", "kick with left foot", "kick with right foot"])
+    ('kick with left foot', 'kick with right foot')
+    """
+    sides = {"left": "right", "right": "left"}
+    known = {name.lower(): name for name in names}
+    for name in names:
+        swapped = re.sub("left|right", lambda match: sides[match.group()], name.lower())
+        if swapped != name.lower() and swapped in known:
+            return name, known[swapped]
+    return ()
+
+
+def _tested(chosen: Split) -> set[int]:
+    return {label for draw in chosen.draws for label in draw.test} or set(chosen.test)
 
 
 def _overrides(method: str) -> bool:

@@ -119,7 +119,8 @@ class Evaluation:
     `mirror` averages the feature maps of a clip and of its mirror image. `samples` averages the maps of that many
     temporal samples of a clip. `centre` subtracts the mean map of the base classes, and `unit` divides every map by its
     norm, so that squared distances become cosines. `join` names an untrained recipe (such as `geometry`) whose scores
-    are added, both divided by their spread over the base classes; "best" takes the one that is best on base classes.
+    are added, both divided by their spread over the base classes, its own times its skill there (0 at chance, 1 without
+    an error); "best" takes the one that is best on base classes.
     """
 
     mirror: bool = False

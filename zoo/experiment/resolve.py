@@ -48,15 +48,16 @@ def resolve(
     settings: Sequence[str] = (),
     inherited: Recipe | None = None,
     layout: Layout | None = None,
+    names: Sequence[str] = (),
 ) -> Recipe:
     """A shipped recipe, a TOML file, a run's folder or a .py file with a method, on split `data` (default: its own).
 
     `settings` are key=value texts. `inherited` is the recipe that will be initialised from this one: clips, backbone
-    and seed are its own. `layout` is that of the store, where it is open: the settings for custom splits are fitted to
-    it. A split or a .py file may be given by path, which is made absolute, so that a run finds it again. Raises
-    InvalidValue for an unknown recipe, split, key or option, or a value of the wrong type.
+    and seed are its own. `layout` and class `names` are those of the store, where it is open: the settings for custom
+    splits are fitted to them. A split or a .py file may be given by path, which is made absolute, so that a run finds
+    it again. Raises InvalidValue for an unknown recipe, split, key or option, or a value of the wrong type.
     """
-    return resolve_with_remarks(name_or_file, data, settings, inherited, layout).recipe
+    return resolve_with_remarks(name_or_file, data, settings, inherited, layout, names).recipe
 
 
 def resolve_with_remarks(
@@ -65,6 +66,7 @@ def resolve_with_remarks(
     settings: Sequence[str] = (),
     inherited: Recipe | None = None,
     layout: Layout | None = None,
+    names: Sequence[str] = (),
 ) -> Resolved:
     """The recipe of `resolve`; for a custom split or a .py file, the remarks say where its settings come from."""
     table, where = _recipe_file(name_or_file)
@@ -75,7 +77,7 @@ def resolve_with_remarks(
     if data or inherited or name_or_file in shipped() or is_user_code(name_or_file):
         chosen = inherited.data.split if inherited else table.get("data", {}).get("split", Data.split)
         kind = _kind(table, where)
-        found = protocol(chosen, table, kind, layout)
+        found = protocol(chosen, table, kind, layout, names)
         table = merged(table, found.settings)
         if is_custom(str(chosen)) or is_user_code(name_or_file):
             own = {setting.partition("=")[0].strip() for setting in settings}

@@ -52,8 +52,18 @@ def test_scorer(prepared: Prepared) -> Scorer:
             return scorer
         assert own is not None
         assert based is not None
-        theirs, their_base = _joined(prepared, own)
-        return JoinedScorer([(scorer, spread(based, own)), (theirs, spread(their_base, own))])
+        theirs, their_base, share = _joined(prepared, own)
+        return JoinedScorer([(scorer, spread(based, own)), (theirs, spread(their_base, own) / share)])
+
+
+def skill(accuracy: float, way: int) -> float:
+    """How far an accuracy is from chance to certainty, 0..1; at least a thousandth.
+
+    >>> skill(0.6, way=5), skill(0.1, way=5)
+    (0.5, 0.001)
+    """
+    chance = 1 / max(2, way)
+    return round(max(1e-3, (accuracy - chance) / (1 - chance)), 6)
 
 
 def quick_scorer(learner: Learner, loader: EpisodeLoader) -> Scorer:
@@ -91,8 +101,11 @@ def _map_scorers(
     return mine, based
 
 
-def _joined(prepared: Prepared, base: EpisodeLoader) -> tuple[MapScorer, MapScorer]:
-    """The scorers of test and base clips of the untrained recipe that `evaluation.join` names."""
+def _joined(prepared: Prepared, base: EpisodeLoader) -> tuple[MapScorer, MapScorer, float]:
+    """The scorers of test and base clips of the untrained recipe that `evaluation.join` names, and its skill.
+
+    It has not seen the base classes, so that its accuracy there says what it is worth; the network's would not.
+    """
     evaluation, choices = prepared.recipe.evaluation, {}
     for name in UNTRAINED if evaluation.join == BEST else (evaluation.join,):
         recipe, learner = _untrained(name, prepared)
@@ -102,10 +115,9 @@ def _joined(prepared: Prepared, base: EpisodeLoader) -> tuple[MapScorer, MapScor
         mine, based = _map_scorers(learner.eval(), views, test, own)
         assert based is not None
         choices[name] = mine, based
-    if len(choices) == 1:
-        return next(iter(choices.values()))
     right = {name: result(measure(based, [base])).accuracy for name, (_, based) in choices.items()}
-    return choices[max(right, key=lambda name: right[name])]
+    best = max(right, key=lambda name: right[name])
+    return *choices[best], skill(right[best], base.sampler.at(0).support.shape[1])
 
 
 def _untrained(name: str, prepared: Prepared) -> tuple[Recipe, Method]:

@@ -78,10 +78,11 @@ def cells(
     settings: Sequence[str] = (),
     overs: Sequence[str] = (),
     layout: Layout | None = None,
+    names: Sequence[str] = (),
 ) -> tuple[Cell, ...]:
     """Every cell of the product, all of them resolved; the last axis varies fastest.
 
-    `layout` is that of the store, where it is open: the settings for custom splits are fitted to it. Raises
+    `layout` and class `names` are those of the store, where it is open: custom splits' settings fit them. Raises
     InvalidValue for what `axes` refuses, and for a value that a recipe does not take, naming the cell.
     """
     grid = axes(overs, resolve(name_or_file, data, settings), settings)
@@ -90,7 +91,7 @@ def cells(
         size *= len(axis.texts)
     if size > MOST_CELLS:
         raise InvalidValue(f"The axes have {size:,} cells; at most {MOST_CELLS:,} are swept. Use shorter ranges.")
-    return tuple(_cells(name_or_file, data, settings, grid, layout))
+    return tuple(_cells(name_or_file, data, settings, grid, layout, names))
 
 
 def choices(recipe: Recipe) -> dict[str, Any]:
@@ -118,7 +119,12 @@ def as_toml(value: Any) -> str:
 
 
 def _cells(
-    name_or_file: str, data: str, settings: Sequence[str], grid: Sequence[Axis], layout: Layout | None
+    name_or_file: str,
+    data: str,
+    settings: Sequence[str],
+    grid: Sequence[Axis],
+    layout: Layout | None,
+    names: Sequence[str],
 ) -> Iterator[Cell]:
     # The method's and the backbone's name come first: a new name starts from fresh options.
     order = sorted(grid, key=lambda axis: not axis.key.endswith(".name"))
@@ -126,7 +132,7 @@ def _cells(
         values = dict(zip((axis.key for axis in grid), texts, strict=True))
         chosen = [f"{axis.key}={values[axis.key]}" for axis in order]
         try:
-            yield Cell(values, resolve(name_or_file, data, [*settings, *chosen], layout=layout))
+            yield Cell(values, resolve(name_or_file, data, [*settings, *chosen], layout=layout, names=names))
         except ValueError as error:
             raise InvalidValue(f"--over {' '.join(chosen)}: {error}") from error
 

@@ -92,9 +92,11 @@ def _info(path: Path) -> StoreInfo | None:
 
 
 def slow_precision(recipe: Recipe, device: torch.device) -> list[str]:
-    """A remark where training in bfloat16 is emulated."""
+    """A remark where training in half precision is slower than in float32."""
     from cli.device import bfloat16_is_slow
 
+    if recipe.precision == "float16" and device.type == "cpu":
+        return ["precision is float16: on a processor it is several times slower than float32. Set precision=float32"]
     if recipe.precision != "bfloat16" or not bfloat16_is_slow(device):
         return []
     rule = "this processor has no instructions for it (AVX512-BF16 or AMX), so training is about 35 times slower"

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,9 @@ import torch
 from helpers.shell import Shell
 
 from cli.device import bfloat16_is_slow
+from cli.zoo._common import slow_precision
 from prep import files
+from zoo.experiment.resolve import resolve
 
 QUICK = [
     word
@@ -259,6 +262,12 @@ def test_emulated_bfloat16_is_recognised(tmp_path: Path, cpuinfo: str, slow: boo
     assert bfloat16_is_slow(torch.device("cpu"), file) == slow
     assert not bfloat16_is_slow(torch.device("cuda"), file)
     assert not bfloat16_is_slow(torch.device("cpu"), tmp_path / "none")
+
+
+def test_float16_on_a_processor_is_warned_of() -> None:
+    half = replace(resolve("protonet", "demo"), precision="float16")
+    assert "several times slower than float32" in slow_precision(half, torch.device("cpu"))[0]
+    assert slow_precision(half, torch.device("cuda")) == []
 
 
 def test_emulated_bfloat16_is_warned_of(shell, in_demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,7 +60,8 @@ def protocol(
     elif own:
         settings = merged(settings, {"method": {"options": own}})
     if name != CUSTOM:
-        return Protocol(settings, name)
+        change, remark = _whole_episodes(settings, table)
+        return Protocol(merged(settings, change), name, (remark,) if remark else ())
     return Protocol(*_fitted(settings, split(str(chosen)), table, layout, names))
 
 
@@ -150,16 +151,24 @@ def _evaluation(
     time for a method that needs more than maps."""
     if not settings.get("evaluation", {}).get("mirror"):
         return {}, ""
-    off, method = {"evaluation": {"mirror": False}}, str(table.get("method", {}).get("name", ""))
-    if is_user_code(method) and _overrides(method):
-        nothing = {"evaluation": {"mirror": False, "join": ""}}
-        return nothing, f"evaluation.mirror is off, and join: {method} does not score maps of single clips"
+    off, whole = {"evaluation": {"mirror": False}}, _whole_episodes(settings, table)
+    if whole[0]:
+        return whole
     if layout is not None and not layout.mirror:
         return off, f"evaluation.mirror is off: the layout {layout.name} has no mirror pairs"
     sides = mirrored_names([names[label] for label in _tested(chosen) if label < len(names)])
     if sides:
         return off, f"evaluation.mirror is off: {sides[0]} and {sides[1]} are mirror images of each other"
     return {}, ""
+
+
+def _whole_episodes(settings: Mapping[str, Any], table: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    """Nothing at test time for a user's method that scores whole episodes rather than maps of single clips."""
+    method = str(table.get("method", {}).get("name", ""))
+    if not (settings.get("evaluation") and is_user_code(method) and _overrides(method)):
+        return {}, ""
+    nothing = {"evaluation": {"mirror": False, "join": ""}}
+    return nothing, f"evaluation.mirror is off, and join: {method} does not score maps of single clips"
 
 
 def mirrored_names(names: Sequence[str]) -> tuple[str, ...]:

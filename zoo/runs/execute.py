@@ -28,7 +28,7 @@ from zoo.runs.diverged import save_unit
 from zoo.runs.measurement import evaluate
 from zoo.runs.result import Result
 from zoo.runs.run import Run, RunError
-from zoo.runs.scoring import quick_scorer
+from zoo.runs.scoring import check_evaluation, quick_scorer
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,7 @@ def execute(prepared: Prepared, run: Run, runtime: Runtime = Runtime()) -> Work[
         done = run.finished(prepared.identity)
         if done is not None:
             return done
+    check_evaluation(prepared)
     if prepared.train is None and prepared.recipe.budget.episodes:
         raise RunError(f"{run.path}: prepared for measuring only. Prepare it for training.")
     if prepared.train is not None and len(prepared.train):

@@ -38,12 +38,8 @@ def test_scorer(prepared: Prepared) -> Scorer:
     Raises SetupError where that needs maps of single clips and the method has none.
     """
     evaluation, learner, test = prepared.recipe.evaluation, prepared.learner, prepared.test[0]
+    check_evaluation(prepared)
     if not can_use_maps(learner, test):
-        if evaluation != Evaluation():
-            raise SetupError(
-                f"{prepared.recipe.method.name}: its scores do not follow from one map per clip (it overrides forward, "
-                "maps or embed, or data.test_rule is random), so `evaluation` cannot change them. Leave it out."
-            )
         return EpisodeScorer(learner)
     own = _base_tasks(prepared, prepared.recipe) if evaluation.centre or evaluation.join else None
     with evaluation_mode([learner]):
@@ -54,6 +50,17 @@ def test_scorer(prepared: Prepared) -> Scorer:
         assert based is not None
         theirs, their_base, share = _joined(prepared, own)
         return JoinedScorer([(scorer, spread(based, own)), (theirs, spread(their_base, own) / share)])
+
+
+def check_evaluation(prepared: Prepared) -> None:
+    """Raise SetupError where the recipe's `evaluation` needs maps of single clips and the method has none."""
+    if not prepared.test or prepared.recipe.evaluation == Evaluation():
+        return
+    if not can_use_maps(prepared.learner, prepared.test[0]):
+        raise SetupError(
+            f"{prepared.recipe.method.name}: its scores do not follow from one map per clip (it overrides forward, "
+            "maps or embed, or data.test_rule is random), so `evaluation` cannot change them. Leave it out."
+        )
 
 
 def skill(accuracy: float, way: int) -> float:

@@ -73,6 +73,9 @@ def test_a_method_without_maps_is_refused_options_of_evaluation(store: Path, tmp
     own = prepared(store, "evaluation.samples=2", name=str(file))
     with pytest.raises(SetupError, match="whole.py: its scores do not follow from one map per clip"):
         scoring.test_scorer(own)
+    with pytest.raises(SetupError, match="its scores do not follow from one map per clip"):
+        next(execute(own, Run(tmp_path / "run")))  # before anything is trained
+    assert not resolve(str(file), "demo").evaluation.mirror
     assert result(measure(scoring.test_scorer(prepared(store, name=str(file))), own.test)).queries == 100
 
 

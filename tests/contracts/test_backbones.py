@@ -61,7 +61,7 @@ def every_layout(make: Make) -> None:
             maps = model(clips(skeleton, 2, bodies, frames, channels))
             assert (maps.dim(), maps.shape[0], maps.shape[3]) == (4, 2, model.width)
             assert 1 <= maps.shape[1] <= frames
-            assert maps.shape[2] in (1, len(skeleton.joints))
+            assert maps.shape[2] == model.map_joints
             assert torch.isfinite(maps).all()
             assert maps.std() > 0
 

@@ -10,11 +10,10 @@ from dataclasses import dataclass, fields, replace
 
 import pytest
 import torch
-from helpers.learners import LinearBackbone, episode_of
+from helpers.learners import FIVE, LinearBackbone, episode_of
 from torch import Tensor, nn
 
 from episodes.episode import Episode
-from manifests.facts import layout
 from prep.progress import result
 from zoo import registry
 from zoo.engine.evaluate import measure
@@ -28,7 +27,7 @@ from zoo.methods import protonet
 from zoo.methods._method import Method
 
 Make = Callable[[], Method]
-V, C, T = 5, 3, 4
+V, C, T = len(FIVE.joints), 3, 4
 
 
 def episode(
@@ -66,7 +65,7 @@ class Tasks:
 
 def maker(name: str) -> Make:
     entry = registry.find(name, "methods")
-    return lambda: entry.model(LinearBackbone(), entry.options(), Known(layout("ntu25"), ("a", "b", "c")))
+    return lambda: entry.model(LinearBackbone(), entry.options(), Known(FIVE, ("a", "b", "c")))
 
 
 def seeded(make: Make, seed: int = 0) -> Method:

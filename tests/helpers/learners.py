@@ -7,7 +7,24 @@ from torch import Tensor, nn
 
 from episodes.episode import Episode
 from manifests.facts import layout
+from manifests.layout import Layout
 from zoo.backbones._backbone import Backbone
+
+FIVE = Layout(
+    name="five",
+    joints=("hip", "chest", "head", "left hand", "right hand"),
+    bones=((1, 0), (2, 1), (3, 1), (4, 1)),
+    parts={"torso": (0, 1, 2), "arms": (3, 4)},
+    mirror=((3, 4),),
+    root=0,
+    centre=1,
+    spine=1,
+    hips=(0,),
+    up="y",
+    unit="metre",
+    coordinates=3,
+)
+"""A small skeleton with parts of unequal size."""
 
 
 class LinearBackbone(Backbone):
@@ -16,7 +33,7 @@ class LinearBackbone(Backbone):
     width = 8
 
     def __init__(self, channels: int = 3) -> None:
-        super().__init__(layout("ntu25"), channels, 1)
+        super().__init__(FIVE, channels, 1)
         self.map = nn.Linear(channels, self.width, bias=False)
 
     def forward(self, clips: Tensor) -> Tensor:

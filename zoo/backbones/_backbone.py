@@ -16,7 +16,7 @@ class ShapeError(ValueError):
 class Backbone(nn.Module):
     """Clips to feature maps. A subclass sets `width` (channels of the map) and writes `features`.
 
-    A map has T' frames and V' joints; both may be 1 for backbones that pool. It is the mean over the bodies that are
+    A map has T' frames and V' joints; both may be 1 for backbones that pool, and `map_joints` is V'. It is the mean over the bodies that are
     present: a body that is zero in every frame is ignored, and a clip without any body gives zeros.
 
     On the CPU, empty bodies are left out of the computation in evaluation, where that changes nothing but rounding.
@@ -26,12 +26,14 @@ class Backbone(nn.Module):
     """
 
     width: int
+    map_joints: int
     skip_empty: bool = False
 
     def __init__(self, layout: Layout, channels: int, bodies: int) -> None:
         super().__init__()
         self.shape = (bodies, len(layout.joints), channels)
         self.layout_name = layout.name
+        self.map_joints = len(layout.joints)
 
     def features(self, clips: Float[Tensor, "X M T V C"]) -> Float[Tensor, "_ _ _ D"]:
         """One map per body, (X*M, T', V, D), body after body of one clip; a body's map depends on that body alone.

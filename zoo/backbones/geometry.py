@@ -56,6 +56,7 @@ class Model(Backbone):
         self.register_buffer("swap", torch.tensor(swaps(layout.mirror, V)), persistent=False)
         reflection = torch.tensor([-1.0 if [axis] == self.level[:1] else 1.0 for axis in range(self.axes)])
         self.register_buffer("reflection", reflection, persistent=False)
+        self.map_joints = 1
         self.width = (2 if self.symmetric else 1) * V * (self.axes + 1) + 2
 
     def features(self, clips: Float[Tensor, "X M T V C"]) -> Float[Tensor, "_ _ 1 D"]:

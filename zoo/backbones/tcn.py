@@ -53,6 +53,7 @@ class Model(Backbone):
             layers.append(Layer(width, wider, options.kernel, stride, options.dropout))
             width = wider
         self.layers = nn.Sequential(*layers)
+        self.map_joints = 1
         self.width = width
 
     def features(self, clips: Float[Tensor, "X M T V C"]) -> Float[Tensor, "_ _ 1 D"]:

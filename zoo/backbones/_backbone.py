@@ -16,8 +16,9 @@ class ShapeError(ValueError):
 class Backbone(nn.Module):
     """Clips to feature maps. A subclass sets `width` (channels of the map) and writes `features`.
 
-    A map has T' frames and V' joints; both may be 1 for backbones that pool, and `map_joints` is V'. It is the mean over the bodies that are
-    present: a body that is zero in every frame is ignored, and a clip without any body gives zeros.
+    A map has T' frames and V' joints; both may be 1 for backbones that pool, and `map_joints` is V'. It is the mean
+    over the bodies that are present: a body that is zero in every frame is ignored, and a clip without any body gives
+    zeros.
 
     On the CPU, empty bodies are left out of the computation in evaluation, where that changes nothing but rounding.
     In training they are computed, since in the authors' code the statistics of batch normalisation include their zeros,

@@ -21,12 +21,14 @@ class Known:
 
     `classes` are the names of the base classes, in the order of `Batch.label`. `target_width` is D of `Batch.target`
     (0: no targets). `text` (N, D) are text vectors of the base classes' names, for a learner with `uses_names`.
+    `frames` is T of every clip, for a learner with weights for every frame (see `Backbone.map_frames`).
     """
 
     layout: Layout | None = None
     classes: tuple[str, ...] = ()
     target_width: int = 0
     text: Float[Tensor, "N D"] | None = None
+    frames: int = 0
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ def every_layout(make: Make) -> None:
             model = seeded(make, skeleton, channels, bodies)
             maps = model(clips(skeleton, 2, bodies, frames, channels))
             assert (maps.dim(), maps.shape[0], maps.shape[3]) == (4, 2, model.width)
-            assert 1 <= maps.shape[1] <= frames
+            assert 1 <= maps.shape[1] == model.map_frames(frames) <= frames
             assert maps.shape[2] == model.map_joints
             assert torch.isfinite(maps).all()
             assert maps.std() > 0

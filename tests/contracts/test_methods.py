@@ -65,7 +65,7 @@ class Tasks:
 
 def maker(name: str) -> Make:
     entry = registry.find(name, "methods")
-    return lambda: entry.model(LinearBackbone(), entry.options(), Known(FIVE, ("a", "b", "c")))
+    return lambda: entry.model(LinearBackbone(), entry.options(), Known(FIVE, ("a", "b", "c"), frames=T))
 
 
 def seeded(make: Make, seed: int = 0) -> Method:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
@@ -68,6 +69,16 @@ class Backbone(nn.Module):
             whole = maps.new_zeros(present.numel(), *maps.shape[1:])
             return mean_of_present(whole.index_put((present.flatten(),), maps), present)
         return mean_of_present(self.features(clips), present)
+
+    def map_frames(self, frames: int) -> int:
+        """T' of the map of a clip of T frames, which an empty clip shows; for what learns weights for every frame."""
+        bodies, joints, channels = self.shape
+        parameter = next(self.parameters(), None)
+        training, device = self.training, None if parameter is None else parameter.device
+        with torch.no_grad():
+            maps = self.eval()(torch.zeros(1, bodies, frames, joints, channels, device=device))
+        self.train(training)
+        return maps.shape[1]
 
 
 def present_bodies(clips: Float[Tensor, "X M T V C"]) -> Bool[Tensor, "X M"]:

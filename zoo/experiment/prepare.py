@@ -163,7 +163,8 @@ def _known(recipe: Recipe, store: Store, target_width: int = 0) -> Known:
     """What the learner may know: the base classes' names, and their text vectors if it declares that it uses names."""
     base = sorted(classes(recipe)[0])
     text = feed.base_text(recipe, store) if registry.learner(recipe.method.name).model.uses_names else None
-    return Known(store.info.layout, tuple(store.info.classes[label] for label in base), target_width, text)
+    names = tuple(store.info.classes[label] for label in base)
+    return Known(store.info.layout, names, target_width, text, recipe.data.frames)
 
 
 def _plan(recipe: Recipe, total: int, units_per_step: int, unit_size: int, steps_per_epoch: int) -> Plan:

@@ -162,7 +162,7 @@ def in_chunks(
     of_support: tuple[Tensor, ...],
     pairs_of_query: int,
     random: bool = False,
-) -> Float[Tensor, "B Q N T T"]:
+) -> Float[Tensor, "B Q *_"]:
     """`distance` for a few queries at a time, in float32 or better; several chunks are recomputed in the backward pass.
 
     `random`: it draws from the global generator (dropout), whose state is saved and restored where it is recomputed.

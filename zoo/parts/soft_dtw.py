@@ -13,25 +13,60 @@ from torch.autograd.function import once_differentiable
 from zoo.parts.frame_distance import Distance, at_least_float32, between_all, frame_distance
 
 
-def soft_dtw(cost: Float[Tensor, "*batch T L"], gamma: float) -> Float[Tensor, "*batch"]:
+def soft_dtw(cost: Float[Tensor, "*batch T L"], gamma: float, bandwidth: int = 0) -> Float[Tensor, "*batch"]:
     """The cost of the best monotone alignment of T frames with L frames; steps (1,1), (1,0) and (0,1).
 
     `gamma` > 0 replaces each minimum by -gamma * log(sum(exp(-x / gamma))), which may make the result negative;
-    0 is DTW itself, and the gradient is then the path. Half precision is computed, and returned, in float32.
-    Nothing waits for the device. float32 on a GPU is computed by a kernel where Triton runs, all else
-    anti-diagonal by anti-diagonal. Raises ValueError for a negative gamma.
+    0 is DTW itself, and the gradient is then the path. `bandwidth` > 0 is the band of Sakoe and Chiba: frame i is
+    aligned with frame j only where |i - j| <= bandwidth; 0 is no band. Half precision is computed, and returned, in
+    float32. Nothing waits for the device. float32 on a GPU is computed by a kernel where Triton runs, all else
+    anti-diagonal by anti-diagonal. Raises ValueError for a negative gamma or bandwidth, and for a band narrower than
+    |T - L|, through which no alignment passes.
 
     >>> cost = torch.tensor([[0.0, 2.0], [1.0, 3.0]])
     >>> soft_dtw(cost, gamma=0.0).item()
     3.0
     >>> round(soft_dtw(cost, gamma=1.0).item(), 4)
     2.5924
+    >>> cost = torch.tensor([[5.0, 9.0, 0.0], [0.0, 5.0, 0.0], [0.0, 0.0, 5.0]])
+    >>> soft_dtw(cost, gamma=0.0).item(), soft_dtw(cost, gamma=0.0, bandwidth=1).item()
+    (10.0, 10.0)
     """
     if not gamma >= 0:
         raise ValueError(f"gamma is {gamma}; it must be 0 (hard DTW) or positive (soft). Use 0.01 as DASTM does.")
+    frames, others = cost.shape[-2:]
+    check_bandwidth(bandwidth)
+    if 0 < bandwidth < abs(frames - others):
+        raise ValueError(
+            f"bandwidth is {bandwidth}, but an alignment of {frames} frames with {others} needs a band of at least "
+            f"{abs(frames - others)}. Widen it, or set 0 for no band."
+        )
     cost = at_least_float32(cost)
     rows = cost.flatten(0, -3) if cost.dim() > 2 else cost[None]
-    return _aligned(rows, gamma).view(cost.shape[:-2])
+    return _aligned(rows, gamma, bandwidth or frames + others).view(cost.shape[:-2])
+
+
+def check_bandwidth(bandwidth: int) -> None:
+    """Raises ValueError where `bandwidth` is negative.
+
+    >>> check_bandwidth(0)
+    """
+    if bandwidth < 0:
+        raise ValueError(f"bandwidth is {bandwidth}; it must be 0 (no band) or the most frames that a pair is apart")
+
+
+def alignment(cost: Float[Tensor, "*batch T L"], gamma: float, bandwidth: int = 0) -> Float[Tensor, "*batch T L"]:
+    """The share of every pair of frames in the alignment of `soft_dtw`: the gradient of its value.
+
+    Between 0 and 1; for `gamma` 0 the path as ones. Every anti-diagonal but those that a diagonal step passes over sums
+    to one, and the first and the last pair have 1. Needs no graph: `cost` is detached.
+
+    >>> alignment(torch.tensor([[0.0, 2.0, 9.0], [4.0, 0.0, 0.0]]), gamma=0.0).tolist()
+    [[1.0, 0.0, 0.0], [0.0, 1.0, 1.0]]
+    """
+    with torch.enable_grad():
+        given = cost.detach().requires_grad_()
+        return torch.autograd.grad(soft_dtw(given, gamma, bandwidth).sum(), given)[0]
 
 
 def divergence(
@@ -47,17 +82,18 @@ def alignment_distance(
     kind: Distance,
     gamma: float,
     with_divergence: bool,
+    bandwidth: int = 0,
 ) -> Float[Tensor, "B Q N"]:
     """The soft-DTW value, or its divergence, of every query and every class, from flattened frames."""
     between = between_all(query, support, kind)
     if not with_divergence:
-        return soft_dtw(between, gamma)
+        return soft_dtw(between, gamma, bandwidth)
     costs = between, frame_distance(query, query, kind), frame_distance(support, support, kind)
-    value, of_query, of_support = soft_dtw_of_each(costs, gamma)
+    value, of_query, of_support = soft_dtw_of_each(costs, gamma, bandwidth)
     return divergence(value, of_query[:, :, None], of_support[:, None])
 
 
-def soft_dtw_of_each(costs: Sequence[Tensor], gamma: float) -> list[Tensor]:
+def soft_dtw_of_each(costs: Sequence[Tensor], gamma: float, bandwidth: int = 0) -> list[Tensor]:
     """soft_dtw of several tables of costs (..., T, L), all in one sweep where they have the same T and L.
 
     >>> first, second = soft_dtw_of_each([torch.ones(2, 3, 3), torch.eye(3)], gamma=0.0)
@@ -65,19 +101,19 @@ def soft_dtw_of_each(costs: Sequence[Tensor], gamma: float) -> list[Tensor]:
     ([3.0, 3.0], 2.0)
     """
     if len({cost.shape[-2:] for cost in costs}) > 1:
-        return [soft_dtw(cost, gamma) for cost in costs]
+        return [soft_dtw(cost, gamma, bandwidth) for cost in costs]
     rows = [cost.reshape(-1, *cost.shape[-2:]) for cost in costs]
-    values = soft_dtw(torch.cat(rows), gamma).split([len(row) for row in rows])
+    values = soft_dtw(torch.cat(rows), gamma, bandwidth).split([len(row) for row in rows])
     return [value.view(cost.shape[:-2]) for value, cost in zip(values, costs, strict=True)]
 
 
-def _aligned(cost: Float[Tensor, "X T L"], gamma: float) -> Float[Tensor, "X"]:
+def _aligned(cost: Float[Tensor, "X T L"], gamma: float, band: int) -> Float[Tensor, "X"]:
     if cost.is_cuda and cost.dtype == torch.float32:
         from zoo.parts import soft_dtw_triton
 
         if soft_dtw_triton.usable(cost.device):
-            return soft_dtw_triton.soft_dtw_by_kernel(cost, gamma)
-    return _SoftDTW.apply(cost, gamma)
+            return soft_dtw_triton.soft_dtw_by_kernel(cost, gamma, band)
+    return _SoftDTW.apply(cost, gamma, band)
 
 
 class _SoftDTW(torch.autograd.Function):
@@ -85,11 +121,11 @@ class _SoftDTW(torch.autograd.Function):
 
     Tables are indexed (T + L + 1 anti-diagonals, T + 1 rows, batch): all cells of one anti-diagonal are one slice and
     depend on the two slices before only. Row and column 0 are the border. `best` holds the (soft) maximum over the
-    three predecessors of each cell, +inf outside the table, so that no weight there is ever more than zero.
+    three predecessors of each cell, +inf outside the table and the band, so that no weight there is more than zero.
     """
 
     @staticmethod
-    def forward(ctx: Any, cost: Tensor, gamma: float) -> Tensor:
+    def forward(ctx: Any, cost: Tensor, gamma: float, band: int) -> Tensor:
         batch, frames, others = cost.shape
         scale = gamma if gamma > 0 else 1.0
         score = _by_diagonals(cost / -scale)
@@ -97,26 +133,26 @@ class _SoftDTW(torch.autograd.Function):
         best = torch.full_like(table, torch.inf)
         table[0, 0] = 0
         for step in range(2, frames + others + 1):
-            low, high = max(1, step - others), min(frames, step - 1) + 1
+            low, high = _rows_of(step, frames, others, band)
             nearest = torch.maximum if gamma == 0 else torch.logaddexp
             above, left = table[step - 1, low - 1 : high - 1], table[step - 1, low:high]
             soft = nearest(nearest(table[step - 2, low - 1 : high - 1], above), left)
             best[step, low:high] = soft
             torch.add(soft, score[step - 2, low - 1 : high - 1], out=table[step, low:high])
         ctx.save_for_backward(table, best)
-        ctx.hard = gamma == 0
+        ctx.hard, ctx.band = gamma == 0, band
         return table[-1, -1] * -scale
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         table, best = ctx.saved_tensors
         diagonal, above, left = _weights(table, best, ctx.hard)
         frames, others = table.shape[1] - 1, table.shape[0] - table.shape[1]
         share = torch.zeros_like(table)
         share[-1, -1] = grad
         for step in range(frames + others - 1, 1, -1):
-            low, high = max(1, step - others), min(frames, step - 1) + 1
+            low, high = _rows_of(step, frames, others, ctx.band)
             here = share[step, low:high]
             torch.mul(share[step + 1, low:high], left[step + 1, low:high], out=here)
             last = min(high, frames)
@@ -124,7 +160,13 @@ class _SoftDTW(torch.autograd.Function):
             rows.addcmul_(share[step + 1, below], above[step + 1, below])
             if step + 2 < len(share):
                 rows.addcmul_(share[step + 2, below], diagonal[step + 2, below])
-        return _from_diagonals(share[2:, 1:], others), None
+        return _from_diagonals(share[2:, 1:], others), None, None
+
+
+def _rows_of(step: int, frames: int, others: int, band: int) -> tuple[int, int]:
+    """The first row of anti-diagonal `step` whose cell lies in the table and the band, and one past the last."""
+    low, high = max(1, step - others, (step - band + 1) // 2), min(frames, step - 1, (step + band) // 2)
+    return low, high + 1
 
 
 def _weights(table: Tensor, best: Tensor, hard: bool) -> tuple[Tensor, Tensor, Tensor]:

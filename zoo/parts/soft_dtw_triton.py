@@ -46,16 +46,18 @@ def usable(device: torch.device) -> bool:
     return True
 
 
-def soft_dtw_by_kernel(cost: Float[Tensor, "X T L"], gamma: float) -> Float[Tensor, "X"]:
-    """soft_dtw of float32 costs on a GPU, `gamma` >= 0. Needs Triton. Nothing waits for the device."""
-    return _SoftDTW.apply(cost, gamma)
+def soft_dtw_by_kernel(cost: Float[Tensor, "X T L"], gamma: float, band: int | None = None) -> Float[Tensor, "X"]:
+    """soft_dtw of float32 costs on a GPU, `gamma` >= 0, pairs of frames at most `band` apart (None: any; at least
+    |T - L|). Needs Triton. Nothing waits for the device.
+    """
+    return _SoftDTW.apply(cost, gamma, sum(cost.shape[1:]) if band is None else band)
 
 
 class _SoftDTW(torch.autograd.Function):
     """Keeps the table (X, T + L + 1 anti-diagonals, T + 1 rows), from which the weights are computed again."""
 
     @staticmethod
-    def forward(ctx: Any, cost: Tensor, gamma: float) -> Tensor:
+    def forward(ctx: Any, cost: Tensor, gamma: float, band: int) -> Tensor:
         batch, frames, others = cost.shape
         cost = cost.contiguous()
         table = cost.new_empty(batch, frames + others + 1, frames + 1)
@@ -64,24 +66,25 @@ class _SoftDTW(torch.autograd.Function):
             scale = gamma if gamma > 0 else 1.0
             forward, _ = _kernels()
             with torch.cuda.device_of(cost):
-                forward[(batch,)](cost, table, result, scale, frames, others, HARD=gamma == 0, **_sizes(frames))
+                sizes = {"HARD": gamma == 0, **_sizes(frames)}
+                forward[(batch,)](cost, table, result, scale, frames, others, band, **sizes)
         ctx.save_for_backward(table)
-        ctx.hard = gamma == 0
+        ctx.hard, ctx.band = gamma == 0, band
         return result
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         (table,) = ctx.saved_tensors
         batch, frames, others = len(table), table.shape[2] - 1, table.shape[1] - table.shape[2]
         to_cost = table.new_empty(batch, frames, others)
         if batch:
-            sizes = _sizes(frames)
+            sizes = {"HARD": ctx.hard, **_sizes(frames)}
             shifted = table.new_empty(batch, 2, sizes["BLOCK"] + 1)
             _, backward = _kernels()
             with torch.cuda.device_of(table):
-                backward[(batch,)](table, grad.contiguous(), shifted, to_cost, frames, others, HARD=ctx.hard, **sizes)
-        return to_cost, None
+                backward[(batch,)](table, grad.contiguous(), shifted, to_cost, frames, others, ctx.band, **sizes)
+        return to_cost, None, None
 
 
 def _sizes(frames: int) -> dict[str, int]:
@@ -95,7 +98,7 @@ def _kernels() -> tuple[Any, Any]:
     return triton.jit(_forward), triton.jit(_backward)
 
 
-def _forward(cost, table, result, scale, frames, others, HARD: tl.constexpr, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
+def _forward(cost, table, result, scale, frames, others, band, HARD: tl.constexpr, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
     """The table of one alignment. Cell (row, column) lies on anti-diagonal row + column; 0 is the border."""
     pair = tl.program_id(0).to(tl.int64)
     row, width = tl.arange(0, BLOCK), frames + 1
@@ -119,7 +122,7 @@ def _forward(cost, table, result, scale, frames, others, HARD: tl.constexpr, BLO
             most = tl.where(most == float("-inf"), 0.0, most)
             best = most + tl.log(tl.exp(diagonal - most) + tl.exp(above - most) + tl.exp(left - most))
         column = step - row
-        valid = inside & (row > 0) & (column > 0) & (column <= others)
+        valid = inside & (row > 0) & (column > 0) & (column <= others) & (tl.abs(row - column) <= band)
         given = tl.load(cost + (row - 1) * others + column - 1, mask=valid, other=0.0)
         left = tl.where(valid, best - given / scale, none)
         tl.store(table + step * width + row, left, mask=inside)
@@ -127,7 +130,7 @@ def _forward(cost, table, result, scale, frames, others, HARD: tl.constexpr, BLO
     tl.store(result + pair + row * 0, left * -scale, mask=row == frames)
 
 
-def _backward(table, grad, shifted, to_cost, frames, others, HARD: tl.constexpr, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
+def _backward(table, grad, shifted, to_cost, frames, others, band, HARD: tl.constexpr, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
     """The gradient of one alignment: each cell hands its share to its three predecessors by their weights.
 
     What goes to the row above travels through `shifted`, two rows of memory in turn.
@@ -150,7 +153,7 @@ def _backward(table, grad, shifted, to_cost, frames, others, HARD: tl.constexpr,
         share = same + tl.load(buffer + row + 1, mask=row + 1 < BLOCK, other=0.0)
         column = step - row
         valid = lower & (column > 0) & (column <= others)
-        share = tl.where(valid, share, zero)
+        share = tl.where(valid & (tl.abs(row - column) <= band), share, zero)
         tl.store(to_cost + (row - 1) * others + column - 1, share, mask=valid)
         left = tl.load(table + (step - 1) * width + row, mask=inside, other=float("-inf"))
         above = tl.load(table + (step - 1) * width + row - 1, mask=lower, other=float("-inf"))

@@ -63,12 +63,17 @@ class Backbone(nn.Module):
             )
         present = present_bodies(clips)
         skips = self.skip_empty if self.training else clips.device.type == "cpu"
-        clips = self.normalise_slots(clips, present if skips else None)
-        if skips and 0 < (bodies := int(present.sum())) < present.numel():
-            maps = self.features(clips[present].view(bodies, 1, *clips.shape[2:]))
-            whole = maps.new_zeros(present.numel(), *maps.shape[1:])
-            return mean_of_present(whole.index_put((present.flatten(),), maps), present)
-        return mean_of_present(self.features(clips), present)
+        counted = present if skips else None
+        return mean_of_present(self.body_maps(self.normalise_slots(clips, counted), counted), present)
+
+    def body_maps(
+        self, clips: Float[Tensor, "X M T V C"], counted: Bool[Tensor, "X M"] | None
+    ) -> Float[Tensor, "_ _ _ D"]:
+        """`features` of the bodies with True in `counted`, and zeros for the others; of all bodies where it is None."""
+        if counted is None or not 0 < (bodies := int(counted.sum())) < counted.numel():
+            return self.features(clips)
+        maps = self.features(clips[counted].view(bodies, 1, *clips.shape[2:]))
+        return maps.new_zeros(counted.numel(), *maps.shape[1:]).index_put((counted.flatten(),), maps)
 
     def map_frames(self, frames: int) -> int:
         """T' of the map of a clip of T frames, which an empty clip shows; for what learns weights for every frame."""

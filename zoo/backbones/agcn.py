@@ -11,23 +11,26 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from manifests.layout import Layout
-from zoo.backbones._backbone import Backbone, ChannelNorm, TemporalConvolution, mix_joints, pointwise
-from zoo.backbones._graph import directed_partition
+from zoo.backbones._backbone import ChannelNorm, TemporalConvolution, mix_joints, pointwise
+from zoo.backbones._graph import directed_partition, hops, outward_bones
+from zoo.backbones._graph_backbone import GraphBackbone, GraphOptions
+from zoo.backbones._slot_norm import SlotNorm
 
 # (channels, stride) of every block.
 BLOCKS = ((64, 1),) * 4 + ((128, 2), (128, 1), (128, 1), (256, 2), (256, 1), (256, 1))
+STEM = BLOCKS[:3]
 SMALL = 1e-6
 """Where the authors let learnt edges, and the weight of the normalisation after each graph convolution, begin."""
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(GraphOptions):
     """What a recipe may change: `adaptive` False leaves out the graph drawn from each clip (C_k in the paper)."""
 
     adaptive: bool = True
 
 
-class Model(Backbone):
+class Model(GraphBackbone):
     """Clips (X, M, T, V, C) to the mean map over present bodies, (X, ceil(ceil(T / 2) / 2), V, 256).
 
     The input's normalisation has statistics for every body slot (M*V*C), as the authors' has: once it is trained, the
@@ -35,67 +38,55 @@ class Model(Backbone):
     """
 
     adjacency: Float[Tensor, "P V V"]
+    outward: Bool[Tensor, "V V"]
 
-    def __init__(self, layout: Layout, channels: int, bodies: int, options: Options) -> None:
-        super().__init__(layout, channels, bodies)
-        self.register_buffer("adjacency", directed_partition(layout))
-        self.norm = nn.BatchNorm1d(bodies * len(layout.joints) * channels)
-        widths = [channels] + [width for width, _ in BLOCKS]
+    def __init__(self, layout: Layout, channels: int, bodies: int, options: Options, stem: bool = False) -> None:
+        super().__init__(layout, channels, bodies, options, stem)
+        self.register_buffer("outward", outward_bones(layout), persistent=False)
+        self.register_buffer("adjacency", directed_partition(hops(layout), self.outward))
+        self.norm = SlotNorm(bodies, len(layout.joints), self.channels)
+        sizes = STEM if stem else BLOCKS
+        widths = [self.channels] + [width for width, _ in sizes]
         self.blocks = nn.ModuleList(
-            Block(widths[index], width, stride, self.adjacency.shape, options.adaptive, residual=index > 0)
-            for index, (width, stride) in enumerate(BLOCKS)
+            Block(
+                AdaptiveConvolution(
+                    widths[index], width, self.adjacency.shape, options.adaptive, self.make_pair_norm()
+                ),
+                widths[index],
+                width,
+                stride,
+                residual=index > 0,
+            )
+            for index, (width, stride) in enumerate(sizes)
         )
         self.width = widths[-1]
 
-    def normalise_slots(
+    def graph(self) -> Float[Tensor, "P V V"]:
+        """The fixed graph of this pass: DropEdge does not touch learnt edges, nor those that are drawn from a clip."""
+        if self.dropped_hops is None:
+            return self.adjacency
+        return directed_partition(self.dropped_hops, self.outward).to(self.adjacency)
+
+    def normalise_input(
         self, clips: Float[Tensor, "X M T V C"], counted: Bool[Tensor, "X M"] | None
     ) -> Float[Tensor, "X M T V C"]:
-        """The input's normalisation; in training, each slot by the statistics of the bodies that are counted in it."""
-        if counted is None or not self.training:
-            frames = clips.transpose(1, 2)
-            return self.norm(frames.flatten(0, 1).flatten(1)).view_as(frames).transpose(1, 2)
-        self.norm.get_buffer("num_batches_tracked").add_(1)
-        slots = [self._normalise_slot(clips[:, slot], slot, rows) for slot, rows in enumerate(counted.unbind(1))]
-        return torch.stack(slots, dim=1)
-
-    def _normalise_slot(
-        self, bodies: Float[Tensor, "X T V C"], slot: int, counted: Bool[Tensor, "X"]
-    ) -> Float[Tensor, "X T V C"]:
-        """The bodies of one slot, those that are not counted unchanged."""
-        chosen = bodies[counted]
-        if not len(chosen):
-            return bodies
-        numbers = chosen[0, 0].numel()
-        part, norm = slice(slot * numbers, (slot + 1) * numbers), self.norm
-        assert norm.momentum is not None
-        normalised = F.batch_norm(
-            chosen.flatten(0, 1).flatten(1),
-            norm.get_buffer("running_mean")[part],
-            norm.get_buffer("running_var")[part],
-            norm.weight[part],
-            norm.bias[part],
-            training=True,
-            momentum=norm.momentum,
-            eps=norm.eps,
-        )
-        return bodies.index_put((counted,), normalised.view_as(chosen).to(bodies.dtype))
+        """In training, each slot by the statistics of the bodies that are counted in it."""
+        return self.norm(clips, counted)
 
     def features(self, clips: Float[Tensor, "X M T V C"]) -> Float[Tensor, "_ _ V D"]:
         """One map per body, body after body of one clip."""
-        maps = clips.flatten(0, 1)
+        maps, graph = clips.flatten(0, 1), self.graph()
         for block in self.blocks:
-            maps = block(maps, self.adjacency)
+            maps = block(maps, graph)
         return maps
 
 
 class Block(nn.Module):
     """Joints, then frames, then the shortcut: none, identity, or a strided 1x1 convolution where shapes change."""
 
-    def __init__(
-        self, channels: int, width: int, stride: int, graph: torch.Size, adaptive: bool, residual: bool
-    ) -> None:
+    def __init__(self, joints: AdaptiveConvolution, channels: int, width: int, stride: int, residual: bool) -> None:
         super().__init__()
-        self.joints = AdaptiveConvolution(channels, width, graph, adaptive)
+        self.joints = joints
         self.frames = nn.Sequential(_kaiming(TemporalConvolution(width, width, stride=stride)), ChannelNorm(width))
         self.residual = residual
         self.shortcut = nn.Sequential()
@@ -111,8 +102,11 @@ class Block(nn.Module):
 class AdaptiveConvolution(nn.Module):
     """Graph convolution over A + B + C: the skeleton's graph, learnt edges, and a graph drawn from the clip (eq. 3)."""
 
-    def __init__(self, channels: int, width: int, graph: torch.Size, adaptive: bool) -> None:
+    def __init__(
+        self, channels: int, width: int, graph: torch.Size, adaptive: bool, pair_norm: nn.Module | None = None
+    ) -> None:
         super().__init__()
+        self.pair_norm = pair_norm or nn.Identity()
         self.partitions, self.narrow = graph[0], width // 4
         self.learnt = nn.Parameter(torch.full(graph, SMALL))
         self.pair = nn.Linear(channels, 2 * self.partitions * self.narrow) if adaptive else None
@@ -138,7 +132,7 @@ class AdaptiveConvolution(nn.Module):
         if self.pair is not None:
             graph = graph + self.similarity(maps, self.pair)
         out = pointwise(mix_joints(maps, graph), self.maps.weight, self.maps.bias)
-        return F.relu(self.norm(out) + self.shortcut(maps))
+        return F.relu(self.norm(self.pair_norm(out)) + self.shortcut(maps))
 
     def similarity(self, maps: Float[Tensor, "X T V C"], pair: nn.Linear) -> Float[Tensor, "X P V V"]:
         """C_p of every clip: how like two joints are over all frames, a softmax over the source joints."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,8 +12,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from manifests.layout import Layout
-from zoo.backbones._backbone import Backbone, ChannelNorm, TemporalConvolution, mix_joints, pointwise
-from zoo.backbones._graph import spatial_partition
+from zoo.backbones._backbone import ChannelNorm, TemporalConvolution, mix_joints, pointwise
+from zoo.backbones._graph import hops, spatial_partition
+from zoo.backbones._graph_backbone import GraphBackbone, GraphOptions
 
 # (channels, stride) of every block. The authors' ten; the appendix of DASTM names nets of seven and four blocks
 # without listing them: these two are our choice, and keep width 256 and a quarter of the frames.
@@ -22,10 +23,11 @@ BLOCKS: dict[int, tuple[tuple[int, int], ...]] = {
     7: ((64, 1),) * 3 + ((128, 2), (128, 1), (256, 2), (256, 1)),
     4: ((64, 1), (64, 1), (128, 2), (256, 2)),
 }
+STEM = BLOCKS[10][:3]
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(GraphOptions):
     """What a recipe may change. The defaults are the settings of DASTM.
 
     `blocks` is 10, 7 or 4; `exact_hops` False keeps the authors' partition, True counts all hops (see _graph);
@@ -38,42 +40,55 @@ class Options:
     dropout: float = 0.1
 
 
-class Model(Backbone):
+class Model(GraphBackbone):
     """Clips (X, M, T, V, C) to the mean map over present bodies, (X, ceil(ceil(T / 2) / 2), V, 256)."""
 
     adjacency: Float[Tensor, "P V V"]
 
-    def __init__(self, layout: Layout, channels: int, bodies: int, options: Options) -> None:
-        super().__init__(layout, channels, bodies)
-        self.register_buffer("adjacency", spatial_partition(layout, options.exact_hops))
-        self.norm = nn.BatchNorm1d(len(layout.joints) * channels)
-        self.blocks = nn.ModuleList(_blocks(channels, options))
+    def __init__(self, layout: Layout, channels: int, bodies: int, options: Options, stem: bool = False) -> None:
+        super().__init__(layout, channels, bodies, options, stem)
+        self.centre, self.exact_hops = layout.centre, options.exact_hops
+        self.register_buffer("adjacency", spatial_partition(hops(layout), self.centre, self.exact_hops))
+        self.norm = nn.BatchNorm1d(len(layout.joints) * self.channels)
+        sizes = STEM if stem else BLOCKS[options.blocks]
+        self.blocks = nn.ModuleList(_blocks(self.channels, sizes, options.dropout, self.make_pair_norm))
         shape = self.adjacency.shape
         self.importance = nn.ParameterList(torch.ones(shape) for _ in self.blocks if options.edge_importance)
-        self.width = BLOCKS[options.blocks][-1][0]
+        self.width = sizes[-1][0]
+
+    def graph(self) -> Float[Tensor, "P V V"]:
+        """The partitions of this pass."""
+        if self.dropped_hops is None:
+            return self.adjacency
+        return spatial_partition(self.dropped_hops, self.centre, self.exact_hops).to(self.adjacency)
 
     def features(self, clips: Float[Tensor, "X M T V C"]) -> Float[Tensor, "_ _ V D"]:
         """One map per body; all bodies share the statistics of the input's normalisation (V*C of them)."""
         maps = self.norm(clips.flatten(0, 2).flatten(1)).view(-1, *clips.shape[2:])
+        graph = self.graph()
         for index, block in enumerate(self.blocks):
-            adjacency = self.adjacency * self.importance[index] if len(self.importance) else self.adjacency
-            maps = block(maps, adjacency)
+            maps = block(maps, graph * self.importance[index] if len(self.importance) else graph)
         return maps
 
 
-def _blocks(channels: int, options: Options) -> Iterator[Block]:
-    for index, (width, stride) in enumerate(BLOCKS[options.blocks]):
+def _blocks(
+    channels: int, sizes: Sequence[tuple[int, int]], dropout: float, pair_norm: Callable[[], nn.Module]
+) -> Iterator[Block]:
+    for index, (width, stride) in enumerate(sizes):
         first = index == 0
-        yield Block(channels, width, stride, 0.0 if first else options.dropout, residual=not first)
+        yield Block(channels, width, stride, 0.0 if first else dropout, not first, pair_norm())
         channels = width
 
 
 class Block(nn.Module):
     """Joints, then frames, then the shortcut: none, identity, or a strided 1x1 convolution where shapes change."""
 
-    def __init__(self, channels: int, width: int, stride: int, dropout: float, residual: bool) -> None:
+    def __init__(
+        self, channels: int, width: int, stride: int, dropout: float, residual: bool, pair_norm: nn.Module
+    ) -> None:
         super().__init__()
         self.joints = JointConvolution(channels, width)
+        self.pair_norm = pair_norm
         self.norm_in = ChannelNorm(width)
         self.frames = TemporalConvolution(width, width, stride=stride)
         self.norm_out = ChannelNorm(width)
@@ -85,7 +100,7 @@ class Block(nn.Module):
 
     def forward(self, maps: Float[Tensor, "X T V C"], adjacency: Float[Tensor, "P V V"]) -> Float[Tensor, "X _ V D"]:
         """One block; the frames are divided by its stride."""
-        out = self.frames(F.relu(self.norm_in(self.joints(maps, adjacency))))
+        out = self.frames(F.relu(self.norm_in(self.pair_norm(self.joints(maps, adjacency)))))
         out = self.dropout(self.norm_out(out))
         return F.relu(out + self.shortcut(maps)) if self.residual else F.relu(out)
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import torch
 
 from manifests.facts import layout
-from zoo.backbones._graph import directed_partition
+from zoo.backbones._graph import directed_partition, hops, outward_bones
 from zoo.backbones.agcn import AdaptiveConvolution, Model, Options
 
 
 def test_graph_has_each_bone_once_in_each_direction() -> None:
     ntu = layout("ntu25")
-    own, outward, inward = directed_partition(ntu)
+    own, outward, inward = directed_partition(hops(ntu), outward_bones(ntu))
     assert torch.equal(own, torch.eye(25))
     for child, parent in ntu.bones:
         assert outward[parent, child] == 1

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from manifests.facts import layout
-from zoo.backbones._graph import spatial_partition
+from zoo.backbones._graph import hops, spatial_partition
 from zoo.backbones.stgcn import JointConvolution, Model, Options
 
 
@@ -16,19 +16,21 @@ def edges(adjacency: torch.Tensor) -> list[int]:
 
 def test_partition_with_the_authors_hops_and_with_all() -> None:
     ntu = layout("ntu25")
-    assert edges(spatial_partition(ntu)) == [25, 40, 8]
-    assert edges(spatial_partition(ntu, exact_hops=True)) == [25, 24, 24]
+    assert edges(spatial_partition(hops(ntu), ntu.centre)) == [25, 40, 8]
+    assert edges(spatial_partition(hops(ntu), ntu.centre, exact_hops=True)) == [25, 24, 24]
 
 
 @pytest.mark.parametrize("exact", [False, True])
 @pytest.mark.parametrize("name", ["ntu25", "kinect20"])
 def test_all_partitions_together_have_columns_of_one(name: str, exact: bool) -> None:
-    assert torch.allclose(spatial_partition(layout(name), exact).sum((0, 1)), torch.ones(len(layout(name).joints)))
+    given = layout(name)
+    columns = spatial_partition(hops(given), given.centre, exact).sum((0, 1))
+    assert torch.allclose(columns, torch.ones(len(given.joints)))
 
 
 def test_exact_hops_carry_every_bone_once_in_each_direction() -> None:
     ntu = layout("ntu25")
-    outward, inward = (part.ne(0) for part in spatial_partition(ntu, exact_hops=True)[1:])
+    outward, inward = (part.ne(0) for part in spatial_partition(hops(ntu), ntu.centre, exact_hops=True)[1:])
     assert torch.equal(outward, inward.T)
 
 

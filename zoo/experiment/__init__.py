@@ -5,6 +5,7 @@ library    the recipes that ship
 resolve    from a recipe's name to a complete record: three layers of precedence
 layers     tables of TOML files on top of each other
 protocol   the settings that recipes take from a split
+graph      options of a recipe for whichever graph backbone is chosen
 identity   digests: when two recipes, or two runs, are the same
 feed       recipe + store -> pools and loaders
 initial    weights of another run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from manifests.folder import stems
 from manifests.strict import parse
@@ -19,7 +20,22 @@ def shipped() -> tuple[str, ...]:
     return tuple(stems(FOLDER, ".toml"))
 
 
+def lineage(name: str) -> tuple[str, ...]:
+    """A recipe that ships and those that it builds on by `base`, the nearest first; empty for any other name.
+
+    >>> lineage("dastm"), lineage("mine")
+    (('dastm',), ())
+    """
+    if name not in shipped():
+        return ()
+    return (name, *lineage(str(_table(name).get("base", ""))))
+
+
 def recipes() -> dict[str, str]:
     """Name and title of every recipe that ships."""
-    files = {name: FOLDER / f"{name}.toml" for name in shipped()}
-    return {name: str(parse(file.read_text(encoding="utf-8"), str(file))["title"]) for name, file in files.items()}
+    return {name: str(_table(name)["title"]) for name in shipped()}
+
+
+def _table(name: str) -> dict[str, Any]:
+    file = FOLDER / f"{name}.toml"
+    return parse(file.read_text(encoding="utf-8"), str(file))

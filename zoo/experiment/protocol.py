@@ -19,7 +19,7 @@ from manifests.strict import InvalidValue
 from manifests.user_code import is_user_code
 from zoo import registry
 from zoo.experiment.layers import merged, with_base
-from zoo.experiment.library import FOLDER
+from zoo.experiment.library import FOLDER, lineage
 
 PROTOCOLS = FOLDER / "protocols"
 CUSTOM = "custom"
@@ -41,16 +41,16 @@ def protocol(
 ) -> Protocol:
     """The settings that the recipe with this table takes on split `chosen`; `kind` is "methods" or "pretrain".
 
-    The protocol's table `options` holds options of the method by the recipe's name. A stage takes the table `stage` in
-    place of everything that concerns episodes. An untrained recipe takes the test tasks alone: everything else of a
-    protocol is chosen for networks that are trained. Those of a custom split are fitted to it, and to the store's
-    `layout` and class `names` where they are known.
+    The protocol's table `options` holds options of the method by the name of the recipe or of a shipped recipe that it
+    builds on. A stage takes the table `stage` in place of everything that concerns episodes. An untrained recipe takes
+    the test tasks alone: everything else of a protocol is chosen for networks that are trained. Those of a custom split
+    are fitted to it, and to the store's `layout` and class `names` where they are known.
     """
     name = protocol_name(chosen)
     if not name:
         return Protocol()
     settings = with_base(PROTOCOLS / f"{name}.toml", PROTOCOLS)
-    own, stage = settings.pop("options", {}).get(table.get("name"), {}), settings.pop("stage", {})
+    own, stage = _own_options(settings.pop("options", {}), str(table.get("name"))), settings.pop("stage", {})
     if kind == "pretrain":
         settings = merged(
             {key: value for key, value in settings.items() if key in ("backbone", "data", "augment")}, stage
@@ -63,6 +63,12 @@ def protocol(
         change, remark = _whole_episodes(settings, table)
         return Protocol(merged(settings, change), name, (remark,) if remark else ())
     return Protocol(*_fitted(settings, split(str(chosen)), table, layout, names))
+
+
+def _own_options(options: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """The options for a recipe, else for the nearest recipe that it builds on: a variant takes its method's."""
+    found: Mapping[str, Any] = next((options[each] for each in (name, *lineage(name)) if each in options), {})
+    return found
 
 
 def protocol_name(chosen: object) -> str:

@@ -9,6 +9,8 @@ Precedence, lowest first:
    `custom.toml`;
 3. what the user sets, `--set key=value`.
 
+A recipe's table `[graph]` becomes options of the backbone that these layers choose (zoo.experiment.graph).
+
 What none of them says has the default of its dataclass, and the defaults of the chosen method's and backbone's Options
 are written into the recipe, so that a later default does not change an old run.
 """
@@ -25,6 +27,7 @@ from manifests.layout import Layout
 from manifests.strict import InvalidValue, build, hint, parse
 from manifests.user_code import is_user_code
 from zoo import registry
+from zoo.experiment.graph import with_graph_options
 from zoo.experiment.layers import merged, with_base
 from zoo.experiment.library import FOLDER, shipped
 from zoo.experiment.protocol import CUSTOM, protocol, protocol_name
@@ -68,7 +71,10 @@ def resolve_with_remarks(
     layout: Layout | None = None,
     names: Sequence[str] = (),
 ) -> Resolved:
-    """The recipe of `resolve`; for a custom split or a .py file, the remarks say where its settings come from."""
+    """The recipe of `resolve`; for a custom split or a .py file, the remarks say where its settings come from.
+
+    A further remark names each option of `[graph]` that the backbone does not have.
+    """
     table, where = _recipe_file(name_or_file)
     if data:
         _check_split(data)
@@ -87,7 +93,8 @@ def resolve_with_remarks(
         table = merged(table, _inheritance(inherited))
     for setting in settings:
         table = merged(table, _setting(setting))
-    return Resolved(check(build(Recipe, _absolute(table), where), where), remarks)
+    table, left_out = with_graph_options(_absolute(table), where)
+    return Resolved(check(build(Recipe, table, where), where), (*remarks, *left_out))
 
 
 def initial(recipe: Recipe) -> Recipe:

@@ -72,13 +72,15 @@ def cosine(first: Tensor, second: Tensor) -> Tensor:
     return 1 - F.normalize(first, dim=-1) @ F.normalize(second, dim=-1).mT
 
 
-def soft_dtw(cost: Tensor, gamma: float) -> Tensor:
-    """The recursion of eq. 7 cell by cell, for one cost matrix; gamma 0 takes the minimum."""
+def soft_dtw(cost: Tensor, gamma: float, bandwidth: int = 0) -> Tensor:
+    """The recursion of eq. 7 cell by cell, for one cost matrix; gamma 0 takes the minimum, bandwidth 0 every cell."""
     rows, columns = cost.shape
     table = {(i, j): cost.new_tensor(torch.inf) for i in range(rows + 1) for j in range(columns + 1)}
     table[0, 0] = cost.new_tensor(0.0)
     for i in range(1, rows + 1):
         for j in range(1, columns + 1):
+            if 0 < bandwidth < abs(i - j):
+                continue
             before = torch.stack([table[i - 1, j - 1], table[i - 1, j], table[i, j - 1]])
             least = before.min() if gamma == 0 else -gamma * torch.logsumexp(-before / gamma, 0)
             table[i, j] = cost[i - 1, j - 1] + least

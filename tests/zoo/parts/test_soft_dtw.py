@@ -7,7 +7,7 @@ import torch
 from helpers import plain_dastm as plain
 
 from zoo.parts import soft_dtw_triton
-from zoo.parts.soft_dtw import alignment_distance, divergence, soft_dtw
+from zoo.parts.soft_dtw import alignment, alignment_distance, divergence, soft_dtw, soft_dtw_of_each
 
 
 def cost(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -22,6 +22,64 @@ def test_recursion(size: tuple[int, int], gamma: float) -> None:
     torch.testing.assert_close(fast, slow, rtol=1e-12, atol=1e-12)
     gradients = [torch.autograd.grad(value, table)[0] for value in (fast, slow)]
     torch.testing.assert_close(*gradients, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.01, 1.0])
+@pytest.mark.parametrize("bandwidth", [1, 2, 3, 6])
+@pytest.mark.parametrize("size", [(1, 1), (1, 2), (3, 3), (6, 7), (8, 8), (7, 6)])
+def test_recursion_in_a_band(size: tuple[int, int], bandwidth: int, gamma: float) -> None:
+    table = cost(*size)
+    fast, slow = soft_dtw(table, gamma, bandwidth), plain.soft_dtw(table, gamma, bandwidth)
+    torch.testing.assert_close(fast, slow, rtol=1e-12, atol=1e-12)
+    gradients = [torch.autograd.grad(value, table)[0] for value in (fast, slow)]
+    torch.testing.assert_close(*gradients, rtol=1e-9, atol=1e-12)
+
+
+def test_forbidden_pairs_have_no_say_and_a_wide_band_forbids_none() -> None:
+    table = cost(2, 6, 6).detach()
+    apart = (torch.arange(6)[:, None] - torch.arange(6)).abs()
+    for gamma in (0.0, 0.1):
+        spoilt = torch.where(apart > 2, torch.nan, table)
+        assert torch.equal(soft_dtw(spoilt, gamma, 2), soft_dtw(table, gamma, 2))
+        assert alignment(table, gamma, 2)[:, apart > 2].eq(0).all()
+        assert torch.equal(soft_dtw(table, gamma, 5), soft_dtw(table, gamma))
+        assert (soft_dtw(table, gamma, 1) >= soft_dtw(table, gamma)).all()
+        assert not torch.equal(alignment(table, 0.1, 1), alignment(table, 0.1))
+
+
+def test_a_band_without_a_path_is_refused() -> None:
+    with pytest.raises(
+        ValueError, match=r"bandwidth is 3, but an alignment of 15 frames with 11 .* at least 4\. Widen"
+    ):
+        soft_dtw(cost(15, 11), 0.1, 3)
+    assert soft_dtw(cost(15, 11), 0.1, 4).isfinite()
+    with pytest.raises(ValueError, match=r"bandwidth is -1; it must be 0 \(no band\)"):
+        soft_dtw(cost(3, 3), 0.1, -1)
+
+
+def test_the_band_holds_for_each_table_of_a_sweep() -> None:
+    tables = cost(2, 5, 5).detach(), cost(5, 5, seed=1).detach()
+    for value, table in zip(soft_dtw_of_each(tables, 0.1, 1), tables, strict=True):
+        torch.testing.assert_close(value, soft_dtw(table, 0.1, 1))
+    maps = torch.randn(1, 2, 5, 6, dtype=torch.float64), torch.randn(1, 2, 5, 6, dtype=torch.float64)
+    assert (alignment_distance(*maps, "cosine", 0.1, False, 1) > alignment_distance(*maps, "cosine", 0.1, False)).all()
+    assert not torch.allclose(
+        alignment_distance(*maps, "cosine", 0.1, True, 1), alignment_distance(*maps, "cosine", 0.1, True)
+    )
+
+
+@torch.no_grad()
+def test_alignment_is_the_gradient_by_differences() -> None:
+    table, step = cost(4, 5).detach(), 1e-6
+    share = alignment(table, 0.1)
+    for i, j in ((0, 0), (1, 2), (3, 4), (3, 0)):
+        more, less = table.clone(), table.clone()
+        more[i, j] += step
+        less[i, j] -= step
+        slope = (soft_dtw(more, 0.1) - soft_dtw(less, 0.1)) / (2 * step)
+        assert share[i, j].item() == pytest.approx(slope.item(), abs=1e-7)
+    assert share[0, 0].item() == pytest.approx(1)
+    assert not share.requires_grad
 
 
 def test_any_leading_axes() -> None:
@@ -97,14 +155,14 @@ def test_one_sweep_for_all_tables(monkeypatch: pytest.MonkeyPatch) -> None:
 
     rows: list[int] = []
     aligned = module._aligned
-    monkeypatch.setattr(module, "_aligned", lambda cost, gamma: rows.append(len(cost)) or aligned(cost, gamma))
+    monkeypatch.setattr(module, "_aligned", lambda cost, *how: rows.append(len(cost)) or aligned(cost, *how))
     maps = torch.randn(1, 3, 4, 6), torch.randn(1, 2, 4, 6)
     alignment_distance(*maps, "cosine", 0.1, True)
     assert rows == [3 * 2 + 3 + 2]
 
 
 def test_where_triton_does_not_run_a_warning_says_so_and_the_sweep_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(cost: torch.Tensor, gamma: float) -> torch.Tensor:
+    def refuse(cost: torch.Tensor, gamma: float, band: int | None = None) -> torch.Tensor:
         raise RuntimeError("Failed to find C compiler.\nmore")
 
     monkeypatch.setattr(soft_dtw_triton, "soft_dtw_by_kernel", refuse)

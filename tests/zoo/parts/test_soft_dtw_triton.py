@@ -28,9 +28,9 @@ def costs(*shape: int, scale: float = 1.0) -> Tensor:
     return scale * torch.rand(*shape, generator=torch.Generator().manual_seed(0))
 
 
-def value_and_gradient(aligned, cost: Tensor, gamma: float) -> tuple[Tensor, Tensor]:
+def value_and_gradient(aligned, cost: Tensor, gamma: float, *band: int) -> tuple[Tensor, Tensor]:
     own = cost.clone().requires_grad_()
-    value = aligned(own, gamma)
+    value = aligned(own, gamma, *band)
     weight = torch.linspace(-1, 2, len(cost), dtype=cost.dtype, device=cost.device)
     return value.detach().double().cpu(), torch.autograd.grad((value * weight).sum(), own)[0].double().cpu()
 
@@ -46,6 +46,15 @@ def test_against_the_sweep_in_float64(shape: tuple[int, int, int], gamma: float)
         torch.testing.assert_close(fast[0], slow[0], rtol=5e-6, atol=1e-6)
         # -R / gamma is rounded where it is large: 1e4 / 0.01 is known to 0.1, and a close race between two paths shows.
         torch.testing.assert_close(fast[1], slow[1], rtol=1e-4, atol=1e-5 if scale == 1 or gamma == 0 else 1e-2)
+
+
+@pytest.mark.filterwarnings("ignore:divide by zero encountered in log")
+@pytest.mark.parametrize("gamma", [0.0, 0.1])
+@pytest.mark.parametrize(("shape", "band"), [((2, 1, 1), 1), ((2, 3, 5), 2), ((2, 6, 6), 1), ((2, 8, 7), 3)])
+def test_a_band_against_the_sweep_in_float64(shape: tuple[int, int, int], band: int, gamma: float) -> None:
+    fast = value_and_gradient(soft_dtw_by_kernel, costs(*shape).to(DEVICE), gamma, band)
+    slow = value_and_gradient(soft_dtw, costs(*shape).double(), gamma, band)
+    torch.testing.assert_close(fast, slow, rtol=1e-4, atol=1e-5)
 
 
 def test_ties_take_the_diagonal_as_the_sweep_does() -> None:
@@ -80,7 +89,7 @@ def test_the_kernels_compile_for_a_gpu(hard: bool, monkeypatch: pytest.MonkeyPat
 
     kernels = soft_dtw_triton._kernels()
     soft_dtw_triton._kernels.cache_clear()
-    sizes = {"frames": "i32", "others": "i32", "HARD": "constexpr", "BLOCK": "constexpr"}
+    sizes = {"frames": "i32", "others": "i32", "band": "i32", "HARD": "constexpr", "BLOCK": "constexpr"}
     tensors = ("cost", "table", "result"), ("table", "grad", "shifted", "to_cost")
     scale = {"scale": "fp32"}, {}
     for kernel, names, further in zip(kernels, tensors, scale, strict=True):

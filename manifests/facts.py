@@ -20,7 +20,7 @@ from manifests.folder import stems
 from manifests.layout import Layout
 from manifests.split import Split
 from manifests.strict import InvalidValue, build, hint, read_toml
-from manifests.tables import Published, read_notes, read_tables
+from manifests.tables import Published, read_choices, read_notes, read_tables
 
 KINDS = ("datasets", "encoders", "layouts", "prompts", "published", "splits")
 _HERE = Path(__file__).parent
@@ -95,6 +95,13 @@ def published_notes() -> Mapping[tuple[str, str], tuple[str, ...]]:
     """Known reasons why results on a split differ from a paper's, by (paper, split). Raises InvalidValue."""
     files = [read_notes(_HERE / "published" / f"{name}.toml") for name in names("published")]
     return {key: notes for file in files for key, notes in file.items()}
+
+
+@cache
+def published_choices() -> Mapping[tuple[str, str], tuple[str, ...]]:
+    """What this project does where a paper is silent or contradicts itself, by (paper, table). Raises InvalidValue."""
+    files = [read_choices(_HERE / "published" / f"{name}.toml") for name in names("published")]
+    return {key: choices for file in files for key, choices in file.items()}
 
 
 @cache

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from manifests.strict import InvalidValue, build, load
+from manifests.strict import InvalidValue, build, hint, load
 
+REPEATED = "repeated"
 _CELL = re.compile(r"(?P<accuracy>\d{1,3}\.\d+)(±(?P<spread>\d+\.\d+))?")
 
 
@@ -22,8 +23,10 @@ class Published:
         of a method's authors.
     accuracy, spread: percent, and the printed ± in percent (None if none is printed).
     variant: how the method was changed in the paper's ablations and comparisons; "" for the method as its authors run
-        it. Only rows without a variant are compared with results of this project.
+        it, and `repeated` for a number that an earlier table has.
     novel_names: the method is given the names of the novel classes when it is tested.
+    recipe: the recipe of this project that repeats the row, where there is one of that name. Results are compared with
+        the rows of their recipe. By default the method, with the variant if there is one: `painet_ef_tca`.
     """
 
     paper: str
@@ -39,8 +42,13 @@ class Published:
     source: str
     variant: str = ""
     novel_names: bool = False
+    recipe: str = ""
 
     def __post_init__(self) -> None:
+        if not self.recipe:
+            words = [self.method, *([self.variant] if self.variant not in ("", REPEATED) else [])]
+            # The one way to fill a field of a frozen record.
+            object.__setattr__(self, "recipe", re.sub(r"\W", "_", "_".join(words)))
         if self.way < 2 or self.shot < 1:
             raise ValueError(f"way is {self.way} and shot {self.shot}; they must be at least 2 and 1")
         if not 0 <= self.accuracy <= 100:
@@ -52,7 +60,8 @@ def read_tables(path: Path) -> tuple[Published, ...]:
 
     A line of `grid` has a word for each of `rows`, then a cell for each of `columns`: "71.2±1.5", "71.2" if no
     deviation is known, or "-" if nothing is printed. `common`, the column and the words of the line together must give
-    every key of Published once, except for `variant`, whose parts are joined. `notes` are read by `read_notes`.
+    every key of Published once, except for `variant`, whose parts are joined. `recipes` has the recipe of a line by the
+    line's first word, where it is not the default. `notes` are read by `read_notes`, `choices` by `read_choices`.
     """
     paper = load(_Paper, path)
     facts = {"paper": paper.paper, "source": paper.source}
@@ -69,6 +78,29 @@ def read_notes(path: Path) -> dict[tuple[str, str], tuple[str, ...]]:
     return {(paper.paper, split): notes for split, notes in paper.notes.items()}
 
 
+def read_choices(path: Path) -> dict[tuple[str, str], tuple[str, ...]]:
+    """Where one paper is silent or contradicts itself, and what this project does, by (paper, table).
+
+    Raises InvalidValue for a table that the file does not have.
+    """
+    paper = load(_Paper, path)
+    found: dict[tuple[str, str], tuple[str, ...]] = {}
+    known = list(dict.fromkeys(table.table for table in paper.tables))
+    for choice in paper.choices:
+        for table in choice.tables:
+            if table not in known:
+                raise InvalidValue(f"{path.name}: choices: `{table}` is not a table. {hint(table, known)}")
+            key = (paper.paper, table)
+            found[key] = (*found.get(key, ()), choice.text)
+    return found
+
+
+@dataclass(frozen=True)
+class _Choice:
+    tables: tuple[str, ...]
+    text: str
+
+
 @dataclass(frozen=True)
 class _Table:
     table: str
@@ -76,14 +108,21 @@ class _Table:
     rows: tuple[str, ...]
     columns: tuple[Mapping[str, str | int | bool], ...]
     grid: str
+    recipes: Mapping[str, str] = field(default_factory=dict)
 
     def cells(self, facts: Mapping[str, Any], where: str) -> Iterator[dict[str, Any]]:
-        for line in self.grid.strip().splitlines():
+        lines = self.grid.strip().splitlines()
+        first = [line.split()[0] for line in lines]
+        for name in self.recipes:
+            if name not in first:
+                raise InvalidValue(f"{where}: recipes: `{name}` is not a row. {hint(name, first)}")
+        for line in lines:
             words = line.split()
             row_words, cells = words[: len(self.rows)], words[len(self.rows) :]
             if len(cells) != len(self.columns):
                 raise InvalidValue(f"{where}: `{line}` has {len(cells)} cells; there are {len(self.columns)} columns")
-            row = dict(zip(self.rows, row_words, strict=True))
+            row: dict[str, Any] = dict(zip(self.rows, row_words, strict=True))
+            row |= {"recipe": self.recipes[words[0]]} if words[0] in self.recipes else {}
             for column, cell in zip(self.columns, cells, strict=True):
                 if cell != "-":
                     yield _merge(where, facts, self.common, row, column, _numbers(cell, where))
@@ -95,6 +134,7 @@ class _Paper:
     source: str
     tables: tuple[_Table, ...]
     notes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    choices: tuple[_Choice, ...] = ()
 
 
 def _numbers(cell: str, where: str) -> dict[str, float | None]:

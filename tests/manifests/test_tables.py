@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from manifests.strict import InvalidValue
-from manifests.tables import Published, read_tables
+from manifests.tables import Published, read_choices, read_tables
 
 GOOD = '''
 paper = "P"
@@ -52,6 +52,11 @@ def test_a_dash_gives_no_record_and_variants_are_joined(tmp_path: Path) -> None:
         ("{ shot = 1 }", "{ shto = 1 }", "p.toml: Table 1: `shto` is not a key of Published. Did you mean `shot`?"),
         ("way = 5", 'way = "5"', "p.toml: Table 1: way: "),
         (', split = "s"', "", "p.toml: Table 1: split: "),
+        (
+            "grid =",
+            'recipes = { dtv = "d" }\ngrid =',
+            "p.toml: Table 1: recipes: `dtv` is not a row. Did you mean `dtw`?",
+        ),
         ("rows =", "lines =", ": `lines` is not a key of _Table"),
         ("[[tables]]", "[[table]]", ": `table` is not a key of _Paper. Did you mean `tables`?"),
     ],
@@ -62,3 +67,22 @@ def test_a_mistake_in_a_table_is_named(tmp_path: Path, old: str, new: str, words
     with pytest.raises(InvalidValue) as caught:
         read_tables(tmp_path / "p.toml")
     assert words in str(caught.value)
+
+
+def test_the_recipe_of_a_row_is_its_method_and_variant_unless_the_table_names_another(tmp_path: Path) -> None:
+    text = GOOD.replace("way = 5 }", 'way = 5, method = "m" }').replace('["method", ', '["variant", ')
+    lines = "ef+a-b   agcn  70.5  80.0\nrepeated  agcn  1.0  2.0\nnone  agcn  3.0  4.0\n"
+    text = text.replace("dtw   agcn  70.5±0.4  80.0\n", lines).replace("grid =", 'recipes = { none = "dtw" }\ngrid =')
+    (tmp_path / "p.toml").write_text(text, encoding="utf-8")
+    found = read_tables(tmp_path / "p.toml")
+    assert [row.recipe for row in found] == ["m_ef_a_b", "m_ef_a_b", "m", "m", "dtw", "dtw"]
+    assert [row.variant for row in found[::2]] == ["ef+a-b", "repeated", "none"]
+
+
+def test_choices_belong_to_tables_of_the_file(tmp_path: Path) -> None:
+    text = GOOD.replace("[[tables]]", '[[choices]]\ntables = ["Table 1"]\ntext = "silent"\n\n[[tables]]')
+    (tmp_path / "p.toml").write_text(text, encoding="utf-8")
+    assert read_choices(tmp_path / "p.toml") == {("P", "Table 1"): ("silent",)}
+    (tmp_path / "p.toml").write_text(text.replace('["Table 1"]', '["Table 2"]'), encoding="utf-8")
+    with pytest.raises(InvalidValue, match="p.toml: choices: `Table 2` is not a table. Did you mean `Table 1`?"):
+        read_choices(tmp_path / "p.toml")

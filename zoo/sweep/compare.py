@@ -14,6 +14,8 @@ from zoo.experiment.recipe import Recipe
 from zoo.runs.result import Result
 from zoo.sweep.grid import as_toml, choices
 
+# The form of a row that its authors published as code repeats the same row.
+OFFICIAL = "_official"
 AVERAGED = ("seed", "data.class_split")
 
 
@@ -44,8 +46,8 @@ class Row:
     All numbers in percent. `accuracy` and `validation` are means over the runs. `interval` is 1.96 standard errors over
     the runs, or of a single run over its episodes; `spread` is the standard deviation over the runs, which papers give
     as ±, and None for a single run. `differs` are the keys, with their values, by which rows differ that are otherwise
-    alike. `papers` are the published rows of the same split, method, way and shot without ablations, those of the same
-    backbone first; `gap` is ours minus the first.
+    alike. `papers` are the published rows of the same split, recipe, way and shot, those of the same backbone first; a
+    recipe `x_official` has the rows of `x`. `gap` is ours minus the first.
     """
 
     split: str
@@ -100,12 +102,6 @@ def _row(members: Sequence[tuple[Recipe, Result]], differs: Mapping[str, str]) -
     first = members[0][1]
     values = [result.accuracy for _, result in members if result.accuracy is not None]
     validated = [result.validation for _, result in members if result.validation is not None]
-    same = [
-        row
-        for row in published()
-        if (row.split, row.method, row.way, row.shot) == (first.split, first.method, first.way, first.shot)
-        and not row.variant
-    ]
     return Row(
         split=first.split,
         recipe=first.recipe,
@@ -119,7 +115,16 @@ def _row(members: Sequence[tuple[Recipe, Result]], differs: Mapping[str, str]) -
         validation=statistics.fmean(validated) if len(validated) == len(members) else None,
         untrained=_untrained([result for _, result in members]),
         differs=differs,
-        papers=tuple(sorted(same, key=lambda row: row.backbone != first.backbone)),
+        papers=_papers(first),
+    )
+
+
+def _papers(result: Result) -> tuple[Published, ...]:
+    """The published rows that a run repeats: those of its backbone first, rows of a variant later, single seeds last."""
+    place = (result.split, result.recipe.removesuffix(OFFICIAL), result.way, result.shot)
+    same = [row for row in published() if (row.split, row.recipe, row.way, row.shot) == place]
+    return tuple(
+        sorted(same, key=lambda row: (row.backbone != result.backbone, bool(row.variant), "seed-" in row.variant))
     )
 
 

@@ -114,11 +114,25 @@ def test_the_papers_own_backbone_comes_first() -> None:
 
 
 def test_ablations_are_not_set_beside_a_method() -> None:
-    (row,) = compare([run(split="ntu120_one_shot", method="cross_modal", way=20)])
+    (row,) = compare([run(split="ntu120_one_shot", recipe="cross_modal", way=20)])
     assert [(paper.backbone, paper.accuracy, paper.variant) for paper in row.papers] == [
         ("agcn", 70.4, ""),
+        ("agcn", 70.4, "repeated"),
         ("ctrgcn", 71.0, ""),
+        ("ctrgcn", 71.0, "repeated"),
     ]
+
+
+def test_an_ablation_is_set_beside_its_own_row_and_the_official_form_beside_the_methods() -> None:
+    facts = {"split": "ntu_t", "backbone": "stgcn"}
+    (row,) = compare([run(recipe="protonet_blocks_4", **facts)])
+    seeds = [f"seed-{number} blocks-4" for number in (1, 2, 3)]
+    assert [paper.variant for paper in row.papers] == ["mean blocks-4", *seeds]
+    assert (row.papers[0].accuracy, row.gap) == (71.67, pytest.approx(70 - 71.67))
+    (row,) = compare([run(name="dastm_official", **facts)])
+    assert (row.papers[0].paper[:5], row.papers[0].accuracy, row.papers[0].spread) == ("DASTM", 75.1, 1.8)
+    (row,) = compare([run(recipe="mine", **facts)])
+    assert row.papers == ()
 
 
 def test_a_pre_training_run_has_nothing_to_compare() -> None:

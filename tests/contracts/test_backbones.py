@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from functools import partial
+from typing import Any
 
 import pytest
 import torch
@@ -20,10 +22,33 @@ Make = Callable[..., Backbone]
 LAYOUTS = facts.names("layouts")
 
 
-def seeded(make: Make, skeleton: Layout | None = None, channels: int = 3, bodies: int = 2, seed: int = 0) -> Backbone:
+@dataclass(frozen=True)
+class Shipped:
+    """A shipped backbone with some options; its clips hold `streams` streams of a layout's coordinates."""
+
+    name: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    streams: int = 1
+
+    def __call__(self, skeleton: Layout, channels: int, bodies: int) -> Backbone:
+        entry = registry.backbone(self.name)
+        return entry.model(skeleton, channels, bodies, entry.options(**self.options))
+
+    def __str__(self) -> str:
+        return "-".join((self.name, *self.options))
+
+
+def channels_of(make: Make, skeleton: Layout | None = None) -> int:
+    coordinates = skeleton.coordinates if skeleton else 3
+    return getattr(make, "streams", 1) * coordinates
+
+
+def seeded(
+    make: Make, skeleton: Layout | None = None, channels: int | None = None, bodies: int = 2, seed: int = 0
+) -> Backbone:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return make(skeleton or layout("ntu25"), channels, bodies).eval()
+        return make(skeleton or layout("ntu25"), channels or channels_of(make), bodies).eval()
 
 
 def clips(
@@ -38,9 +63,9 @@ def near(first: Tensor, second: Tensor, tolerance: float = 1e-4) -> None:
     torch.testing.assert_close(first, second, rtol=tolerance, atol=tolerance * second.abs().max().item())
 
 
-def with_empty_bodies() -> Tensor:
+def with_empty_bodies(make: Make) -> Tensor:
     """Four of ten bodies are empty: the second of one clip, the first of one, both of one."""
-    given = clips(count=5)
+    given = clips(count=5, channels=channels_of(make))
     given[1, 1] = given[2, 0] = given[4] = 0
     return given
 
@@ -52,11 +77,20 @@ def without_dropout(model: Backbone) -> Backbone:
     return model
 
 
+def drawn(model: Backbone, given: Tensor) -> Tensor:
+    """The maps of a pass whose random numbers are always the same."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return model(given)
+
+
 @torch.no_grad()
 def every_layout(make: Make) -> None:
     for name in LAYOUTS:
-        for channels, bodies, frames in ((3, 2, 8), (2, 1, 13), (stream_channels(("joint", "bone", "speed"), 3), 1, 2)):
-            skeleton = layout(name)
+        skeleton = layout(name)
+        fused = channels_of(make, skeleton) if getattr(make, "streams", 1) > 1 else 0
+        several = stream_channels(("joint", "bone", "speed"), 3)
+        for channels, bodies, frames in ((fused or 3, 2, 8), (fused or 2, 1, 13), (fused or several, 1, 2)):
             model = seeded(make, skeleton, channels, bodies)
             maps = model(clips(skeleton, 2, bodies, frames, channels))
             assert (maps.dim(), maps.shape[0], maps.shape[3]) == (4, 2, model.width)
@@ -69,12 +103,12 @@ def every_layout(make: Make) -> None:
 @torch.no_grad()
 def bodies_in_any_order(make: Make) -> None:
     model = seeded(make)
-    near(model(clips().flip(1)), model(clips()))
+    near(model(clips(channels=channels_of(make)).flip(1)), model(clips(channels=channels_of(make))))
 
 
 @torch.no_grad()
 def empty_body_ignored(make: Make) -> None:
-    model, one = seeded(make), clips()[:, :1]
+    model, one = seeded(make), clips(channels=channels_of(make))[:, :1]
     twice = model(torch.cat([one, one], dim=1))
     near(model(torch.cat([one, torch.zeros_like(one)], dim=1)), twice)
     near(model(torch.cat([torch.zeros_like(one), one], dim=1)), twice)
@@ -82,30 +116,31 @@ def empty_body_ignored(make: Make) -> None:
 
 @torch.no_grad()
 def no_body_is_zero(make: Make) -> None:
-    assert seeded(make)(torch.zeros_like(clips())).eq(0).all()
+    assert seeded(make)(torch.zeros_like(clips(channels=channels_of(make)))).eq(0).all()
 
 
 @torch.no_grad()
 def clips_apart(make: Make) -> None:
     model = seeded(make)
-    near(model(clips()), torch.cat([model(clips()[:1]), model(clips()[1:])]))
+    given = clips(channels=channels_of(make))
+    near(model(given), torch.cat([model(given[:1]), model(given[1:])]))
 
 
 @torch.no_grad()
 def empty_bodies_left_out(make: Make) -> None:
     """The oracle is the dense path: every body is computed, and the mean taken over the present ones."""
-    model, given = seeded(make), with_empty_bodies()
+    model, given = seeded(make), with_empty_bodies(make)
     every = model.features(model.normalise_slots(given, None))
     near(model(given), mean_of_present(every, present_bodies(given)))
 
 
 def empty_bodies_do_not_count(make: Make) -> None:
     """In training with `skip_empty` a further empty clip changes neither the maps of the others nor the statistics."""
-    given, states = with_empty_bodies(), []
+    given, states = with_empty_bodies(make), []
     for extra in (0, 2):
         model = without_dropout(seeded(make).train())
         model.skip_empty = True
-        maps = model(torch.cat([given, torch.zeros_like(given[:1]).repeat(extra, 1, 1, 1, 1)]))
+        maps = drawn(model, torch.cat([given, torch.zeros_like(given[:1]).repeat(extra, 1, 1, 1, 1)]))
         assert maps[len(given) :].eq(0).all()
         states.append({"maps": maps[: len(given)].detach(), **model.state_dict()})
     for name, value in states[0].items():
@@ -118,7 +153,7 @@ def nothing_to_leave_out(make: Make) -> None:
     for skips in (False, True):
         model = without_dropout(seeded(make).train())
         model.skip_empty = skips
-        maps = model(clips())
+        maps = drawn(model, clips(channels=channels_of(make)))
         if maps.requires_grad:
             maps.square().sum().backward()
         gradients = {f"{name}.grad": p.grad for name, p in model.named_parameters() if p.grad is not None}
@@ -131,7 +166,7 @@ def never_waits_for_a_device(make: Make) -> None:
     """Meta tensors have no values to read: whatever would make the host wait for a GPU raises an error."""
     for training in (False, True):
         model = seeded(make).train(training).to("meta")
-        assert model(with_empty_bodies().to("meta")).device.type == "meta"
+        assert model(with_empty_bodies(make).to("meta")).device.type == "meta"
 
 
 def gradient_everywhere(make: Make) -> None:
@@ -140,7 +175,7 @@ def gradient_everywhere(make: Make) -> None:
     if not list(model.parameters()):
         assert "no parameters" in (type(model).__doc__ or ""), "say in the docstring that it has no parameters"
         return
-    model(clips()).square().sum().backward()
+    model(clips(channels=channels_of(make))).square().sum().backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, name
         assert torch.isfinite(parameter.grad).all(), name
@@ -150,15 +185,15 @@ def gradient_everywhere(make: Make) -> None:
 @torch.no_grad()
 def same_again(make: Make) -> None:
     model = seeded(make)
-    assert torch.equal(model(clips()), model(clips()))
+    assert torch.equal(model(clips(channels=channels_of(make))), model(clips(channels=channels_of(make))))
 
 
 @torch.no_grad()
 def half_precision(make: Make) -> None:
     model = seeded(make)
-    exact = model(clips())
+    exact = model(clips(channels=channels_of(make)))
     with torch.autocast("cpu", torch.bfloat16):
-        rough = model(clips()).float()
+        rough = model(clips(channels=channels_of(make))).float()
     assert (rough - exact).norm() < 0.05 * exact.norm()
 
 
@@ -166,13 +201,13 @@ def half_precision(make: Make) -> None:
 def weights_saved(make: Make) -> None:
     first, second = seeded(make, seed=1), seeded(make, seed=2)
     second.load_state_dict(first.state_dict())
-    assert torch.equal(first(clips()), second(clips()))
+    assert torch.equal(first(clips(channels=channels_of(make))), second(clips(channels=channels_of(make))))
 
 
 def other_shapes_refused(make: Make) -> None:
-    model = seeded(make)
-    for wrong in (clips(bodies=1), clips(channels=2), clips(layout("kinect20"))):
-        with pytest.raises(ShapeError, match=r"this backbone was built for \(2, 25, 3\)"):
+    model, channels = seeded(make), channels_of(make)
+    for wrong in (clips(bodies=1, channels=channels), clips(channels=2), clips(layout("kinect20"), channels=channels)):
+        with pytest.raises(ShapeError, match=rf"this backbone was built for \(2, 25, {channels}\)"):
             model(wrong)
 
 
@@ -238,15 +273,27 @@ CONTRACTS: dict[Callable[[Make], None], Callable[..., Tensor] | type[Backbone]] 
 }
 
 
-def maker(name: str) -> Make:
-    entry = registry.backbone(name)
-    return lambda skeleton, channels, bodies: entry.model(skeleton, channels, bodies, entry.options())
+# Options under which every graph backbone keeps the contracts too.
+GRAPH_OPTIONS = (
+    ({"early_fusion": True, "drop_edges": 4}, 3),
+    ({"pair_norm": "pn", "drop_edge_rate": 0.1}, 1),
+    ({"early_fusion": True, "pair_norm": "pn_si", "pair_norm_scale": 10.0}, 2),
+    ({"pair_norm": "pn_scs"}, 1),
+)
+GRAPH_BACKBONES = [
+    name
+    for name in registry.names("backbones")
+    if "early_fusion" in {option.name for option in fields(registry.options_of(name, "backbones"))}
+]
+SHIPPED = [Shipped(name) for name in registry.names("backbones")] + [
+    Shipped(name, options, streams) for name in GRAPH_BACKBONES for options, streams in GRAPH_OPTIONS
+]
 
 
 @pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.__name__)
-@pytest.mark.parametrize("name", registry.names("backbones"))
-def test_backbone(name: str, contract: Callable[[Make], None]) -> None:
-    contract(maker(name))
+@pytest.mark.parametrize("make", SHIPPED, ids=str)
+def test_backbone(make: Shipped, contract: Callable[[Make], None]) -> None:
+    contract(make)
 
 
 @pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.__name__)
@@ -264,10 +311,11 @@ def test_a_backbone_without_parameters_says_so() -> None:
 
 @pytest.mark.parametrize("name", ["geometry", "joints"])
 def test_untrained_backbones_have_no_parameters(name: str) -> None:
-    model = seeded(maker(name))
+    model = seeded(Shipped(name))
     assert list(model.parameters()) == []
     assert dict(model.state_dict()) == {}
 
 
 def test_there_are_backbones() -> None:
+    assert {"agcn", "stgcn"} <= set(GRAPH_BACKBONES)
     assert {"agcn", "geometry", "joints", "stgcn", "tcn"} <= set(registry.names("backbones"))

@@ -13,9 +13,20 @@ from torch import Tensor, nn
 
 
 def attend(own: Tensor, other: Tensor, side: nn.Module, residual: bool) -> Tensor:
-    """One activated map per pair: eq. 4, or the repository's block; both arguments are (..., V, D), of equal shape."""
-    scores = side.own(own) @ side.other(other).mT / own.shape[-1] ** 0.5
-    activated = side.dropout(scores.softmax(-1)) @ side.value(own)
+    """One activated map per pair: eq. 4, or the repository's block; both arguments are (..., V, D), of equal shape.
+
+    Each head has its share of the channels of the three projections; what the heads give stands side by side.
+    """
+    channels = own.shape[-1] // side.heads
+    activated = []
+    for value, query, key in zip(
+        side.value(own).split(channels, -1),
+        side.queries(own).chunk(side.heads, -1),
+        side.keys(other).chunk(side.heads, -1),
+        strict=True,
+    ):
+        activated.append(side.dropout((query @ key.mT / query.shape[-1] ** 0.5).softmax(-1)) @ value)
+    activated = torch.cat(activated, -1)
     if residual:
         activated = side.norm(side.dropout(side.dense(activated)) + own)
     return activated

@@ -27,24 +27,63 @@ class Side(nn.Module):
     """The projections that activate one side, the query or the support.
 
     Plain: the paper's three matrices. With `residual`, the repository's block: biases, dropout on the attention and on
-    the output, a further linear map, and a layer norm over the sum with the input. `other` (the "key") has no bias,
-    since the softmax would cancel it.
+    the output, a further linear map, and a layer norm over the sum with the input; only this one has several `heads`,
+    each with an attention of its own for width / heads channels. `other` (the "key") has no bias, since the softmax
+    would cancel it. Maps of one joint (`joints` 1) have nothing to choose from: every attention is 1, and the matrices
+    `own` and `other`, which would get no gradient, do not exist. Raises ValueError where `heads` does not fit.
     """
 
-    def __init__(self, width: int, residual: bool = False, dropout: float = 0.0) -> None:
+    def __init__(
+        self, width: int, residual: bool = False, dropout: float = 0.0, heads: int = 1, joints: int | None = None
+    ) -> None:
         super().__init__()
-        self.own = nn.Linear(width, width, bias=residual)
-        self.other = nn.Linear(width, width, bias=False)
+        if heads < 1 or width % heads or (heads > 1 and not residual):
+            raise ValueError(
+                f"heads is {heads}; it must divide the width of the backbone's map, {width}, and be 1 in a plain block"
+            )
+        self.heads = heads
+        self.own = nn.Linear(width, width, bias=residual) if joints != 1 else None
+        self.other = nn.Linear(width, width, bias=False) if joints != 1 else None
         self.value = nn.Linear(width, width, bias=residual)
         self.dense = nn.Linear(width, width) if residual else None
         self.norm = nn.LayerNorm(width, eps=1e-12) if residual else None
         self.dropout = nn.Dropout(dropout)
 
-    def values(self, maps: Float[Tensor, "B Q T V D"]) -> Float[Tensor, "B Q T V D"]:
-        """The values of the attention. `dense` is linear, so it is applied here, per frame rather than per pair."""
+    def queries(self, maps: Float[Tensor, "*batch V D"]) -> Float[Tensor, "*batch V _"]:
+        """The rows of the attention ("queries" of a transformer), head by head along the channels."""
+        return maps.new_zeros(*maps.shape[:-1], self.heads) if self.own is None else self.own(maps)
+
+    def keys(self, maps: Float[Tensor, "*batch V D"]) -> Float[Tensor, "*batch V _"]:
+        """The columns of the attention, from the other skeleton's map."""
+        return maps.new_zeros(*maps.shape[:-1], self.heads) if self.other is None else self.other(maps)
+
+    def values(self, maps: Float[Tensor, "*batch V D"]) -> Float[Tensor, "*batch _ D"]:
+        """The values of the attention, (..., heads * V, D). `dense` is linear, so it is applied here, once per frame
+        and head rather than once per pair of frames: the heads' sums then add up.
+        """
         if self.dense is None:
             return self.value(maps)
-        return F.linear(maps, self.dense.weight @ self.value.weight, self.dense.weight @ self.value.bias)
+        dense = self.dense.weight.unflatten(1, (self.heads, -1)).transpose(0, 1)
+        weight = dense @ self.value.weight.unflatten(0, (self.heads, -1))
+        bias = dense @ self.value.bias.view(self.heads, -1, 1)
+        values = F.linear(maps, weight.flatten(0, 1), bias.flatten())
+        return values.unflatten(-1, (self.heads, -1)).transpose(-3, -2).flatten(-3, -2)
+
+    def attention(
+        self, own: Float[Tensor, "B Q T V _"], other: Float[Tensor, "B N T V _"]
+    ) -> Float[Tensor, "B Q T N V _ V"]:
+        """The attention of each frame of Q to the same frame of N, from `queries` and `keys`: (..., V, heads, V)."""
+        scaled = own * (own.shape[-1] // self.heads) ** -0.5
+        first, second = (maps.unflatten(-1, (self.heads, -1)).permute(0, 2, 4, 1, 3, 5) for maps in (scaled, other))
+        scores = _between(first.flatten(0, 2), second.flatten(0, 2))
+        return scores.unflatten(0, first.shape[:3]).permute(0, 3, 1, 5, 4, 2, 6).softmax(-1)
+
+    def summed(
+        self, own: Float[Tensor, "B Q T V _"], other: Float[Tensor, "B N T V _"], value: Float[Tensor, "B Q T _ D"]
+    ) -> Float[Tensor, "B Q T N V D"]:
+        """The values of each of the Q, summed by its attention to each of the N, frame by frame."""
+        attention = self.dropout(self.attention(own, other)).flatten(5)
+        return (attention.flatten(3, 4) @ value).unflatten(3, attention.shape[3:5])
 
     def finish(
         self, summed: Float[Tensor, "B Q T N V D"], maps: Float[Tensor, "B Q T V D"]
@@ -65,71 +104,88 @@ class PairwiseActivation(nn.Module):
     <A U U^T, A> + <B W W^T, B> - 2 <A U W^T, B>: after the projections, all is V x V.
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, joints: int | None = None) -> None:
         super().__init__()
-        self.query, self.support = Side(width), Side(width)
+        self.query, self.support = Side(width, joints=joints), Side(width, joints=joints)
 
     def forward(
         self, query: Float[Tensor, "B Q T V D"], support: Float[Tensor, "B N T V D"], kind: Distance
     ) -> Float[Tensor, "B Q N T T"]:
         """The distance of every query frame to every frame of every class, in float32 or better."""
-        of_query = self.query.own(query), self.support.other(query), self.query.values(query)
-        of_support = self.support.own(support), self.query.other(support), self.support.values(support)
+        of_query = self.query.queries(query), self.support.keys(query), self.query.values(query)
+        of_support = self.support.queries(support), self.query.keys(support), self.support.values(support)
         pairs_of_query = support.shape[1] * support.shape[2] * query.shape[2]
         return in_chunks(
             lambda *part: pairwise_distance(part[:3], part[3:], kind), of_query, of_support, pairs_of_query
         )
 
+    def attention(
+        self, query: Float[Tensor, "B Q T V D"], support: Float[Tensor, "B N T V D"], share: Float[Tensor, "B Q N T T"]
+    ) -> Float[Tensor, "B Q N T V V"]:
+        """The attention of a query's joints to a class's (eq. 4): the mean over the frames of the class, each weighted
+        by its `share` in the alignment with that frame of the query.
+        """
+        weights = share / share.sum(-1, keepdim=True)
+
+        def mean(own: Tensor, weights: Tensor, other: Tensor) -> Tensor:
+            scores = _between(own.flatten(1, 2) * own.shape[-1] ** -0.5, other.flatten(1, 2)).softmax(-1)
+            whole = scores.unflatten(3, other.shape[1:3]).unflatten(1, own.shape[1:3])
+            return torch.einsum("bqtvnlw,bqntl->bqntvw", whole, weights)
+
+        pairs_of_query = support.shape[1] * support.shape[2] * query.shape[2]
+        return in_chunks(mean, (self.query.queries(query), weights), (self.query.keys(support),), pairs_of_query)
+
 
 class AlignedActivation(nn.Module):
     """The repository's variant: frame t of a query attends to frame t of the class only; all pairs are compared."""
 
-    def __init__(self, width: int, residual: bool, dropout: float) -> None:
+    def __init__(self, width: int, residual: bool, dropout: float, heads: int = 1, joints: int | None = None) -> None:
         super().__init__()
-        self.query, self.support = Side(width, residual, dropout), Side(width, residual, dropout)
+        self.query = Side(width, residual, dropout, heads, joints)
+        self.support = Side(width, residual, dropout, heads, joints)
 
     def forward(
         self, query: Float[Tensor, "B Q T V D"], support: Float[Tensor, "B N T V D"], kind: Distance
     ) -> Float[Tensor, "B Q N T T"]:
         """The distance of every query frame to every frame of every class, in float32 or better."""
-        of_query = self.query.own(query), self.support.other(query), self.query.values(query), query
-        of_support = self.support.own(support), self.query.other(support), self.support.values(support), support
-        # A pair of frames holds V x V numbers there, and V x D here: some eight times as many.
-        pairs_of_query = 8 * support.shape[1] * support.shape[2]
+        of_query = self.query.queries(query), self.support.keys(query), self.query.values(query), query
+        of_support = self.support.queries(support), self.query.keys(support), self.support.values(support), support
+        # A pair of frames holds V x V numbers there, and V x D here, some eight times as many, and a table per head.
+        pairs_of_query = (7 + self.query.heads) * support.shape[1] * support.shape[2]
         random = self.training and self.query.dropout.p > 0
         return in_chunks(
             lambda *part: self.aligned_distance(part[:4], part[4:], kind), of_query, of_support, pairs_of_query, random
         )
 
+    def attention(
+        self, query: Float[Tensor, "B Q T V D"], support: Float[Tensor, "B N T V D"], share: Float[Tensor, "B Q N T T"]
+    ) -> Float[Tensor, "B Q N T V V"]:
+        """The attention of a query's joints to a class's in the frame of the same index, the mean over heads; `share`
+        in the alignment changes nothing here.
+        """
+
+        def mean(own: Tensor, other: Tensor) -> Tensor:
+            return self.query.attention(own, other).mean(5).transpose(2, 3)
+
+        pairs_of_query = self.query.heads * support.shape[1] * support.shape[2]
+        return in_chunks(mean, (self.query.queries(query),), (self.query.keys(support),), pairs_of_query)
+
     def aligned_distance(
         self, of_query: tuple[Tensor, ...], of_support: tuple[Tensor, ...], kind: Distance
     ) -> Float[Tensor, "B Q N T T"]:
-        """Distances between activated frames; each argument is own, other, values and map, all (B, Q or N, T, V, D)."""
+        """Distances between activated frames; each argument is queries, keys, values and map, (B, Q or N, T, ...)."""
         own_q, other_q, value_q, map_q = of_query
         own_s, other_s, value_s, map_s = of_support
-        query = self.query.finish(_activate(own_q, other_s, value_q, self.query.dropout), map_q)
-        support = self.support.finish(_activate(own_s, other_q, value_s, self.support.dropout), map_s)
+        query = self.query.finish(self.query.summed(own_q, other_s, value_q), map_q)
+        support = self.support.finish(self.support.summed(own_s, other_q, value_s), map_s)
         query, support = query.permute(0, 1, 3, 2, 4, 5).flatten(4), support.permute(0, 3, 1, 2, 4, 5).flatten(4)
         return from_products(*products(query.contiguous(), support.contiguous()), kind)
-
-
-def _activate(
-    own: Float[Tensor, "B Q T V D"],
-    other: Float[Tensor, "B N T V D"],
-    value: Float[Tensor, "B Q T V D"],
-    dropout: nn.Module,
-) -> Float[Tensor, "B Q T N V D"]:
-    """Attention between frames of the same index, of each of the Q to each of the N, summing the values of the Q."""
-    by_frame = (own * own.shape[-1] ** -0.5).transpose(1, 2), other.transpose(1, 2)
-    scores = _between(by_frame[0].flatten(0, 1), by_frame[1].flatten(0, 1)).unflatten(0, by_frame[0].shape[:2])
-    attention = dropout(scores.permute(0, 2, 1, 4, 3, 5).softmax(-1))
-    return (attention.flatten(3, 4) @ value).unflatten(3, attention.shape[3:5])
 
 
 def pairwise_distance(
     of_query: tuple[Tensor, ...], of_support: tuple[Tensor, ...], kind: Distance
 ) -> Float[Tensor, "B Q N T T"]:
-    """Distances of frames activated by each other; each argument is own, other, values, (B, Q or N, T, V, D)."""
+    """Distances of frames activated by each other; each argument is queries, keys and values, (B, Q or N, T, V, D)."""
     own_q, other_q, value_q = (value.flatten(1, 2) for value in of_query)
     own_s, other_s, value_s = (value.flatten(1, 2) for value in of_support)
     scale = own_q.shape[-1] ** -0.5

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 import torch
 from helpers import plain_dastm as plain
@@ -37,15 +39,67 @@ def test_pairwise_is_algorithm_2() -> None:
     compare(module, fast, plain.pairwise(query[0], support[0], module), (query, support))
 
 
-@pytest.mark.parametrize("residual", [True, False])
-def test_aligned_is_the_repository(residual: bool) -> None:
+@pytest.mark.parametrize(("residual", "heads"), [(True, 1), (True, 2), (True, 8), (False, 1)])
+def test_aligned_is_the_repository(residual: bool, heads: int) -> None:
     query, support = maps()
-    module = AlignedActivation(8, residual, dropout=0.2).double().eval()
+    module = AlignedActivation(8, residual, dropout=0.2, heads=heads).double().eval()
     fast = module(query, support, "cosine")
     compare(module, fast, plain.aligned(query[0], support[0], module, residual), (query, support))
 
 
-@pytest.mark.parametrize("make", [lambda: PairwiseActivation(8), lambda: AlignedActivation(8, True, 0.0)])
+@pytest.mark.parametrize(
+    ("make", "literal"),
+    [
+        (lambda: PairwiseActivation(8, joints=1), plain.pairwise),
+        (lambda: AlignedActivation(8, True, 0.2, joints=1), plain.aligned),
+        (lambda: AlignedActivation(8, True, 0.2, heads=2, joints=1), plain.aligned),
+    ],
+)
+def test_one_joint_has_values_only(make, literal) -> None:
+    query, support = (value[..., :1, :].detach().requires_grad_() for value in maps())
+    module = make().double().eval()
+    assert not [name for name, _ in module.named_parameters() if "own" in name or "other" in name]
+    kind = "frobenius" if literal is plain.pairwise else "cosine"
+    compare(module, module(query, support, kind), literal(query[0], support[0], module), (query, support))
+    # The same as a module with projections: a softmax over one joint is 1 whatever they are.
+    full = PairwiseActivation(8) if literal is plain.pairwise else AlignedActivation(8, True, 0.2, module.query.heads)
+    full.double().eval().load_state_dict(module.state_dict(), strict=False)
+    torch.testing.assert_close(full(query, support, kind), module(query, support, kind))
+
+
+@pytest.mark.parametrize(("heads", "residual"), [(0, True), (3, True), (2, False)])
+def test_heads_that_do_not_fit_are_refused(heads: int, residual: bool) -> None:
+    words = f"heads is {heads}; it must divide the width of the backbone's map, 8, and be 1 in a plain block"
+    with pytest.raises(ValueError, match=words):
+        AlignedActivation(8, residual, 0.0, heads)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("pairs_at_once", [1, 10**6])
+def test_attention_written_out(pairs_at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(activation, "PAIRS_AT_ONCE", {"cpu": pairs_at_once})
+    query, support = maps()
+    share = torch.rand(1, 4, 2, 3, 3, dtype=torch.float64)
+    pairwise, aligned = PairwiseActivation(8).double(), AlignedActivation(8, True, 0.2, heads=2).double()
+    found = pairwise.attention(query, support, share), aligned.attention(query, support, share)
+    for q, n, t in product(range(4), range(2), range(3)):
+        own = pairwise.query.own(query[0, q, t]) / 8**0.5
+        tables = [(own @ pairwise.query.other(support[0, n, frame]).T).softmax(-1) for frame in range(3)]
+        mean = sum(share[0, q, n, t, frame] * table for frame, table in enumerate(tables)) / share[0, q, n, t].sum()
+        torch.testing.assert_close(found[0][0, q, n, t], mean)
+        own, other = aligned.query.own(query[0, q, t]), aligned.query.other(support[0, n, t])
+        halves = [(own[:, part] @ other[:, part].T / 2).softmax(-1) for part in (slice(0, 4), slice(4, 8))]
+        torch.testing.assert_close(found[1][0, q, n, t], sum(halves) / 2)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: PairwiseActivation(8),
+        lambda: AlignedActivation(8, True, 0.0),
+        lambda: AlignedActivation(8, True, 0.0, 4),
+    ],
+)
 @pytest.mark.parametrize("kind", ["frobenius", "squared_frobenius", "cosine"])
 def test_chunks_and_batches_change_nothing(make, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     module = make().double()

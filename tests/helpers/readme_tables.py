@@ -8,7 +8,8 @@ from pathlib import Path
 
 from manifests.facts import dataset, encoder, names, split
 from prep.formats import format_named, importers, readers
-from zoo.experiment.library import shipped
+from zoo.experiment.library import families
+from zoo.experiment.recipe import Recipe
 from zoo.experiment.resolve import resolve
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,12 +56,27 @@ def splits() -> str:
     return table(["split", "dataset", "protocol", "shots", "train / val / test classes", "clips per class"], rows)
 
 
+# So many variants with the same words before the colon of their titles share a line: the rows of a paper's table.
+SHARE_A_LINE = 3
+
+
 def recipes() -> str:
     rows = []
-    for r in map(resolve, shipped()):
-        start = f"`{r.init.source}`" if r.init.source else ""
-        rows.append([f"`{r.name}`", r.title, f"`{r.method.name}`", start, f"`{r.data.split}`", r.source])
+    for root, variants in families().items():
+        by_title: dict[str, list[Recipe]] = {}
+        for r in map(resolve, (root, *variants)):
+            by_title.setdefault(r.title.partition(":")[0], []).append(r)
+        for title, members in by_title.items():
+            many = len(members) >= SHARE_A_LINE
+            rows += [recipe_row(members, title)] if many else [recipe_row([r], r.title) for r in members]
     return table(["recipe", "what", "method or stage", "starts from", "split", "source"], rows)
+
+
+def recipe_row(members: Sequence[Recipe], title: str) -> list[str]:
+    first = members[0]
+    start = f"`{first.init.source}`" if first.init.source else ""
+    names = ", ".join(f"`{r.name}`" for r in members)
+    return [names, title, f"`{first.method.name}`", start, f"`{first.data.split}`", first.source]
 
 
 def encoders() -> str:

@@ -39,7 +39,8 @@ def with_graph_options(table: Mapping[str, Any], where: str) -> tuple[dict[str, 
     chosen = rest.get("backbone", {})
     backbone = str(chosen.get("name", DEFAULT)) if isinstance(chosen, Mapping) else DEFAULT
     has = _options(backbone, where) if wanted else set()
-    missing = [key for key in wanted if key not in has]
+    # An option that is off is off without it too.
+    missing = [key for key in wanted if key not in has and wanted[key] is not False]
     if missing:
         fit = _backbones_with(missing, where)
         if graph.get("required"):

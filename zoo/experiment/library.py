@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ def shipped() -> tuple[str, ...]:
     return tuple(stems(FOLDER, ".toml"))
 
 
+@cache
 def lineage(name: str) -> tuple[str, ...]:
     """A recipe that ships and those that it builds on by `base`, the nearest first; empty for any other name.
 
@@ -29,6 +31,19 @@ def lineage(name: str) -> tuple[str, ...]:
     if name not in shipped():
         return ()
     return (name, *lineage(str(_table(name).get("base", ""))))
+
+
+def families() -> dict[str, tuple[str, ...]]:
+    """Every recipe that builds on no other recipe that ships, with those that build on it, sorted.
+
+    >>> "dastm_rank" in families()["dastm"]
+    True
+    """
+    roots: dict[str, list[str]] = {}
+    for name in shipped():
+        *_, root = lineage(name)
+        roots.setdefault(root, []).extend([name] if name != root else [])
+    return {root: tuple(variants) for root, variants in sorted(roots.items())}
 
 
 def recipes() -> dict[str, str]:

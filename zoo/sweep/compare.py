@@ -120,7 +120,7 @@ def _row(members: Sequence[tuple[Recipe, Result]], differs: Mapping[str, str]) -
 
 
 def _papers(result: Result) -> tuple[Published, ...]:
-    """The published rows that a run repeats: those of its backbone first, rows of a variant later, single seeds last."""
+    """The published rows that a run repeats: those of its backbone first, rows of a variant later, one seed last."""
     place = (result.split, result.recipe.removesuffix(OFFICIAL), result.way, result.shot)
     same = [row for row in published() if (row.split, row.recipe, row.way, row.shot) == place]
     return tuple(

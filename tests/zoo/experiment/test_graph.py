@@ -38,6 +38,11 @@ def test_a_backbone_without_them_leaves_them_out_and_a_remark_says_so(mine: str)
     assert resolve(mine, "demo", ["backbone.name=stgcn"]).backbone.options["edge_importance"]
 
 
+def test_an_option_that_is_off_is_not_missed(mine: str) -> None:
+    Path(mine).write_text(MINE.replace("true", "false"))
+    assert resolve_with_remarks(mine, "demo").remarks == ()
+
+
 def test_what_the_user_sets_wins(mine: str) -> None:
     for setting in ("backbone.options.edge_importance=false", "graph.edge_importance=false"):
         assert not resolve(mine, settings=[setting]).backbone.options["edge_importance"]

@@ -78,6 +78,24 @@ def aligned_projected(query: Tensor, support: Tensor, activation: nn.Module) -> 
     return cosine(active_q.flatten(3), active_s.flatten(3))
 
 
+def self_matched(query: Tensor, support: Tensor, block: nn.Module, gamma: float) -> Tensor:
+    """Enhanced NGM, (Q, N): each frame attends to itself, then the divergence of soft-DTW with cosine distances."""
+    query, support = attend(query, query, block, residual=True), attend(support, support, block, residual=True)
+
+    def of_two(one: Tensor, other: Tensor) -> Tensor:
+        cost = one.new_empty(len(one), len(other))
+        for t, first in enumerate(one):
+            for s, second in enumerate(other):
+                cost[t, s] = 1 - (first * second).sum() / (first.norm() * second.norm())
+        return soft_dtw(cost, gamma)
+
+    distance = query.new_empty(len(query), len(support))
+    for q, one in enumerate(query):
+        for n, other in enumerate(support):
+            distance[q, n] = of_two(one, other) - (of_two(one, one) + of_two(other, other)) / 2
+    return distance
+
+
 def cosine(first: Tensor, second: Tensor) -> Tensor:
     """One minus the cosine of every frame of (..., T, D) with every frame of (..., L, D)."""
     return 1 - F.normalize(first, dim=-1) @ F.normalize(second, dim=-1).mT

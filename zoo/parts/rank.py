@@ -1,4 +1,6 @@
-"""Rank measures of a joints x channels map: the nuclear norm (DASTM, eq. 2) and the surrogate in DASTM's code."""
+"""Rank measures of a joints x channels map: the nuclear norm (DASTM, eq. 2), the surrogate in DASTM's code, and the
+Frobenius norm, which the code of its follow-up ESR-MM puts in their place.
+"""
 
 from __future__ import annotations
 
@@ -62,6 +64,17 @@ def batch_nuclear_surrogate(maps: Float[Tensor, "*batch V D"]) -> Float[Tensor, 
     joints, channels = maps.shape[-2:]
     squared = at_least_float32(maps).softmax(-1).square().sum(-2)
     return safe_root(squared.topk(min(joints, channels), dim=-1, sorted=False).values).mean(-1)
+
+
+def frobenius_per_frame(maps: Float[Tensor, "*batch T V D"]) -> Float[Tensor, "*batch"]:
+    """ESR-MM's measure: the root of the sum of the squared singular values of all T matrices, over T.
+
+    That is the Frobenius norm of all frames over their number. It rewards larger maps and has no bound.
+
+    >>> frobenius_per_frame(torch.tensor([[[3.0, 0.0]], [[0.0, 4.0]]])).item()
+    2.5
+    """
+    return torch.linalg.vector_norm(at_least_float32(maps), dim=(-3, -2, -1)) / maps.shape[-3]
 
 
 def inverse_root_by_eigenvalues(gram: Float[Tensor, "*batch V V"], floor: float) -> Float[Tensor, "*batch V V"]:

@@ -5,32 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from helpers.fill import authors, check_backbone, error, golden, prefixed
+from helpers.fill import authors, check_backbone, error, golden
 from helpers.golden_layouts import skeleton
 from helpers.shared import shared
 
-from zoo.backbones.stgcn import Model, Options
+from zoo.backbones.stgcn import Model, Options, from_authors
 
 
 def build(name: str, skeleton_name: str, options: Options) -> Model:
-    keys = golden(name)[1]["keys"]
-    theirs = authors(keys)
-    ours = prefixed(theirs, "data_bn", "norm")
-    for index in range(10):
-        block = f"st_gcn_networks.{index}"
-        for their, our in (
-            ("gcn.conv", "joints.maps"),
-            ("tcn.0", "norm_in"),
-            ("tcn.2", "frames"),
-            ("tcn.3", "norm_out"),
-            ("residual.0", "shortcut.0"),
-            ("residual.1", "shortcut.1"),
-        ):
-            ours |= prefixed(theirs, f"{block}.{their}", f"blocks.{index}.{our}")
-        ours[f"blocks.{index}.joints.maps.weight"] = ours[f"blocks.{index}.joints.maps.weight"][:, :, 0, 0]
-    ours |= prefixed(theirs, "edge_importance", "importance")
     model = Model(skeleton(skeleton_name), channels=3, bodies=2, options=options)
-    model.load_state_dict(ours | {"adjacency": model.adjacency})
+    model.load_state_dict(from_authors(authors(golden(name)[1]["keys"])) | {"adjacency": model.adjacency})
     return model
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +12,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from manifests.layout import Layout
+from zoo.backbones._authors import moved
 from zoo.backbones._backbone import ChannelNorm, TemporalConvolution, mix_joints, pointwise
 from zoo.backbones._graph import directed_partition, hops, outward_bones
 from zoo.backbones._graph_backbone import GraphBackbone, GraphOptions
@@ -146,3 +148,40 @@ def _kaiming(layer: TemporalConvolution) -> TemporalConvolution:
     nn.init.kaiming_normal_(layer.weight, mode="fan_out")
     nn.init.zeros_(layer.get_parameter("bias"))
     return layer
+
+
+def from_authors(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Our state from that of the authors' `Model` (2s-AGCN, model/agcn.py), or of DASTM's copy.
+
+    Three 1x1 convolutions per role are one linear map here, and their three output biases are one, the sum. Their
+    classifier `fc` is left out. Raises KeyError with the name of a weight that is missing.
+    """
+    state = moved(weights, "data_bn", "norm")
+    names = {
+        "gcn1.bn": "joints.norm",
+        "gcn1.down.0": "joints.shortcut.0",
+        "gcn1.down.1": "joints.shortcut.1",
+        "tcn1.conv": "frames.0",
+        "tcn1.bn": "frames.1",
+        "residual.conv": "shortcut.0",
+        "residual.bn": "shortcut.1",
+    }
+    for index in range(sum(name.endswith("gcn1.PA") for name in weights)):
+        for theirs, ours in names.items():
+            state |= moved(weights, f"l{index + 1}.{theirs}", f"blocks.{index}.{ours}")
+        joints = _joined(weights, f"l{index + 1}.gcn1")
+        state |= {f"blocks.{index}.joints.{name}": value for name, value in joints.items()}
+    return state
+
+
+def _joined(weights: Mapping[str, Tensor], unit: str) -> dict[str, Tensor]:
+    """One graph convolution: its learnt edges, pair maps and output maps."""
+    pairs = [f"{unit}.{role}.{part}" for role in ("conv_a", "conv_b") for part in range(3)]
+    outs = [f"{unit}.conv_d.{part}" for part in range(3)]
+    return {
+        "pair.weight": torch.cat([weights[f"{name}.weight"].flatten(1) for name in pairs]),
+        "pair.bias": torch.cat([weights[f"{name}.bias"] for name in pairs]),
+        "maps.weight": torch.cat([weights[f"{name}.weight"].flatten(1) for name in outs], dim=1),
+        "maps.bias": torch.stack([weights[f"{name}.bias"] for name in outs]).sum(0),
+        "learnt": weights[f"{unit}.PA"],
+    }

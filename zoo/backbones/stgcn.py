@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from manifests.layout import Layout
+from zoo.backbones._authors import moved
 from zoo.backbones._backbone import ChannelNorm, TemporalConvolution, mix_joints, pointwise
 from zoo.backbones._graph import hops, spatial_partition
 from zoo.backbones._graph_backbone import GraphBackbone, GraphOptions
@@ -119,3 +120,25 @@ class JointConvolution(nn.Module):
         bias = self.maps.bias.view(self.partitions, -1)
         out = pointwise(mix_joints(maps, adjacency), weight.movedim(0, 1).flatten(1))
         return out + (adjacency.sum(1).T @ bias).to(out.dtype)
+
+
+def from_authors(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Our state from that of the authors' `Model` (st-gcn, net/st_gcn.py) or of DASTM's ST_GCN_18.
+
+    Their classifier `fcn` is left out. Raises KeyError with the name of a weight that is missing.
+    """
+    state = {"adjacency": weights["A"]} if "A" in weights else {}
+    state |= moved(weights, "data_bn", "norm") | moved(weights, "edge_importance", "importance")
+    names = {
+        "gcn.conv": "joints.maps",
+        "tcn.0": "norm_in",
+        "tcn.2": "frames",
+        "tcn.3": "norm_out",
+        "residual.0": "shortcut.0",
+        "residual.1": "shortcut.1",
+    }
+    for index in range(sum(name.endswith("gcn.conv.weight") for name in weights)):
+        for theirs, ours in names.items():
+            state |= moved(weights, f"st_gcn_networks.{index}.{theirs}", f"blocks.{index}.{ours}")
+        state[f"blocks.{index}.joints.maps.weight"] = weights[f"st_gcn_networks.{index}.gcn.conv.weight"].flatten(1)
+    return state

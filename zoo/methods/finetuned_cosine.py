@@ -13,7 +13,11 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from episodes.episode import Episode
 from zoo.methods._method import Method
+
+EPSILON = 1e-12
+"""The least norm that a vector is divided by, as in torch's `normalize`."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +43,27 @@ class Model(Method):
 
     def score(self, support: Float[Tensor, "B N K T V D"], query: Float[Tensor, "B Q T V D"]) -> Float[Tensor, "B Q N"]:
         """Scaled cosines with the class weights; these are fine-tuned in evaluation mode only."""
-        shots, queries = support.mean((3, 4)).float(), query.mean((2, 3)).float()
-        weight, bias = shots.mean(2), torch.zeros(shots.shape[:2], device=shots.device)
-        if not self.training:
-            with torch.autocast(shots.device.type, enabled=False):
-                weight, bias = fine_tuned(shots, self.options)
-        return cosine_scores(weight, bias, queries, self.options.scale)
+        weight, bias = self.classifier(support)
+        return cosine_scores(weight, bias, query.mean((2, 3)).float(), self.options.scale)
+
+    def classifier(self, support: Float[Tensor, "B N K T V D"]) -> tuple[Float[Tensor, "B N D"], Float[Tensor, "B N"]]:
+        """Weights and biases: class means and zeros, in evaluation mode fine-tuned."""
+        shots = support.mean((3, 4)).float()
+        if self.training:
+            return shots.mean(2), torch.zeros(shots.shape[:2], device=shots.device)
+        with torch.autocast(shots.device.type, enabled=False):
+            return fine_tuned(shots, self.options)
+
+    @torch.no_grad()
+    def evidence(self, episode: Episode) -> dict[str, Tensor]:
+        """`joint_score` (B, Q, N, T', V): what every frame and joint contributes to the score; their sum is the score
+        less `scale` times the class's bias.
+        """
+        support, query = self.maps(episode)
+        weight, _ = self.classifier(support)
+        query = query.float() / query[0, 0, ..., 0].numel()
+        unit = query / query.sum((2, 3), keepdim=True).norm(dim=-1, keepdim=True).clamp(min=EPSILON)
+        return {"joint_score": self.options.scale * torch.einsum("bqtvd,bnd->bqntv", unit, F.normalize(weight, dim=-1))}
 
 
 def fine_tuned(

@@ -8,12 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from episodes.episode import Episode
 from zoo.methods._method import Method
-from zoo.parts.frame_distance import at_least_float32, frame_distance
+from zoo.parts.frame_distance import EPSILON, at_least_float32, frame_distance
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,45 @@ class Model(Method):
         prototypes = self._vectors(support.mean(2))
         scores = nearest_mean(prototypes, self._vectors(query)) / self.options.temperature
         return scores / prototypes.shape[-1] if self.options.normalise_by_dim else scores
+
+    @torch.no_grad()
+    def evidence(self, episode: Episode) -> dict[str, Tensor]:
+        """`joint_score` (B, Q, N, T', V): what every frame and joint contributes to the score, which is their sum.
+
+        A squared distance or a cosine of whole maps is a sum over frames and joints as it stands. With pooling mean it
+        is one of the products of a frame's and joint's vector with the pooled one.
+        """
+        support, query = self.maps(episode)
+        if self.options.metric == "cosine":
+            parts = self._cosine_parts(support, query)
+        else:
+            parts = -self._squared_parts(support.mean(2), query)
+        if self.options.normalise_by_dim:
+            parts = parts / (support.shape[-1] if self.options.pooling == "mean" else support[0, 0, 0].numel())
+        return {"joint_score": parts / self.options.temperature}
+
+    def _squared_parts(
+        self, prototypes: Float[Tensor, "B N T V D"], query: Float[Tensor, "B Q T V D"]
+    ) -> Float[Tensor, "B Q N T V"]:
+        """The squared distance of every query to every class mean by frame and joint; one class in memory at a time."""
+        parts = []
+        for prototype in prototypes.unbind(1):
+            gap = query - prototype[:, None]
+            other = (
+                gap.mean((2, 3), keepdim=True) / gap[0, 0, ..., 0].numel() if self.options.pooling == "mean" else gap
+            )
+            parts.append((gap * other).sum(-1))
+        return torch.stack(parts, dim=2)
+
+    def _cosine_parts(
+        self, support: Float[Tensor, "B N K T V D"], query: Float[Tensor, "B Q T V D"]
+    ) -> Float[Tensor, "B Q N T V"]:
+        """The cosine of every query with every class by frame and joint."""
+        direction = F.normalize(F.normalize(self._vectors(support), dim=-1).mean(2), dim=-1)
+        query = query / self._vectors(query).norm(dim=-1)[..., None, None, None].clamp(min=EPSILON)
+        if self.options.pooling == "mean":
+            return torch.einsum("bqtvd,bnd->bqntv", query, direction) / query[0, 0, ..., 0].numel()
+        return torch.einsum("bqtvd,bntvd->bqntv", query, direction.unflatten(-1, query.shape[2:]))
 
     def _vectors(self, maps: Float[Tensor, "*batch T V D"]) -> Float[Tensor, "*batch _"]:
         """One vector per map: T*V*D numbers, or the mean of T*V."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from helpers.learners import GivenMaps
+from helpers.learners import GivenMaps, episode_of
 from torch import Tensor
 
 from zoo.methods.finetuned_cosine import Model, Options, fine_tuned
@@ -61,3 +61,16 @@ def test_training_does_not_fine_tune() -> None:
     nearest = F.cosine_similarity(query.mean((2, 3))[:, :, None], support.mean((2, 3, 4))[:, None], dim=-1)
     torch.testing.assert_close(model.score(support, query), 10 * nearest)
     assert not torch.allclose(model.eval().score(support, query), 10 * nearest)
+
+
+@torch.no_grad()
+def test_scores_of_frames_and_joints_add_up() -> None:
+    support, query = maps()
+    model = Model(GivenMaps(6), Options(fine_tuning_lr=0.5)).eval()
+    parts = model.evidence(episode_of(support[:, :, :, None], query[:, :, None], torch.zeros(1, 7).long()))[
+        "joint_score"
+    ]
+    _, bias = fine_tuned(support.mean((3, 4)), model.options)
+    assert parts.shape == (1, 7, 4, 2, 5)
+    assert bias.abs().max() > 1e-3
+    torch.testing.assert_close(parts.sum((3, 4)) + 10 * bias[:, None], model.score(support, query))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from helpers.learners import GivenMaps
+from helpers.learners import GivenMaps, episode_of
 
 from zoo.methods.protonet import Model, Options
 
@@ -73,3 +73,27 @@ def test_mean_pooling_ignores_the_order_of_frames() -> None:
     support, query = torch.randn(1, 3, 2, 4, 5, 6, generator=generator), torch.randn(1, 7, 4, 5, 6, generator=generator)
     model = Model(GivenMaps(6), Options(pooling="mean"))
     torch.testing.assert_close(model.score(support, query.flip(2)), model.score(support, query))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("pooling", ["flatten", "mean"])
+@pytest.mark.parametrize(
+    "options", [{}, {"normalise_by_dim": True, "temperature": 3.0}, {"metric": "cosine", "temperature": 0.1}]
+)
+def test_scores_of_frames_and_joints_add_up(pooling: str, options: dict) -> None:
+    generator = torch.Generator().manual_seed(0)
+    support, query = torch.randn(2, 3, 2, 4, 5, 6, generator=generator), torch.randn(2, 7, 4, 5, 6, generator=generator)
+    model = Model(GivenMaps(6), Options(pooling=pooling, **options))
+    parts = model.evidence(episode_of(support[:, :, :, None], query[:, :, None], torch.zeros(2, 7).long()))
+    assert parts["joint_score"].shape == (2, 7, 3, 4, 5)
+    torch.testing.assert_close(parts["joint_score"].sum((3, 4)), model.score(support, query), rtol=1e-4, atol=1e-4)
+
+
+@torch.no_grad()
+def test_the_score_of_a_frame_and_joint_is_its_squared_distance() -> None:
+    generator = torch.Generator().manual_seed(0)
+    support, query = torch.randn(1, 3, 2, 4, 5, 6, generator=generator), torch.randn(1, 7, 4, 5, 6, generator=generator)
+    clips = episode_of(support[:, :, :, None], query[:, :, None], torch.zeros(1, 7).long())
+    parts = Model(GivenMaps(6), Options()).evidence(clips)["joint_score"]
+    literal = -(query[0, 4, 2, 1] - support[0, 1, :, 2, 1].mean(0)).square().sum()
+    torch.testing.assert_close(parts[0, 4, 1, 2, 1], literal)

@@ -17,15 +17,13 @@ def attend(own: Tensor, other: Tensor, side: nn.Module, residual: bool) -> Tenso
 
     Each head has its share of the channels of the three projections; what the heads give stands side by side.
     """
-    channels = own.shape[-1] // side.heads
     activated = []
-    for value, query, key in zip(
-        side.value(own).split(channels, -1),
-        side.queries(own).chunk(side.heads, -1),
-        side.keys(other).chunk(side.heads, -1),
-        strict=True,
-    ):
-        activated.append(side.dropout((query @ key.mT / query.shape[-1] ** 0.5).softmax(-1)) @ value)
+    for head in torch.arange(own.shape[-1], device=own.device).chunk(side.heads):
+        table = own.new_ones(*own.shape[:-2], 1, 1)
+        if own.shape[-2] > 1:
+            query, key = side.own(own)[..., head], side.other(other)[..., head]
+            table = (query @ key.mT / len(head) ** 0.5).softmax(-1)
+        activated.append(side.dropout(table) @ side.value(own)[..., head])
     activated = torch.cat(activated, -1)
     if residual:
         activated = side.norm(side.dropout(side.dense(activated)) + own)
@@ -54,6 +52,33 @@ def aligned(query: Tensor, support: Tensor, activation: nn.Module, residual: boo
     second = active_s[:, :, None].expand(-1, -1, frames, -1, -1)
     norms = (first.norm(dim=-1) + 1e-8) * (second.norm(dim=-1) + 1e-8)
     return 1 - (first * second).sum(-1) / norms
+
+
+def objective(query: Tensor, support: Tensor, answer: Tensor, activation: nn.Module, weight: float) -> Tensor:
+    """Eq. 8 of hard DTW: query maps (Q, T, V, D), support (N, K, T, V, D); `weight` is lambda."""
+    prototypes = torch.stack([shots.mean(0) for shots in support])
+    total = query.new_zeros(())
+    for clip, label in zip(query, answer, strict=True):
+        distances = []
+        for prototype in prototypes:
+            cost = query.new_empty(len(clip), len(prototype))
+            for i, own in enumerate(clip):
+                for j, other in enumerate(prototype):
+                    active_q = eq_4(own, other, activation.query)
+                    active_s = eq_4(other, own, activation.support)
+                    cost[i, j] = (active_q - active_s).square().sum().sqrt()
+            distances.append(soft_dtw(cost, 0.0))
+        shares = torch.stack([torch.exp(-distance) for distance in distances])
+        total = total - torch.log(shares[label] / shares.sum())
+    return total / len(query) - weight * nuclear(query)
+
+
+def eq_4(own: Tensor, other: Tensor, side: nn.Module) -> Tensor:
+    """Eq. 4, and eq. 5 with the sides exchanged, from the matrices W1, W2 and W3 themselves."""
+    first, second, third = side.own.weight, side.other.weight, side.value.weight
+    scores = (own @ first.T) @ (other @ second.T).T / own.shape[1] ** 0.5
+    shares = torch.exp(scores) / torch.exp(scores).sum(1, keepdim=True)
+    return shares @ (own @ third.T)
 
 
 def pairwise_projected(query: Tensor, support: Tensor, activation: nn.Module) -> Tensor:
@@ -135,6 +160,11 @@ def surrogate(maps: Tensor) -> Tensor:
             columns = share.pow(2).sum(0).sqrt().sort(descending=True).values
             total = total + columns[: min(matrix.shape)].mean()
     return total / (len(maps) * maps.shape[1])
+
+
+def frobenius(maps: Tensor) -> Tensor:
+    """ESR-MM's: one norm over the singular values of all frames of all clips, by the number of frames."""
+    return torch.linalg.svdvals(maps.flatten(0, 1)).norm() / (len(maps) * maps.shape[1])
 
 
 def nuclear_batched(maps: Tensor) -> Tensor:

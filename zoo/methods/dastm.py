@@ -47,6 +47,9 @@ class Options:
     softens the alignment; the paper gives none, this is the code's. `bandwidth` > 0 aligns only frames that are at most
     that many apart. `divergence` makes the distance of a sequence to itself zero (only with activation `none`: an
     activated sequence depends on its partner).
+
+    On maps of one joint (backbones that pool joints) every attention is 1 and every rank is 1: of an activation only
+    the values are left, and `nuclear_normalised` is a constant.
     """
 
     distance: Distance = "frobenius"

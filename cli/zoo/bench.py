@@ -13,17 +13,22 @@ import click
 
 from cli import options
 from cli.workspace import WorkspaceError, workspace
+from cli.zoo._common import store_of
 from cli.zoo._sweeping import Sweep, plan, report, train_all
 
 if TYPE_CHECKING:
-    from zoo.sweep.bench import Entry, Pair
+    from manifests.tables import Published
+    from zoo.sweep.bench import Entry, Pair, Setup
     from zoo.sweep.bench_table import Bench
     from zoo.sweep.jobs import Outcome
 
 
 @click.command("bench")
 @click.argument("name", metavar="TABLE", default="")
+@click.option("--data", default="", metavar="SPLIT", help="Run the rows on another split than the paper's.")
 @click.option("--quick", is_flag=True, help="Small budgets, one seed, two class splits; every output says so.")
+@click.option("--class-splits", type=click.IntRange(1), help="Class splits to run [default: all; quick: 2].")
+@click.option("--seeds", type=click.IntRange(1), help="Seeds to run [default: 3; quick: 1].")
 @click.option("--only", multiple=True, metavar="KEY=VALUE", help="Rows with this method, backbone, split, way or shot.")
 @options.settings
 @options.device
@@ -33,7 +38,10 @@ if TYPE_CHECKING:
 @options.plain_errors
 def command(
     name: str,
+    data: str,
     quick: bool,
+    class_splits: int | None,
+    seeds: int | None,
     only: tuple[str, ...],
     settings: tuple[str, ...],
     device: str,
@@ -43,30 +51,64 @@ def command(
 ) -> None:
     """Run a paper's TABLE and write ours beside theirs, as Markdown, CSV and JSON.
 
-    Every row of a method and backbone of this project is run on the stores in the workspace: three seeds, or all class
-    splits of its split. Other rows are listed with the reason. The same command continues; finished runs are kept.
-    Without TABLE, the published tables are listed.
+    Every row with a recipe and backbone of this project is run on the stores in the workspace: three seeds, or all
+    class splits of its split. Other rows are listed with the reason. With --data, rows that differ only in the paper's
+    data become one. The same command continues; finished runs are kept. Without TABLE, the published tables are listed.
     """
     if not name:
         _list_tables(json_)
         return
-    from zoo.sweep.bench import entries, left_out_of_quick, notes, select
-    from zoo.sweep.bench_table import Bench, as_text, to_json
+    from zoo.sweep.bench import Setup, entries, select
+    from zoo.sweep.bench_table import as_text, to_json
 
     title, rows = select(name, options.pairs(only))
-    found, sweep = _planned(entries(rows, settings, quick))
+    setup = _fitted(Setup(settings, quick, data, class_splits or 0, seeds or 0), rows)
+    found, sweep = _planned(entries(rows, setup))
     outcomes = train_all(sweep, device, jobs, json_) if sweep.jobs else {}
     shown = report(sweep, outcomes)
-    small = tuple(left_out_of_quick(found)) if quick else ()
-    done = tuple(_pair(entry, outcomes) for entry in found)
-    source = "; ".join(dict.fromkeys(row.source for row in rows))
-    bench = Bench(title, source, done, settings, small, tuple(notes([e.published for e in found if e.cells])))
-    files = _write(bench, out or workspace().home / "tables", quick)
+    bench = _bench(title, rows, found, setup, outcomes)
+    files = _write(bench, out or workspace().home / "tables")
     text = "\n".join([as_text(bench), shown.states, *map(str, files)])
     open_runs = {key: shown.record[key] for key in ("unfinished", "failed")}
     options.emit(json_, {**to_json(bench), **open_runs, "files": files}, text)
     if shown.failed:
         sys.exit(options.BAD_FILES)
+
+
+def _fitted(setup: Setup, rows: Sequence[Published]) -> Setup:
+    """The setup with the skeleton and classes of the store, on a custom split, whose settings are fitted to them."""
+    from dataclasses import replace
+
+    from manifests.facts import is_custom
+    from zoo.experiment.resolve import resolve
+    from zoo.sweep.bench import reason_left_out
+
+    runnable = next((row for row in rows if not reason_left_out(row, setup)), None)
+    if not is_custom(setup.data) or runnable is None:
+        return setup
+    info = store_of(resolve(runnable.recipe, setup.data, setup.settings), None).info
+    return replace(setup, layout=info.layout, names=info.classes)
+
+
+def _bench(
+    title: str, rows: Sequence[Published], found: Sequence[Entry], setup: Setup, outcomes: Mapping[str, Outcome]
+) -> Bench:
+    from manifests.facts import split
+    from zoo.sweep.bench import choices, notes, reductions
+    from zoo.sweep.bench_table import Bench
+
+    run = [entry.published for entry in found if entry.cells]
+    return Bench(
+        title,
+        "; ".join(dict.fromkeys(row.source for row in rows)),
+        tuple(_pair(entry, outcomes) for entry in found),
+        tuple(setup.settings),
+        setup.quick,
+        tuple(reductions(found, setup)),
+        () if setup.data else tuple(notes(run)),
+        tuple(choices(rows)),
+        split(setup.data).name if setup.data else "",
+    )
 
 
 def _list_tables(json_: bool) -> None:
@@ -105,6 +147,7 @@ def _planned(entries: Sequence[Entry]) -> tuple[list[Entry], Sweep]:
 
 
 def _pair(entry: Entry, outcomes: Mapping[str, Outcome]) -> Pair:
+    from manifests.facts import is_custom, split
     from zoo.experiment.identity import recipe_digest
     from zoo.sweep.bench import Pair
     from zoo.sweep.compare import compare
@@ -112,15 +155,17 @@ def _pair(entry: Entry, outcomes: Mapping[str, Outcome]) -> Pair:
     done = [(cell.recipe, outcomes.get(recipe_digest(cell.recipe))) for cell in entry.cells]
     results = [(recipe, outcome.result) for recipe, outcome in done if outcome is not None]
     rows = compare((recipe, result) for recipe, result in results if result is not None)
-    return Pair(entry.published, rows[0] if rows else None, len(entry.cells), entry.left_out)
+    on = split(entry.split).name if is_custom(entry.split) else entry.split
+    return Pair(entry.published, rows[0] if rows else None, len(entry.cells), entry.left_out, on, entry.also)
 
 
-def _write(bench: Bench, folder: Path, quick: bool) -> list[Path]:
+def _write(bench: Bench, folder: Path) -> list[Path]:
     """The table as three files, named after it."""
     from prep.files import atomic_write, disk_errors
     from zoo.sweep.bench_table import to_csv, to_json, to_markdown
 
-    name = re.sub(r"\W+", "_", bench.name.casefold()).strip("_") + ("_quick" if quick else "")
+    words = [bench.name.casefold(), *([bench.data] if bench.data else []), *(["quick"] if bench.quick else [])]
+    name = re.sub(r"\W+", "_", " ".join(words)).strip("_")
     contents = {
         "md": to_markdown(bench),
         "csv": to_csv(bench),

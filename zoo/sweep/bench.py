@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from manifests.facts import names, published, published_notes, split
+from manifests.facts import names, published, published_choices, published_notes, split
+from manifests.layout import Layout
 from manifests.strict import InvalidValue, hint
 from manifests.tables import Published
+from manifests.user_code import is_user_code
 from zoo import registry
+from zoo.experiment.graph import UnfitBackbone
 from zoo.experiment.library import shipped
 from zoo.experiment.recipe import Recipe
 from zoo.experiment.resolve import resolve
@@ -24,42 +28,79 @@ FILTERS = ("method", "backbone", "dataset", "split", "way", "shot")
 # The small version: at most so much of each budget, one seed, and this many class splits.
 QUICK = {"episodes": 200, "epochs": 2, "validation_episodes": 50, "test_episodes": 100, "exemplar_draws": 2}
 QUICK_CLASS_SPLITS = 2
+# Parts of a row that compare it with papers by its own split; a pair has them by its published row.
+FOREIGN = ("papers", "gap", "outside")
+
+
+@dataclass(frozen=True)
+class Setup:
+    """How the rows of a table are run.
+
+    `settings` are key=value texts for every run. `quick` is the small version. `data` is a split to run on in place of
+    the paper's. `class_splits` and `seeds` are numbers of runs; 0 is all class splits of a split, or three seeds where
+    it has one set of classes (in the small version 2, or 1). `layout` and class `names` are those of the store of a
+    custom split, whose settings are fitted to them.
+    """
+
+    settings: Sequence[str] = ()
+    quick: bool = False
+    data: str = ""
+    class_splits: int = 0
+    seeds: int = 0
+    layout: Layout | None = None
+    names: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A published row with the cells that repeat it, or why it is left out."""
+    """A published row with the cells that repeat it on `split`, or why it is left out.
+
+    `also` are further rows that the same cells repeat: on other data than the paper's, rows that differ in data alone.
+    """
 
     published: Published
+    split: str
     cells: tuple[Cell, ...] = ()
     left_out: str = ""
+    also: tuple[Published, ...] = ()
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A published row and ours: `row` is None while no run is finished; `planned` is the number of its runs."""
+    """A published row and ours: `row` is None while no run is finished; `planned` is the number of its runs.
+
+    `split` is that of our runs ("" for the paper's), and `also` has the further published rows that ours stands beside.
+    """
 
     published: Published
     row: Row | None = None
     planned: int = 0
     left_out: str = ""
+    split: str = ""
+    also: tuple[Published, ...] = ()
+
+    @property
+    def same_data(self) -> bool:
+        """Whether ours is measured on the paper's split."""
+        return self.split in ("", self.published.split)
 
     @property
     def gap(self) -> float | None:
-        """Ours minus the published accuracy, in points."""
-        return None if self.row is None else self.row.accuracy - self.published.accuracy
+        """Ours minus the published accuracy, in points; None on other data than the paper's."""
+        return None if self.row is None or not self.same_data else self.row.accuracy - self.published.accuracy
 
     @property
     def outside(self) -> bool | None:
-        """Whether the gap is larger than the published spread; None where there is no number or no spread."""
+        """Whether the gap is larger than the published spread; None where there is no gap or no spread."""
         spread = self.published.spread
         return None if self.gap is None or spread is None else abs(self.gap) > spread
 
     def record(self) -> dict[str, Any]:
         """Both as a JSON value."""
-        ours = None if self.row is None else {k: v for k, v in self.row.record().items() if k != "papers"}
+        ours = None if self.row is None else {k: v for k, v in self.row.record().items() if k not in FOREIGN}
         mine = {"ours": ours, "planned": self.planned, "gap": self.gap, "outside": self.outside}
-        return {"published": asdict(self.published), **mine, "left_out": self.left_out}
+        where = {"split": self.split or self.published.split, "also": [asdict(row) for row in self.also]}
+        return {"published": asdict(self.published), **where, **mine, "left_out": self.left_out}
 
 
 def tables() -> dict[str, tuple[Published, ...]]:
@@ -88,53 +129,58 @@ def select(name: str, only: Mapping[str, str]) -> tuple[str, tuple[Published, ..
     return title, rows
 
 
-def reason_left_out(row: Published, settings: Sequence[str] = ()) -> str:
+def reason_left_out(row: Published, setup: Setup = Setup()) -> str:
     """Why a row cannot be run by the recipes, backbones and splits of this project; "" where it can."""
-    own_backbone = any(setting.replace(" ", "").startswith("backbone.name=") for setting in settings)
-    if row.variant:
-        return f"an ablation or comparison of the paper ({row.variant})"
-    if row.method not in shipped():
-        return f"no recipe `{row.method}`"
-    if row.backbone not in registry.names("backbones") and not own_backbone:
-        return f"no backbone `{row.backbone}`"
-    if row.split not in names("splits"):
+    backbone = _backbone(row, setup)
+    if row.recipe not in shipped():
+        return f"no recipe `{row.recipe}`"
+    if backbone not in registry.names("backbones") and not is_user_code(backbone):
+        return f"no backbone `{backbone}`"
+    if not setup.data and row.split not in names("splits"):
         return f"no split `{row.split}`"
-    chosen = split(row.split)
-    novel = len(chosen.draws[0].test if chosen.draws else chosen.test)
-    if chosen.protocol == "exemplars" and row.way != novel:
+    chosen = split(row.split) if not setup.data else None
+    novel = 0 if chosen is None else len(chosen.draws[0].test if chosen.draws else chosen.test)
+    if chosen is not None and chosen.protocol == "exemplars" and row.way != novel:
         return f"{row.way}-way, and {row.split} has {novel} novel classes"
-    return ""
+    return _unfit(row.recipe, backbone)
 
 
-def entries(rows: Sequence[Published], settings: Sequence[str] = (), quick: bool = False) -> list[Entry]:
-    """Every row with its cells: three seeds, or all class splits where the split has several.
+def entries(rows: Sequence[Published], setup: Setup = Setup()) -> list[Entry]:
+    """Every row with its cells; on `setup.data`, one for all rows that differ in nothing but the paper's data.
 
-    `settings` are key=value texts for every run. Raises InvalidValue for a setting that the recipes do not take.
+    Raises InvalidValue for a setting that the recipes do not take.
     """
+    groups: dict[object, list[Published]] = {}
+    for number, row in enumerate(rows):
+        same = (row.recipe, _backbone(row, setup), row.way, row.shot)
+        groups.setdefault(same if setup.data else number, []).append(row)
     found = []
-    for row in rows:
-        reason = reason_left_out(row, settings)
-        found.append(Entry(row, left_out=reason) if reason else Entry(row, _cells(row, settings, quick)))
+    for group in groups.values():
+        first, *others = sorted(group, key=lambda row: _distance(row, setup))
+        reason, on = reason_left_out(first, setup), setup.data or first.split
+        found.append(Entry(first, on, () if reason else _cells(first, setup), reason, tuple(others)))
     return found
 
 
-def left_out_of_quick(found: Sequence[Entry]) -> list[str]:
-    """What the small version leaves out of these rows, in words."""
+def reductions(found: Sequence[Entry], setup: Setup) -> list[str]:
+    """What the small version, or a smaller number of runs, leaves out of these rows, in words."""
     words = []
     for entry in found:
         if not entry.cells:
             continue
         small, row = entry.cells[0].recipe, entry.published
-        whole = _whole(row, small)
-        unused = "exemplar_draws" if split(row.split).protocol == "episodic" else "test_episodes"
+        whole = _whole(row, small, setup)
+        unused = "exemplar_draws" if split(entry.split).protocol == "episodic" else "test_episodes"
         parts = [
             f"{getattr(small.budget, key):,} of {getattr(whole.budget, key):,} {key.replace('_', ' ')}"
             for key in QUICK
             if key != unused and getattr(small.budget, key) < getattr(whole.budget, key)
         ]
-        draws, runs = len(split(row.split).draws), len(entry.cells)
-        parts.append(f"{runs} of {draws} class splits" if draws else f"{runs} of {SEEDS} seeds")
-        words.append(f"{small.name} on {row.split}: {', '.join(parts)}")
+        draws, runs = len(split(entry.split).draws), len(entry.cells)
+        if runs < (draws or SEEDS):
+            parts.append(f"{runs} of {draws} class splits" if draws else f"{runs} of {SEEDS} seeds")
+        if parts:
+            words.append(f"{small.name} on {small.data.split}: {', '.join(parts)}")
     return list(dict.fromkeys(words))
 
 
@@ -144,25 +190,62 @@ def notes(rows: Sequence[Published]) -> list[str]:
     return [f"{key[1]}: {note}" for key in keys for note in published_notes().get(key, ())]
 
 
-def _cells(row: Published, settings: Sequence[str], quick: bool) -> tuple[Cell, ...]:
-    base = _settings(row, settings)
-    if quick:
-        base += _quick(resolve(row.method, row.split, base))
-    draws = len(split(row.split).draws)
-    runs = min(draws, QUICK_CLASS_SPLITS if quick else draws) if draws else 1 if quick else SEEDS
-    axis = "data.class_split" if draws else "seed"
-    return cells(row.method, row.split, base, [f"{axis}=0..{runs - 1}"])
+def choices(rows: Sequence[Published]) -> list[str]:
+    """Where the papers of these rows are silent or contradict themselves, and what this project does."""
+    keys = dict.fromkeys((row.paper, row.table) for row in rows)
+    return [choice for key in keys for choice in published_choices().get(key, ())]
 
 
-def _settings(row: Published, settings: Sequence[str]) -> list[str]:
-    chosen = [f"task.shot={row.shot}"]
-    if split(row.split).protocol == "episodic":
+def _distance(row: Published, setup: Setup) -> tuple[bool, bool, bool]:
+    """How far a row is from our runs: other data, another backbone, a single seed."""
+    return row.split != setup.data, row.backbone != _backbone(row, setup), "seed-" in row.variant
+
+
+@cache
+def _unfit(recipe: str, backbone: str) -> str:
+    """Why a recipe cannot be run on a backbone; "" where it can."""
+    try:
+        resolve(recipe, settings=[f"backbone.name={backbone}"])
+    except UnfitBackbone as error:
+        return str(error)
+    return ""
+
+
+def _backbone(row: Published, setup: Setup) -> str:
+    """The backbone that the settings name, else the paper's."""
+    named = [setting.partition("=") for setting in setup.settings]
+    found = [value.strip().strip("\"'") for key, _, value in named if key.strip() == "backbone.name"]
+    return found[-1] if found else row.backbone
+
+
+def _cells(row: Published, setup: Setup) -> tuple[Cell, ...]:
+    on = setup.data or row.split
+    base = _settings(row, setup)
+    if setup.quick:
+        base += _quick(resolve(row.recipe, on, base, None, setup.layout, setup.names))
+    return cells(row.recipe, on, base, _runs(on, setup), setup.layout, setup.names)
+
+
+def _runs(on: str, setup: Setup) -> list[str]:
+    """The axes of class splits and seeds."""
+    draws = len(split(on).draws)
+    if setup.class_splits > max(draws, 1):
+        many = f"has {draws} class splits" if draws else "has one set of classes"
+        raise InvalidValue(f"--class-splits {setup.class_splits}: {on} {many}. Take a smaller number, or leave it out.")
+    splits = setup.class_splits or (min(draws, QUICK_CLASS_SPLITS) if setup.quick else draws)
+    seeds = setup.seeds or (0 if draws else 1 if setup.quick else SEEDS)
+    numbers = {"data.class_split": splits if draws else 0, "seed": seeds}
+    return [f"{key}=0..{number - 1}" for key, number in numbers.items() if number]
+
+
+def _settings(row: Published, setup: Setup) -> list[str]:
+    """The paper's backbone and task, as far as the split has the classes for it, under the user's settings."""
+    chosen, on = [f"task.shot={row.shot}"], split(setup.data or row.split)
+    novel = min(len(draw) for draw in ([d.test for d in on.draws] or [on.test]))
+    base = min(len(draw) for draw in ([d.train for d in on.draws] or [on.train]))
+    if on.protocol == "episodic" and (not setup.data or row.way <= min(novel, base)):
         chosen.append(f"task.way={row.way}")
-    plain = resolve(row.method, row.split)
-    # The protocol's options belong to its own backbone.
-    if row.backbone in registry.names("backbones") and row.backbone != plain.backbone.name:
-        chosen.insert(0, f"backbone.name={row.backbone}")
-    return [*chosen, *settings]
+    return [f"backbone.name={_backbone(row, setup)}", *chosen, *setup.settings]
 
 
 def _quick(recipe: Recipe) -> list[str]:
@@ -180,6 +263,9 @@ def _toml_list(texts: Sequence[str]) -> str:
     return "[" + ", ".join('"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"' for text in texts) + "]"
 
 
-def _whole(row: Published, small: Recipe) -> Recipe:
-    """The recipe of a row with the budget that it has without --quick."""
-    return replace(small, budget=resolve(row.method, row.split, _settings(row, ())).budget)
+def _whole(row: Published, small: Recipe, setup: Setup) -> Recipe:
+    """The recipe of a row with the budget that it has without --quick and without settings."""
+    plain = [f"backbone.name={_backbone(row, setup)}"]
+    return replace(
+        small, budget=resolve(row.recipe, setup.data or row.split, plain, None, setup.layout, setup.names).budget
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from manifests.tables import Published
 from manifests.text import markdown
 from zoo.sweep.bench import Pair
 from zoo.sweep.table import INTERVALS, NOT_BETTER, NOVEL_NAMES, OUTSIDE, aligned, as_csv, as_markdown
@@ -13,12 +14,15 @@ COLUMNS = ("split", "method", "backbone", "task", "paper", "ours", "spread", "ru
 CSV = (
     "split",
     "method",
+    "variant",
+    "recipe",
     "backbone",
     "our_backbone",
     "way",
     "shot",
     "paper",
     "paper_spread",
+    "paper_split",
     "novel_names",
     "ours",
     "interval",
@@ -38,21 +42,30 @@ CSV = (
 
 @dataclass(frozen=True)
 class Bench:
-    """A table: its pairs, the settings that every run had, what --quick left out, and known reasons for gaps."""
+    """A table: its pairs, the settings that every run had, and known reasons for gaps.
+
+    `data` is the split in place of the paper's. `fewer` is what the small version or a smaller number of runs left out.
+    `choices` are this project's where the paper is silent or contradicts itself.
+    """
 
     name: str
     source: str
     pairs: tuple[Pair, ...]
     settings: tuple[str, ...] = ()
-    quick: tuple[str, ...] = ()
+    quick: bool = False
+    fewer: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
+    data: str = ""
 
     def head(self) -> list[str]:
         """What has to be known before the numbers."""
         lines = [f"{self.name}: {self.source}"]
         lines += [f"Every run with {' '.join(self.settings)}"] if self.settings else []
-        if self.quick:
-            lines += ["QUICK, not the paper's setting. It has only:", *self.quick]
+        if self.data:
+            lines.append(f"Run on {self.data}. Numbers of the paper on other data have no gap.")
+        if self.fewer:
+            lines += ["QUICK, not the paper's setting. It has only:" if self.quick else "Fewer runs:", *self.fewer]
         return lines
 
     def foot(self) -> list[str]:
@@ -71,7 +84,7 @@ class Bench:
         found: dict[str, list[str]] = {}
         for pair in self.pairs:
             if pair.left_out:
-                found.setdefault(pair.left_out, []).append(_name(pair))
+                found.setdefault(pair.left_out.rstrip("."), []).append(_name(pair))
         return found
 
 
@@ -79,6 +92,7 @@ def as_text(bench: Bench) -> str:
     """The table for a terminal."""
     body = aligned([columns(pair) for pair in bench.pairs if not pair.left_out], COLUMNS)
     parts = [bench.head(), body, bench.foot(), [f"known: {note}" for note in bench.notes]]
+    parts.append([f"choice: {choice}" for choice in bench.choices])
     parts.append([f"left out, {reason}: {', '.join(rows)}" for reason, rows in bench.left_out().items()])
     return "\n".join(line for part in parts for line in part)
 
@@ -89,9 +103,8 @@ def to_markdown(bench: Bench) -> str:
     lines = [f"# {markdown(head)}", "", *(f"{markdown(line)}  " for line in facts), ""]
     lines += [as_markdown([columns(pair) for pair in bench.pairs if not pair.left_out], COLUMNS), ""]
     lines += [f"- {markdown(line)}" for line in bench.foot()]
-    lines += (
-        ["", "Known reasons for gaps:", "", *(f"- {markdown(note)}" for note in bench.notes)] if bench.notes else []
-    )
+    for title, texts in (("Known reasons for gaps", bench.notes), ("Where the paper leaves it open", bench.choices)):
+        lines += ["", f"{title}:", "", *(f"- {markdown(text)}" for text in texts)] if texts else []
     left = bench.left_out()
     lines += ["", "Left out:", ""] if left else []
     lines += [f"- {markdown(reason)}: {markdown(', '.join(rows))}" for reason, rows in left.items()]
@@ -99,8 +112,8 @@ def to_markdown(bench: Bench) -> str:
 
 
 def to_csv(bench: Bench) -> str:
-    """All rows as CSV; what --quick left out is in comments before the header."""
-    comments = [f"# {line}" for line in bench.head()] if bench.quick or bench.settings else []
+    """All rows as CSV; what differs from the paper's setting is in comments before the header."""
+    comments = [f"# {line}" for line in bench.head()] if bench.fewer or bench.settings or bench.data else []
     return "\n".join([*comments, as_csv([_numbers(pair) for pair in bench.pairs], CSV)])
 
 
@@ -109,9 +122,12 @@ def to_json(bench: Bench) -> dict[str, Any]:
     return {
         "table": bench.name,
         "source": bench.source,
-        "quick": list(bench.quick),
+        "data": bench.data,
+        "quick": bench.quick,
+        "fewer": list(bench.fewer),
         "settings": list(bench.settings),
         "notes": list(bench.notes),
+        "choices": list(bench.choices),
         "rows": [pair.record() for pair in bench.pairs],
     }
 
@@ -119,13 +135,12 @@ def to_json(bench: Bench) -> dict[str, Any]:
 def columns(pair: Pair) -> dict[str, str]:
     """The cells of a pair in words."""
     theirs, row = pair.published, pair.row
-    names = " n" if theirs.novel_names else ""
     cells = {
-        "split": theirs.split,
-        "method": theirs.method,
+        "split": pair.split or theirs.split,
+        "method": _method(theirs),
         "backbone": _backbones(pair),
-        "task": f"{theirs.way}w{theirs.shot}s",
-        "paper": f"{theirs.accuracy:.1f}{'' if theirs.spread is None else f' ± {theirs.spread:.1f}'}{names}",
+        "task": f"{theirs.way if row is None else row.way}w{theirs.shot}s",
+        "paper": _paper(pair),
         "runs": f"{0 if row is None else row.runs} of {pair.planned}",
     }
     if row is None:
@@ -136,16 +151,21 @@ def columns(pair: Pair) -> dict[str, str]:
         "spread": "" if row.spread is None else f"{row.spread:.1f}",
         "val": "" if row.validation is None else f"{row.validation:.1f}",
         "untrained": "" if best is None else f"{best.accuracy:.1f} ± {best.interval:.1f} ({best.recipe})",
-        "gap": f"{pair.gap:+.1f}{' !' if pair.outside else ''}",
+        "gap": "" if pair.gap is None else f"{pair.gap:+.1f}{' !' if pair.outside else ''}",
     }
 
 
 def _numbers(pair: Pair) -> dict[str, object]:
     theirs, row = pair.published, pair.row
     numbers: dict[str, object] = {
-        **{key: getattr(theirs, key) for key in ("split", "method", "backbone", "way", "shot", "novel_names")},
+        **{
+            key: getattr(theirs, key)
+            for key in ("method", "variant", "recipe", "backbone", "way", "shot", "novel_names")
+        },
+        "split": pair.split or theirs.split,
         "paper": theirs.accuracy,
         "paper_spread": theirs.spread,
+        "paper_split": theirs.split,
         "planned": pair.planned,
         "left_out": pair.left_out,
     }
@@ -160,6 +180,25 @@ def _numbers(pair: Pair) -> dict[str, object]:
     return numbers
 
 
+def _paper(pair: Pair) -> str:
+    """The paper's number; on other data one for each of the paper's splits, with the split, of one backbone."""
+    theirs = pair.published
+    if pair.same_data:
+        return _number(theirs)
+    alike = [row for row in pair.also if (row.backbone, row.variant) == (theirs.backbone, theirs.variant)]
+    by_split = {row.split: f"{_number(row)} {row.split}" for row in (theirs, *alike)}
+    return ", ".join(by_split.values())
+
+
+def _number(row: Published) -> str:
+    spread = "" if row.spread is None else f" ± {row.spread:.1f}"
+    return f"{row.accuracy:.1f}{spread}{' n' if row.novel_names else ''}"
+
+
+def _method(row: Published) -> str:
+    return f"{row.method} {row.variant}".rstrip()
+
+
 def _not_better(pair: Pair) -> bool:
     return pair.row is not None and pair.row.untrained is not None and not pair.row.untrained.beaten
 
@@ -172,4 +211,4 @@ def _backbones(pair: Pair) -> str:
 
 def _name(pair: Pair) -> str:
     row = pair.published
-    return f"{row.method} {row.backbone} {row.split} {row.way}w{row.shot}s"
+    return f"{_method(row)} {row.backbone} {pair.split or row.split} {row.way}w{row.shot}s"

@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from manifests.layout import Layout
+from zoo.backbones._authors import moved
 from zoo.backbones._backbone import ChannelNorm, TemporalConvolution
 from zoo.backbones._disentangled import MultiScaleGcn, WindowGcn, inverse_roots, scale_graphs
 from zoo.backbones._graph import hops
@@ -54,9 +55,7 @@ class Options(GraphOptions):
         super().__post_init__()
         for name in ("graph_scales", "window_scales"):
             if (value := getattr(self, name)) < 0:
-                raise ValueError(
-                    f"{name} is {value}; it counts scales, so it must be at least 1, or 0 for the authors'"
-                )
+                raise ValueError(f"{name} is {value}; it counts scales: at least 1, or 0 for the authors' number")
 
 
 class Model(GraphBackbone):
@@ -164,19 +163,19 @@ def from_authors(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
     Their classifier `fc` is left out. Raises KeyError with the name of a weight that is missing.
     """
-    state = _moved(weights, "data_bn", "norm")
-    for index in range(sum(f"sgcn{number}.0.A_res" in weights for number in (1, 2, 3))):
+    state = moved(weights, "data_bn", "norm")
+    for index in range(sum(name.startswith("sgcn") and name.endswith(".A_res") for name in weights)):
         ours, number = f"blocks.{index}", index + 1
         state |= _gcn(weights, f"sgcn{number}.0", f"{ours}.joints")
         layers = {f"sgcn{number}.1": "frames.0", f"sgcn{number}.2": "frames.2", f"tcn{number}": "last"}
         for theirs, layer in layers.items():
             state |= tcn_from_authors(weights, theirs, f"{ours}.{layer}.branches")
-            state |= _moved(weights, f"{theirs}.residual.conv", f"{ours}.{layer}.shortcut.0")
-            state |= _moved(weights, f"{theirs}.residual.bn", f"{ours}.{layer}.shortcut.1")
+            state |= moved(weights, f"{theirs}.residual.conv", f"{ours}.{layer}.shortcut.0")
+            state |= moved(weights, f"{theirs}.residual.bn", f"{ours}.{layer}.shortcut.1")
         for place in range(len(WINDOWS)):
             theirs, window = f"gcn3d{number}.gcn3d.{place}", f"{ours}.windows.{place}"
             state |= _gcn(weights, f"{theirs}.gcn3d.1", window)
-            state |= _moved(weights, f"{theirs}.out_bn", f"{window}.norm_out")
+            state |= moved(weights, f"{theirs}.out_bn", f"{window}.norm_out")
             state[f"{window}.join.weight"] = weights[f"{theirs}.out_conv.weight"].flatten(2)[..., None]
             state[f"{window}.join.bias"] = weights[f"{theirs}.out_conv.bias"]
     return state
@@ -190,10 +189,4 @@ def _gcn(weights: Mapping[str, Tensor], theirs: str, ours: str) -> dict[str, Ten
         f"{ours}.maps.weight": weights[f"{theirs}.mlp.layers.0.weight"].flatten(1),
         f"{ours}.maps.bias": weights[f"{theirs}.mlp.layers.0.bias"],
     }
-    return state | _moved(weights, f"{theirs}.mlp.layers.1", f"{ours}.norm")
-
-
-def _moved(weights: Mapping[str, Tensor], theirs: str, ours: str) -> dict[str, Tensor]:
-    """The weights whose name begins with `theirs.`, under `ours.` instead; none where there are none."""
-    names = [key for key in weights if key.startswith(f"{theirs}.")]
-    return {ours + name.removeprefix(theirs): weights[name] for name in names}
+    return state | moved(weights, f"{theirs}.mlp.layers.1", f"{ours}.norm")

@@ -37,7 +37,7 @@ def nearest_of_squared(squared: Tensor, size: int) -> Tensor:
     least = []
     for mine in combinations(range(frames), size):
         sums = [
-            sum(squared[k, i, l] for i, l in zip(mine, theirs, strict=True))
+            sum(squared[k, own, other] for own, other in zip(mine, theirs, strict=True))
             for k in range(shots)
             for theirs in combinations(range(others), size)
         ]

@@ -16,7 +16,7 @@ class WorkspaceError(Exception):
 
 @dataclass(frozen=True)
 class Workspace:
-    """The folder `home` with raw/<dataset>, stores/ and runs/."""
+    """The folder `home` with raw/<dataset>, stores/, runs/ and weights/."""
 
     home: Path
 
@@ -45,6 +45,11 @@ class Workspace:
     def runs(self) -> Path:
         """Folder of runs."""
         return self.home / "runs"
+
+    @property
+    def weights(self) -> Path:
+        """Folder of imported weights."""
+        return self.home / "weights"
 
 
 def workspace() -> Workspace:

@@ -7,4 +7,5 @@ bench     run a paper's table and write ours beside theirs
 compare   runs beside the papers' numbers
 list      what ships, and your runs
 show      a recipe with every choice written out
+import-weights  a released checkpoint of a backbone's authors to initial weights
 """

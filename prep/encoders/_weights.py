@@ -36,11 +36,15 @@ def read_safetensors(path: Path) -> dict[str, torch.Tensor]:
         raise EncoderError(f"{path}: is damaged or no .safetensors file ({reason}). Get it again.") from error
 
 
-def read_pickle(path: Path) -> Any:
-    """The content of a file of torch.save, if it is plain data and tensors. Raises EncoderError; executes no code."""
+def read_pickle(path: Path, old_format: bool = False) -> Any:
+    """The content of a file of torch.save, if it is plain data and tensors. Raises EncoderError; executes no code.
+
+    With `old_format`, files of torch before 1.6 are read too, which are no archives.
+    """
     import torch
 
-    _check_archive(path)
+    if not (old_format and not zipfile.is_zipfile(path)):
+        _check_archive(path)
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     # A damaged pickle can make the loader raise nearly any error.

@@ -16,6 +16,8 @@ from prep.files import atomic_write
 from zoo.engine.header import Header
 from zoo.engine.optimiser import Schedule
 
+SAME_RECIPE = "Use the recipe it was trained with, and a store of the same layout and bodies."
+
 
 class CheckpointError(Exception):
     """A checkpoint is damaged or belongs to something else; the text names the file and the remedy."""
@@ -44,7 +46,7 @@ def load(path: Path, model: nn.Module) -> Header:
     """Put the weights of a checkpoint into a model. Raises CheckpointError where they are damaged or do not fit."""
     tensors, header = _read(path)
     weights = {name.removeprefix("model."): value for name, value in tensors.items() if name.startswith("model.")}
-    _check_fit(path, model.state_dict(), weights)
+    check_fit(path, model.state_dict(), weights)
     model.load_state_dict(weights)
     return header
 
@@ -92,7 +94,7 @@ def load_part(path: Path, model: nn.Module, part: str) -> None:
     if not weights or module is None:
         where = path if not weights else type(model).__module__
         raise CheckpointError(f"{where}: has no module `{part}`. Name another one with init.part, such as `backbone`.")
-    _check_fit(path, module.state_dict(), weights)
+    check_fit(path, module.state_dict(), weights)
     module.load_state_dict(weights)
 
 
@@ -101,13 +103,11 @@ def read_header(path: Path) -> Header:
     return _read(path)[1]
 
 
-def _check_fit(path: Path, own: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> None:
+def check_fit(path: Path, own: Mapping[str, Tensor], weights: Mapping[str, Tensor], remedy: str = SAME_RECIPE) -> None:
+    """Raise CheckpointError unless `weights` have the names and shapes of a model's `own`, and are finite."""
     wrong = sorted(own.keys() ^ weights.keys()) or [n for n in own if own[n].shape != weights[n].shape]
     if wrong:
-        raise CheckpointError(
-            f"{path}: does not fit the model at `{wrong[0]}` ({len(wrong)} differ). "
-            "Use the recipe it was trained with, and a store of the same layout and bodies."
-        )
+        raise CheckpointError(f"{path}: does not fit the model at `{wrong[0]}` ({len(wrong)} differ). {remedy}")
     broken = [name for name, value in weights.items() if value.is_floating_point() and not value.isfinite().all()]
     if broken:
         raise CheckpointError(f"{path}: `{broken[0]}` holds numbers that are not finite. Delete it and train again.")

@@ -1,4 +1,4 @@
-"""Metadata of a checkpoint: what it belongs to and how far the run is. Loads no torch."""
+"""Metadata of a checkpoint and of imported weights: what they belong to. Loads no torch."""
 
 from __future__ import annotations
 
@@ -41,3 +41,22 @@ class Header:
     rates: tuple[float, ...] = ()
     schedule: Mapping[str, Any] = field(default_factory=dict)
     scaler: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Imported:
+    """Metadata of weights that were imported from a checkpoint of other code: what they fit and where they come from.
+
+    `options` are those of the backbone. `source` is the name of the checkpoint and `source_digest` its sha256;
+    `left_out` are the names of its weights that were not taken. `weights_digest` is that of the tensors.
+    """
+
+    backbone: str
+    options: Mapping[str, Any]
+    layout: str
+    channels: int
+    bodies: int
+    source: str
+    source_digest: str
+    weights_digest: str
+    left_out: tuple[str, ...] = ()

@@ -8,6 +8,7 @@ protocol   the settings that recipes take from a split
 graph      options of a recipe for whichever graph backbone is chosen
 identity   digests: when two recipes, or two runs, are the same
 feed       recipe + store -> pools and loaders
-initial    weights of another run
+initial    weights of another run, or imported ones
+import_weights  released checkpoints of other code to initial weights
 prepare    recipe + store + initial weights -> learner and loaders
 """

@@ -17,6 +17,7 @@ from manifests.facts import is_custom, split
 from manifests.user_code import is_user_code
 from zoo import registry
 from zoo.engine.header import Identity
+from zoo.engine.imported import is_weights, read_imported
 from zoo.experiment.library import shipped
 from zoo.experiment.recipe import Recipe, is_stage
 from zoo.experiment.resolve import initial, option_values, resolve
@@ -40,22 +41,43 @@ def recipe_digest(recipe: Recipe, without: tuple[str, ...] = ()) -> str:
     if is_custom(recipe.data.split):
         choices["data"]["split"] = asdict(split(recipe.data.split))
     if recipe.init.source:
-        source = initial_recipe(recipe)
-        choices["init"] = {"part": recipe.init.part, "recipe": recipe_digest(source, without)}
+        choices["init"] = {"part": recipe.init.part, **_source(recipe, without)}
     for key in without:
         table, _, last = key.rpartition(".")
         (choices[table] if table else choices).pop(last)
     return digest_of(choices)
 
 
+def _source(recipe: Recipe, without: tuple[str, ...]) -> dict[str, str]:
+    if is_weights(recipe.init.source):
+        return {"weights": read_imported(Path(recipe.init.source)).weights_digest}
+    return {"recipe": recipe_digest(initial_recipe(recipe), without)}
+
+
 def initial_recipe(recipe: Recipe) -> Recipe:
-    """The recipe of the initial weights' source, which is a run's folder or a recipe."""
+    """The recipe of the initial weights' source, which is a run's folder or a recipe, not imported weights."""
     return resolve(recipe.init.source) if is_run(recipe.init.source) else initial(recipe)
 
 
 def is_run(source: str) -> bool:
     """Whether a source of initial weights is a run's folder; the name of a shipped recipe never is."""
     return source not in shipped() and (Path(source) / "recipe.toml").is_file()
+
+
+def is_ready(source: str) -> bool:
+    """Whether nothing is trained for a source of initial weights: it is a run's folder, or imported weights."""
+    return is_run(source) or is_weights(source)
+
+
+def import_warnings(recipe: Recipe) -> tuple[str, ...]:
+    """What a result says where weights were imported, those of the recipe or of a run or recipe that it starts from."""
+    source = recipe.init.source
+    if is_weights(source):
+        rule = "which classes they were trained on is not known, so the test classes may be among them"
+        return (f"the initial weights are imported ({Path(source).name}): {rule}",)
+    # A run has weights of its own, so the run that it started from need not exist any more.
+    exists = source in shipped() or Path(source).exists()
+    return import_warnings(initial_recipe(recipe)) if source and exists else ()
 
 
 def run_name(recipe: Recipe, identity: Identity) -> str:

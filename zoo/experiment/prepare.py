@@ -14,7 +14,6 @@ from manifests.facts import split
 from manifests.layout import Layout
 from prep.store.read import Store
 from zoo import registry
-from zoo.engine.checkpoint import load_part
 from zoo.engine.header import Identity
 from zoo.engine.train import Plan
 from zoo.experiment import feed
@@ -61,8 +60,7 @@ def prepare(
     feed.check_store(recipe, store)
     prepared = _stage(recipe, store, device) if is_stage(recipe) else _method(recipe, store, device, training)
     if initial is not None:
-        initial.check_classes(recipe)
-        load_part(initial.weights, prepared.learner, recipe.init.part)
+        initial.load(prepared.learner, recipe, store.info.layout.name)
     prepared.learner.to(device)
     return replace(prepared, identity=identity_of(recipe, store, initial))
 

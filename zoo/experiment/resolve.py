@@ -27,6 +27,7 @@ from manifests.layout import Layout
 from manifests.strict import InvalidValue, build, hint, parse
 from manifests.user_code import is_user_code
 from zoo import registry
+from zoo.engine.imported import is_weights
 from zoo.experiment.graph import with_graph_options
 from zoo.experiment.layers import merged, with_base
 from zoo.experiment.library import FOLDER, shipped
@@ -35,6 +36,8 @@ from zoo.experiment.recipe import Choice, Data, Recipe, is_stage
 
 # What a recipe passes on to the recipe that it is initialised from: the same clips for the same backbone.
 INHERITED = ("split", "class_split", "clip_seed", "clips_per_class", "preprocessing", "frames", "streams")
+# Endings of checkpoints that `fszoo import-weights` reads, beside .safetensors.
+RELEASED = (".pt", ".pth", ".bin")
 
 
 @dataclass(frozen=True)
@@ -92,13 +95,17 @@ def resolve_with_remarks(
     if inherited is not None:
         table = merged(table, _inheritance(inherited))
     for setting in settings:
-        table = merged(table, _setting(setting))
+        table = merged(table, parsed_setting(setting))
     table, left_out = with_graph_options(_absolute(table), where)
     return Resolved(check(build(Recipe, table, where), where), (*remarks, *left_out))
 
 
 def initial(recipe: Recipe) -> Recipe:
     """The recipe that `recipe.init.source` names, for the same clips, backbone and seed."""
+    source, backbone = recipe.init.source, Path(recipe.backbone.name).stem
+    if Path(source).suffix in RELEASED:
+        remedy = f"Make initial weights of it with `fszoo import-weights {source} {backbone}`"
+        raise InvalidValue(f"init.source: `{source}` is a checkpoint of other code. {remedy}.")
     return resolve(recipe.init.source, settings=recipe.init.settings, inherited=recipe)
 
 
@@ -204,21 +211,24 @@ def _absolute(table: dict[str, Any]) -> dict[str, Any]:
     """The table with paths of the user's own files and runs made absolute, so that they hold in any folder."""
     for key, name in (("data", "split"), ("method", "name"), ("backbone", "name"), ("init", "source")):
         value = table.get(key, {}).get(name) if isinstance(table.get(key), Mapping) else None
-        if isinstance(value, str) and (is_user_code(value) or is_custom(value) or _is_run(value)):
+        if isinstance(value, str) and (is_user_code(value) or is_custom(value) or _is_initial(value)):
             table = merged(table, {key: {**table[key], name: str(Path(value).absolute())}})
     return table
 
 
-def _is_run(name: str) -> bool:
+def _is_initial(name: str) -> bool:
+    """Whether a source of initial weights is a path: imported weights, or a run's folder."""
+    if is_weights(name):
+        return True
     return bool(name) and name not in shipped() and (Path(name) / "recipe.toml").is_file()
 
 
-def _setting(text: str) -> dict[str, Any]:
+def parsed_setting(text: str) -> dict[str, Any]:
     """One `key=value` as a nested table; the value is TOML, or a plain word.
 
-    >>> _setting("task.way=5")
+    >>> parsed_setting("task.way=5")
     {'task': {'way': 5}}
-    >>> _setting("data.split=demo")
+    >>> parsed_setting("data.split=demo")
     {'data': {'split': 'demo'}}
     """
     key, equals, value = text.partition("=")

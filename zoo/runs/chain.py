@@ -13,8 +13,9 @@ from prep.progress import Work
 from prep.store.read import Store
 from zoo.engine.checkpoint import CheckpointError, load
 from zoo.engine.header import Progress
+from zoo.engine.imported import is_weights
 from zoo.experiment.identity import initial_recipe, is_run, run_name
-from zoo.experiment.initial import Initial
+from zoo.experiment.initial import Initial, imported
 from zoo.experiment.prepare import identity_of, prepare
 from zoo.experiment.recipe import Init, Recipe
 from zoo.experiment.resolve import initial
@@ -107,8 +108,10 @@ def _initial(
     runs: Path,
     runtime: Runtime = Runtime(),  # noqa: B008 - frozen
 ) -> Work[Initial]:
-    """The finished run that a recipe starts from, trained now where it is a recipe's."""
+    """The weights that a recipe starts from: imported, or those of a run, trained now where the source is a recipe."""
     path = Path(recipe.init.source)
+    if is_weights(recipe.init.source):
+        return imported(path)
     if is_run(recipe.init.source):
         run, result = Run(path), Run(path).result()
         if result is None:

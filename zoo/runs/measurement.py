@@ -11,6 +11,7 @@ from prep.progress import Work
 from zoo.engine.evaluate import measure
 from zoo.engine.header import Identity, Progress
 from zoo.engine.ranks import ALONE, Ranks
+from zoo.experiment.identity import import_warnings
 from zoo.experiment.prepare import Prepared
 from zoo.experiment.recipe import Recipe, classes
 from zoo.runs.result import Result
@@ -38,8 +39,12 @@ def evaluate(prepared: Prepared, progress: Progress, ranks: Ranks = ALONE) -> Wo
         untrained_interval=None if line is None else _percent(line.measured.interval),
         untrained_recipe="" if line is None else line.recipe,
         gain_interval=None if line is None else _percent(measured.gain_interval(line.measured)),
-        warnings=("the weights were selected on the test classes",) if prepared.recipe.budget.select_on_test else (),
+        warnings=(*_selection(prepared.recipe), *import_warnings(prepared.recipe)),
     )
+
+
+def _selection(recipe: Recipe) -> tuple[str, ...]:
+    return ("the weights were selected on the test classes",) if recipe.budget.select_on_test else ()
 
 
 def _percent(share: float) -> float:
@@ -84,4 +89,4 @@ def warnings(trained: Recipe, identity: Identity, prepared: Prepared) -> tuple[s
         remarks.append(f"trained on clips preprocessed by `{identity.preprocessing}`, not `{now.preprocessing}`")
     if identity.store_digest != now.store_digest:
         remarks.append("the run was trained on another store")
-    return tuple(remarks)
+    return (*remarks, *import_warnings(trained))

@@ -14,9 +14,10 @@ from manifests.facts import split
 from prep.errors import PrepError
 from prep.progress import Step, Work
 from prep.store.read import Store, open_store
+from zoo.engine.imported import is_weights
 from zoo.experiment.feed import check_store
-from zoo.experiment.identity import initial_recipe, is_run, recipe_digest, run_name
-from zoo.experiment.initial import Initial
+from zoo.experiment.identity import initial_recipe, is_ready, is_run, recipe_digest, run_name
+from zoo.experiment.initial import Initial, imported
 from zoo.experiment.prepare import identity_of
 from zoo.experiment.recipe import Recipe, classes, is_stage
 from zoo.experiment.resolve import initial
@@ -61,7 +62,7 @@ def jobs(cells: Sequence[Cell], stores: Sequence[Store]) -> dict[str, Job]:
 
     def enter(recipe: Recipe, store: Store) -> tuple[str, int]:
         source = recipe.init.source
-        needs, depth = enter(initial(recipe), store) if source and not is_run(source) else ("", -1)
+        needs, depth = enter(initial(recipe), store) if source and not is_ready(source) else ("", -1)
         key = recipe_digest(recipe)
         found.setdefault(key, (depth + 1, Job(recipe, store, needs)))
         return key, depth + 1
@@ -84,13 +85,22 @@ def find_run(recipe: Recipe, store: Store, runs: Path) -> Run | None:
     """The run of a recipe below `runs`, begun or not; None while the run that it starts from is not finished."""
     source = None
     if recipe.init.source:
-        first = recipe.init.source
-        run = Run(Path(first)) if is_run(first) else find_run(initial(recipe), store, runs)
-        result = None if run is None else run.result()
-        if run is None or result is None:
+        source = _initial(recipe, store, runs)
+        if source is None:
             return None
-        source = Initial(run.weights, result.weights_digest, initial_recipe(recipe))
     return Run(runs / run_name(recipe, identity_of(recipe, store, source)))
+
+
+def _initial(recipe: Recipe, store: Store, runs: Path) -> Initial | None:
+    """The weights that a recipe starts from; None while they are not trained."""
+    first = recipe.init.source
+    if is_weights(first):
+        return imported(Path(first))
+    run = Run(Path(first)) if is_run(first) else find_run(initial(recipe), store, runs)
+    result = None if run is None else run.result()
+    if run is None or result is None:
+        return None
+    return Initial(run.weights, result.weights_digest, initial_recipe(recipe))
 
 
 def finished(todo: Mapping[str, Job], runs: Path) -> dict[str, Outcome]:

@@ -75,6 +75,12 @@ def test_list_and_show(shell, in_demo: Path) -> None:
     listed = json.loads(shell("fszoo list --json").stdout)
     assert {"dastm", "dtw", "protonet"} <= set(listed["recipes"])
     assert {"agcn", "stgcn"} <= set(listed["backbones"])
+    assert "Ma et al., ECCV 2022" in listed["methods"]["dastm"]
+    assert "Yan et al., AAAI 2018" in listed["backbones"]["stgcn"]
+    text = shell("fszoo list").stdout
+    assert "  dastm                          DASTM as the paper states it\n    dastm_activation " in text
+    assert max(map(len, text.partition("\nruns\n")[0].splitlines())) <= 110
+    assert "Kim and Reiter" in text
     shown = tomllib.loads(shell("fszoo show dastm --data demo --set task.shot=5").stdout)
     assert (shown["data"]["split"], shown["task"]["shot"], shown["method"]["name"]) == ("demo", 5, "dastm")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from manifests.facts import dataset, encoder, names, split
 from prep.formats import format_named, importers, readers
-from zoo.experiment.library import families
+from zoo.experiment.library import listed
 from zoo.experiment.recipe import Recipe
 from zoo.experiment.resolve import resolve
 
@@ -56,19 +56,8 @@ def splits() -> str:
     return table(["split", "dataset", "protocol", "shots", "train / val / test classes", "clips per class"], rows)
 
 
-# So many variants with the same words before the colon of their titles share a line: the rows of a paper's table.
-SHARE_A_LINE = 3
-
-
 def recipes() -> str:
-    rows = []
-    for root, variants in families().items():
-        by_title: dict[str, list[Recipe]] = {}
-        for r in map(resolve, (root, *variants)):
-            by_title.setdefault(r.title.partition(":")[0], []).append(r)
-        for title, members in by_title.items():
-            many = len(members) >= SHARE_A_LINE
-            rows += [recipe_row(members, title)] if many else [recipe_row([r], r.title) for r in members]
+    rows = [recipe_row([resolve(name) for name in line.names], line.title) for line in listed()]
     return table(["recipe", "what", "method or stage", "starts from", "split", "source"], rows)
 
 

@@ -76,7 +76,7 @@ def listed() -> tuple[Listed, ...]:
         alike: dict[str, list[str]] = {}
         for name in variants:
             alike.setdefault(titles[name].partition(":")[0], []).append(name)
-        for title, members in alike.items():
+        for title, members in sorted(alike.items()):
             together = len(members) >= SHARE_A_LINE
             parts = [(tuple(members), title)] if together else [((name,), titles[name]) for name in members]
             lines += [Listed(names, words, variant=True) for names, words in parts]

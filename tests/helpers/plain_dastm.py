@@ -93,13 +93,20 @@ def pairwise_projected(query: Tensor, support: Tensor, activation: nn.Module) ->
 
 def aligned_projected(query: Tensor, support: Tensor, activation: nn.Module) -> Tensor:
     """`aligned` with the repository's block, the projections of each frame computed once and cosines as a product."""
-    first, second, scale = activation.query, activation.support, query.shape[-1] ** -0.5
-    scores_q = torch.einsum("qtvd,ntwd->qntvw", first.own(query) * scale, first.other(support))
-    scores_s = torch.einsum("ntvd,qtwd->qntvw", second.own(support) * scale, second.other(query))
-    active_q = torch.einsum("qntvw,qtwd->qntvd", first.dropout(scores_q.softmax(-1)), first.value(query))
-    active_s = torch.einsum("qntvw,ntwd->qntvd", second.dropout(scores_s.softmax(-1)), second.value(support))
-    active_q = first.norm(first.dropout(first.dense(active_q)) + query[:, None])
-    active_s = second.norm(second.dropout(second.dense(active_s)) + support)
+    first, second = activation.query, activation.support
+    scale = (query.shape[-1] // first.heads) ** -0.5
+
+    def by_head(maps: Tensor) -> Tensor:
+        return maps.unflatten(-1, (first.heads, -1))
+
+    scores_q = torch.einsum("qtvhd,ntwhd->qnthvw", by_head(first.own(query)) * scale, by_head(first.other(support)))
+    scores_s = torch.einsum("ntvhd,qtwhd->qnthvw", by_head(second.own(support)) * scale, by_head(second.other(query)))
+    active_q = torch.einsum("qnthvw,qtwhd->qntvhd", first.dropout(scores_q.softmax(-1)), by_head(first.value(query)))
+    active_s = torch.einsum(
+        "qnthvw,ntwhd->qntvhd", second.dropout(scores_s.softmax(-1)), by_head(second.value(support))
+    )
+    active_q = first.norm(first.dropout(first.dense(active_q.flatten(-2))) + query[:, None])
+    active_s = second.norm(second.dropout(second.dense(active_s.flatten(-2))) + support)
     return cosine(active_q.flatten(3), active_s.flatten(3))
 
 

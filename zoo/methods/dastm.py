@@ -103,8 +103,8 @@ class Model(Method):
         options, prototypes = self.options, support.mean(2)
         if self.activation is None:
             frames = query.flatten(3), prototypes.flatten(3)
-            how = options.distance, options.gamma, options.divergence, options.bandwidth
-            distance = alignment_distance(*frames, *how)
+            gamma, bandwidth = options.gamma, options.bandwidth
+            distance = alignment_distance(*frames, options.distance, gamma, options.divergence, bandwidth)
         else:
             cost = self.activation(query, prototypes, options.distance)
             distance = soft_dtw(cost, options.gamma, options.bandwidth)

@@ -1,5 +1,7 @@
-"""CTR-GCN, one stream (Chen et al., ICCV 2021, "Channel-wise Topology Refinement Graph Convolution"): every channel has
-a graph of its own, a learnt one shared by all channels plus a refinement drawn from each clip."""
+"""CTR-GCN, one stream (Chen et al., ICCV 2021): every channel has its own graph, learnt + drawn from each clip.
+
+"Channel-wise Topology Refinement Graph Convolution": all channels share one learnt graph, and each refines it.
+"""
 
 from __future__ import annotations
 

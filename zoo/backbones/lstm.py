@@ -1,4 +1,4 @@
-"""LSTM over the frames of a body: our reading of the baseline in DASTM's appendix, which names no architecture."""
+"""LSTM over the frames of a body: our reading of a baseline of DASTM's appendix, which names no architecture."""
 
 from __future__ import annotations
 

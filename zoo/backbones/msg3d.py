@@ -1,7 +1,8 @@
-"""MS-G3D (Liu et al., CVPR 2020, "Disentangling and Unifying Graph Convolutions"), whole or as DASTM cuts it down.
+"""MS-G3D (Liu et al., CVPR 2020): graphs of several scales, within frames and over windows; whole or DASTM's form.
 
-Two pathways side by side: multi-scale graph convolution within a frame followed by multi-scale temporal convolution,
-and graph convolution over windows of frames, whose graph joins joints across space and time.
+"Disentangling and Unifying Graph Convolutions for Skeleton-Based Action Recognition". Two pathways side by side:
+multi-scale graph convolution within a frame followed by multi-scale temporal convolution, and graph convolution over
+windows of frames, whose graph joins joints across space and time.
 """
 
 from __future__ import annotations

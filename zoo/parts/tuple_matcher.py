@@ -109,12 +109,13 @@ class TupleMatcher(nn.Module):
         members = membership(own.shape[-2] // self.size, self.size, own.device, own.dtype)
         theirs = membership(other.shape[-2] // self.size, self.size, own.device, own.dtype)
         attention = self._attention(own, other).unflatten(-1, (other.shape[2], -1))
-        # B N Q P (K places)
-        shares = (attention @ theirs).flatten(-2).permute(0, 3, 1, 2, 4)
-        prototype = shares.flatten(2, 3) @ other_value.flatten(2, 3)
-        gap = (members @ own_value)[:, None] - prototype.unflatten(2, shares.shape[2:4])
+        # B N (Q P) (K places)
+        shares = (attention @ theirs).flatten(-2).permute(0, 3, 1, 2, 4).flatten(2, 3)
+        mine = (members @ own_value).flatten(1, 2)[:, None].expand(-1, shares.shape[1], -1, -1)
+        gap = torch.baddbmm(mine.flatten(0, 1), shares.flatten(0, 1), other_value.flatten(2, 3).flatten(0, 1), alpha=-1)
         length = torch.linalg.vector_norm(gap, dim=-1)
-        return (length.square() if self.squared else length).mean(-1).transpose(1, 2)
+        length = (length.square() if self.squared else length).unflatten(1, (own.shape[1], -1)).mean(-1)
+        return length.unflatten(0, shares.shape[:2]).transpose(1, 2)
 
 
 @lru_cache(maxsize=64)

@@ -147,7 +147,6 @@ def _planned(entries: Sequence[Entry]) -> tuple[list[Entry], Sweep]:
 
 
 def _pair(entry: Entry, outcomes: Mapping[str, Outcome]) -> Pair:
-    from manifests.facts import is_custom, split
     from zoo.experiment.identity import recipe_digest
     from zoo.sweep.bench import Pair
     from zoo.sweep.compare import compare
@@ -155,8 +154,7 @@ def _pair(entry: Entry, outcomes: Mapping[str, Outcome]) -> Pair:
     done = [(cell.recipe, outcomes.get(recipe_digest(cell.recipe))) for cell in entry.cells]
     results = [(recipe, outcome.result) for recipe, outcome in done if outcome is not None]
     rows = compare((recipe, result) for recipe, result in results if result is not None)
-    on = split(entry.split).name if is_custom(entry.split) else entry.split
-    return Pair(entry.published, rows[0] if rows else None, len(entry.cells), entry.left_out, on, entry.also)
+    return Pair(entry.published, rows[0] if rows else None, len(entry.cells), entry.left_out, entry.split, entry.also)
 
 
 def _write(bench: Bench, folder: Path) -> list[Path]:

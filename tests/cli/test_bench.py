@@ -89,6 +89,9 @@ def test_without_a_name_the_tables_are_listed(shell, home: Path) -> None:
         ([TABLE, "--only", "method=protont"], "no such row in Cross-modal Table V. Did you mean `protonet`?"),
         ([TABLE, "--only", "shot"], "`shot` is not NAME=VALUE."),
         ([TABLE, "--set", "task.shott=1"], "Did you mean `shot`?"),
+        ([TABLE, "--data", "nw_ucl"], "`nw_ucl` is not one of the splits. Did you mean `nw_ucla`?"),
+        ([TABLE, "--class-splits", "21"], "--class-splits 21: nw_ucla has 20 class splits. Take a smaller number"),
+        ([TABLE, "--seeds", "0"], "0 is not in the range x>=1"),
     ],
 )
 def test_refusals(shell, home: Path, line: list[str], text: str) -> None:

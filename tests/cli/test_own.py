@@ -127,6 +127,22 @@ def test_a_custom_split_starts_with_settings_that_end(shell, home: Path, tmp_pat
     assert shell(f"fszoo eval {run}").exit_code == 0
 
 
+def test_a_published_table_is_run_on_a_custom_split(shell, home: Path, tmp_path: Path) -> None:
+    """The tasks have as many ways as the split has classes for, not the paper's five."""
+    manifest = write_own(tmp_path / "own", arrays=many())
+    assert shell(f"fsprep build {manifest} --workers 1").exit_code == 0
+    (tmp_path / "mine.toml").write_text(SPLIT)
+    few = "--seeds 1 --set backbone.name=tcn --set budget.episodes=3 --set budget.test_episodes=2"
+    where = ["fszoo", "bench", "DASTM Table 1", "--data", str(tmp_path / "mine.toml"), "--only", "method=dtw"]
+    done = shell([*where, *few.split(), "--json"])
+    assert done.exit_code == 0, done.output
+    record = json.loads(done.stdout)
+    (row,) = record["rows"]
+    assert (record["data"], row["split"], row["ours"]["way"], row["gap"]) == ("mine", "mine", 2, None)
+    assert record["fewer"] == ["dtw on mine: 3 of 500 episodes, 2 of 300 test episodes, 1 of 3 seeds"]
+    assert Path(record["files"][0]).name == "dastm_table_1_mine.md"
+
+
 @pytest.mark.parametrize("recipe", ["byol", "finetuned_cosine", "dastm"])
 def test_defaults_fit_a_flat_skeleton_without_left_and_right(shell, home: Path, tmp_path: Path, recipe: str) -> None:
     flat = MANIFEST.replace("mirror = [[3, 4], [5, 6]]", "coordinates = 2")

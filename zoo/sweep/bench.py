@@ -157,7 +157,7 @@ def entries(rows: Sequence[Published], setup: Setup = Setup()) -> list[Entry]:
     found = []
     for group in groups.values():
         first, *others = sorted(group, key=lambda row: _distance(row, setup))
-        reason, on = reason_left_out(first, setup), setup.data or first.split
+        reason, on = reason_left_out(first, setup), split(setup.data).name if setup.data else first.split
         found.append(Entry(first, on, () if reason else _cells(first, setup), reason, tuple(others)))
     return found
 
@@ -170,17 +170,17 @@ def reductions(found: Sequence[Entry], setup: Setup) -> list[str]:
             continue
         small, row = entry.cells[0].recipe, entry.published
         whole = _whole(row, small, setup)
-        unused = "exemplar_draws" if split(entry.split).protocol == "episodic" else "test_episodes"
+        unused = "exemplar_draws" if split(small.data.split).protocol == "episodic" else "test_episodes"
         parts = [
             f"{getattr(small.budget, key):,} of {getattr(whole.budget, key):,} {key.replace('_', ' ')}"
             for key in QUICK
             if key != unused and getattr(small.budget, key) < getattr(whole.budget, key)
         ]
-        draws, runs = len(split(entry.split).draws), len(entry.cells)
+        draws, runs = len(split(small.data.split).draws), len(entry.cells)
         if runs < (draws or SEEDS):
             parts.append(f"{runs} of {draws} class splits" if draws else f"{runs} of {SEEDS} seeds")
         if parts:
-            words.append(f"{small.name} on {small.data.split}: {', '.join(parts)}")
+            words.append(f"{small.name} on {entry.split}: {', '.join(parts)}")
     return list(dict.fromkeys(words))
 
 

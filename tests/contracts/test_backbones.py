@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import pytest
 import torch
+from helpers.graph_backbones import GRAPH_BACKBONES
 from torch import Tensor, nn
 
 from episodes.streams import channels as stream_channels
@@ -280,11 +281,6 @@ GRAPH_OPTIONS = (
     ({"early_fusion": True, "pair_norm": "pn_si", "pair_norm_scale": 10.0}, 2),
     ({"pair_norm": "pn_scs"}, 1),
 )
-GRAPH_BACKBONES = [
-    name
-    for name in registry.names("backbones")
-    if "early_fusion" in {option.name for option in fields(registry.options_of(name, "backbones"))}
-]
 SHIPPED = [Shipped(name) for name in registry.names("backbones")] + [
     Shipped(name, options, streams) for name in GRAPH_BACKBONES for options, streams in GRAPH_OPTIONS
 ]

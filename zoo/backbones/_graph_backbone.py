@@ -55,7 +55,8 @@ class GraphBackbone(Backbone):
 
     Early fusion (PAINet; read in the code of its follow-ups ESR-MM and FICAMA): one unshared stem per stream, each
     with an input normalisation of its own, then their maps side by side along the channels, then the whole network
-    with its own input normalisation. Bodies are kept apart throughout. CHOICE: a stem is the first three blocks.
+    with its own input normalisation. Bodies are kept apart throughout. CHOICE: a stem is the first three blocks. Where
+    empty bodies are left out (see Backbone), that is so in the stems too, and the host waits once for each.
 
     DropEdge draws once in a forward pass in training: all blocks and stems share the graph, and so do all clips of the
     pass: one episode, or the B episodes of a step. Self loops are kept. A joint without bones keeps its own channels.

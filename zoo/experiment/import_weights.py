@@ -113,9 +113,10 @@ class _Recorded(Mapping[str, Tensor]):
         return self.tensors.items()
 
     def left_out(self, taken: Mapping[str, Tensor]) -> list[str]:
-        """Names of the tensors that were neither looked up nor are among those taken."""
+        """Names of the tensors that were neither looked up nor are among those taken, but for counts of batches."""
         same = {id(value) for value in taken.values()}
-        return [name for name, value in self.tensors.items() if name not in self.used and id(value) not in same]
+        rest = [name for name, value in self.tensors.items() if name not in self.used and id(value) not in same]
+        return [name for name in rest if not name.endswith(STATISTICS[2])]
 
     def named(self, value: Tensor) -> str:
         """The name of a tensor here; "" for one that was computed."""

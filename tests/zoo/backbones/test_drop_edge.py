@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from helpers.graph_backbones import GRAPH_BACKBONES
 from torch import Tensor
 
 from manifests import facts
@@ -105,7 +106,7 @@ def test_bones_of_a_rate(rate: float, dropped: int) -> None:
     assert dropped_bones(24, 0, rate) == dropped
 
 
-@pytest.mark.parametrize("name", ["agcn", "stgcn"])
+@pytest.mark.parametrize("name", GRAPH_BACKBONES)
 @pytest.mark.parametrize("options", [{"drop_edges": 4}, {"drop_edge_rate": 0.1}])
 def test_training_alone_drops(name: str, options: dict[str, float]) -> None:
     plain, dropping = made(name), made(name, **options)

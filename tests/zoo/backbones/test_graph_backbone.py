@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from helpers.graph_backbones import GRAPH_BACKBONES
 from torch import Tensor, nn
 
 from manifests.facts import layout
@@ -89,7 +90,7 @@ def test_stems_are_the_same_for_every_number_of_blocks() -> None:
     }
 
 
-@pytest.mark.parametrize("name", GRAPH)
+@pytest.mark.parametrize("name", GRAPH_BACKBONES)
 def test_default_options_add_no_keys(name: str) -> None:
     """And DropEdge and PairNorm add none either: one checkpoint fits them all."""
     plain = made(name).state_dict()
@@ -99,7 +100,7 @@ def test_default_options_add_no_keys(name: str) -> None:
         assert all(torch.equal(value, plain[key]) for key, value in made(name, **options).state_dict().items())
 
 
-@pytest.mark.parametrize("name", GRAPH)
+@pytest.mark.parametrize("name", GRAPH_BACKBONES)
 def test_pair_norm_changes_the_maps_and_its_scale_only_with_it(name: str) -> None:
     clips = streams_of(1, bodies=1)
     with torch.no_grad():
@@ -112,7 +113,7 @@ def test_pair_norm_changes_the_maps_and_its_scale_only_with_it(name: str) -> Non
     assert not torch.allclose(scaled, maps[0])
 
 
-@pytest.mark.parametrize("name", GRAPH)
+@pytest.mark.parametrize("name", GRAPH_BACKBONES)
 def test_layouts_and_streams_that_have_nothing_to_fuse(name: str) -> None:
     remedy = "Set data.streams to joint, bone and velocity, or early_fusion=false."
     with pytest.raises(ShapeError, match=f"several streams; 3 channels are one of layout `ntu25`. {remedy}"):

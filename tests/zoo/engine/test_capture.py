@@ -26,6 +26,7 @@ from episodes.episode import Batch, Episode
 from manifests.facts import layout
 from prep.store.read import open_store
 from zoo import registry
+from zoo.backbones import stgcn
 from zoo.engine import capture
 from zoo.engine.capture import CaptureError, Outputs, Work, captured_unit
 from zoo.engine.laps import Laps
@@ -81,6 +82,31 @@ def eager(trainer: Trainer, plan: Plan) -> Callable[[Episode, int], object]:
     return lambda served, number: forward_backward(
         trainer.learner, served, unit_seed(plan.seed, number), plan.precision
     )
+
+
+def test_a_replay_draws_other_bones_every_time() -> None:
+    """DropEdge draws from the generator that dropout draws from: a replayed step drops what the eager step drops."""
+    plan, results = plan_of(), []
+    for captured in (False, True):
+        backbone = stgcn.Model(layout("ntu25"), 3, 1, stgcn.Options(blocks=4, drop_edges=4))
+        trainer = trainer_of(learner_of("protonet", reset(backbone)))
+        unit = captured_unit(trainer, episode(0), plan, graphs=Recorded()) if captured else eager(trainer, plan)
+        losses = [unit(episode(0), number).total.item() for number in range(3)]
+        assert backbone.dropped_hops is None
+        assert len(set(losses)) == 3
+        results.append(losses)
+    assert results[0] == results[1]
+
+
+def reset(backbone: nn.Module) -> nn.Module:
+    """The same weights every time, and no dropout."""
+    generator = torch.Generator().manual_seed(0)
+    for parameter in backbone.parameters():
+        parameter.data.normal_(0.0, 0.1, generator=generator)
+    for module in backbone.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+    return backbone
 
 
 @pytest.mark.parametrize("units", [1, 3])

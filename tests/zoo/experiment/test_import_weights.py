@@ -63,14 +63,22 @@ def test_safetensors_are_read_too(tmp_path: Path) -> None:
     assert import_weights(tmp_path / "theirs.safetensors", target())[1].left_out == ("fcn.bias", "fcn.weight")
 
 
-@pytest.mark.parametrize("name", ["backbone_agcn_ntu", "backbone_stgcn_orig_ntu"])
-def test_weights_of_the_real_architectures(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("backbone", "name", "options"),
+    [
+        ("agcn", "backbone_agcn_ntu", {}),
+        ("stgcn", "backbone_stgcn_orig_ntu", {"blocks": 10, "edge_importance": True}),
+        ("msg3d", "backbone_msg3d_full_ntu", {"form": "full"}),
+        ("ctrgcn", "backbone_ctrgcn_ntu", {}),
+    ],
+)
+def test_weights_of_the_real_architectures(
+    tmp_path: Path, backbone: str, name: str, options: dict[str, object]
+) -> None:
     """The authors' key tables of the golden numbers; these have no graph, and that of the layout is taken."""
-    backbone = name.split("_")[1]
-    options = {"blocks": 10, "edge_importance": True} if backbone == "stgcn" else {}
     path = released(tmp_path, authors(golden(name)[1]["keys"]))
     weights, about = import_weights(path, target(backbone, **options))
-    assert {left.split(".")[0] for left in about.left_out} == {"fc" if backbone == "agcn" else "fcn"}
+    assert {left.split(".")[0] for left in about.left_out} == {"fcn" if backbone == "stgcn" else "fc"}
     model = registry.backbone(backbone).model(layout("ntu25"), 3, 2, target(backbone, **options).options)
     model.load_state_dict(weights)
 

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from zoo.parts.frame_distance import at_least_float32, safe_root
+from zoo.parts.frame_distance import at_least_float32, products, safe_root
 from zoo.parts.soft_dtw import soft_dtw
 from zoo.parts.transport import assignment, exact_transport, sinkhorn
 from zoo.parts.tuples import Unit, check_pairs, nearest_frames, nearest_pairs
@@ -108,6 +108,23 @@ def cross_reference(
     pairs = (query, support.mean(-2, keepdim=True)), (support, query.mean(-2, keepdim=True))
     own, other = ((units * mean).sum(-1).relu() + 1e-3 for units, mean in pairs)
     return own / own.sum(-1, keepdim=True), other / other.sum(-1, keepdim=True)
+
+
+def cosine_costs(
+    query: Float[Tensor, "B Q T D"], support: Float[Tensor, "B N L D"], epsilon: float = 0.0
+) -> Float[Tensor, "B Q N T L"]:
+    """One minus the cosine of all frames of all clips, in float32 or better.
+
+    `epsilon` is added to the product of the norms (OTAM's code: 0.01). A frame of zeros is at distance 1 from any.
+
+    >>> query, support = torch.tensor([[[[3.0, 4.0], [0.0, 0.0]]]]), torch.tensor([[[[3.0, 4.0], [-4.0, 3.0]]]])
+    >>> cosine_costs(query, support).squeeze().tolist()
+    [[0.0, 1.0], [1.0, 1.0]]
+    """
+    dot, own, other = products(at_least_float32(query.flatten(1, 2)), at_least_float32(support.flatten(1, 2)))
+    norms = safe_root(own) * safe_root(other) + epsilon
+    cost = 1 - dot / torch.where(norms > 0, norms, 1)
+    return cost.unflatten(1, query.shape[1:3]).unflatten(3, support.shape[1:3]).transpose(2, 3)
 
 
 def mean_hausdorff(

@@ -71,11 +71,7 @@ class TupleMatcher(nn.Module):
 
     def _projected(self, maps: Float[Tensor, "*batch T D"]) -> tuple[Tensor, Tensor]:
         """Keys, centred over channels, and values of every frame in every place, frame-major: (..., T * size, D)."""
-        if maps.shape[-2] < self.size:
-            raise ValueError(
-                f"a map has {maps.shape[-2]} frame(s); tuples have {self.size}. Use more frames (data.frames), smaller "
-                "tuples, or a backbone that keeps the frames."
-            )
+        _check_frames(maps, self.size)
         weight = torch.cat([layer.weight.unflatten(1, (self.size, -1)) for layer in (self.key, self.value)])
         both = F.linear(maps, weight.transpose(0, 1).flatten(0, 1)).unflatten(-1, (self.size, 2, -1))
         keys, values = both.unbind(-2)
@@ -116,6 +112,31 @@ class TupleMatcher(nn.Module):
         length = torch.linalg.vector_norm(gap, dim=-1)
         length = (length.square() if self.squared else length).unflatten(1, (own.shape[1], -1)).mean(-1)
         return length.unflatten(0, shares.shape[:2]).transpose(1, 2)
+
+
+def linear_of_tuples(layer: nn.Linear, maps: Float[Tensor, "*batch T D"], size: int) -> Float[Tensor, "*batch P _"]:
+    """A linear layer on all tuples of `size` frames (D inputs for each place), without building them.
+
+    Raises ValueError where there are fewer than `size` frames.
+
+    >>> layer = nn.Linear(2, 1, bias=False)
+    >>> _ = layer.weight.data.copy_(torch.tensor([[10.0, 1.0]]))
+    >>> linear_of_tuples(layer, torch.tensor([[1.0], [2.0], [3.0]]), 2).flatten().tolist()
+    [12.0, 13.0, 23.0]
+    """
+    _check_frames(maps, size)
+    weight = layer.weight.unflatten(1, (size, -1)).transpose(0, 1).flatten(0, 1)
+    places = F.linear(maps, weight).unflatten(-1, (size, -1)).flatten(-3, -2)
+    sums = membership(maps.shape[-2], size, places.device, places.dtype) @ places
+    return sums if layer.bias is None else sums + layer.bias
+
+
+def _check_frames(maps: Float[Tensor, "*batch T D"], size: int) -> None:
+    if maps.shape[-2] < size:
+        raise ValueError(
+            f"a map has {maps.shape[-2]} frame(s); tuples have {size}. Use more frames (data.frames), smaller tuples, "
+            "or a backbone that keeps the frames."
+        )
 
 
 @lru_cache(maxsize=64)

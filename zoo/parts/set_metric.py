@@ -176,3 +176,16 @@ def _assigned(cost: Float[Tensor, "*batch T L"], threshold: float) -> Float[Tens
         cost = torch.minimum(cost, cost.detach().flatten(-2).quantile(threshold, dim=-1)[..., None, None])
     rows, columns = assignment(cost)
     return cost.flatten(-2).gather(-1, rows * cost.shape[-1] + columns).mean(-1)
+
+
+def scaled_per_query(distance: Float[Tensor, "B Q N"]) -> Float[Tensor, "B Q N"]:
+    """Distances scaled so that a query's nearest class is at 0 and its farthest at 1, plus 0.000001 (ESR-MM's code).
+
+    Where all classes are equally far they stay unscaled differences, zeros.
+
+    >>> scaled_per_query(torch.tensor([[[2.0, 6.0, 3.0], [5.0, 5.0, 5.0]]])).round(decimals=3).tolist()
+    [[[0.0, 1.0, 0.25], [0.0, 0.0, 0.0]]]
+    """
+    least, most = distance.min(-1, keepdim=True).values, distance.max(-1, keepdim=True).values
+    span = most - least
+    return (distance - least) / torch.where(span > 0, span, 1) + 1e-6

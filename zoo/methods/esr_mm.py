@@ -1,6 +1,7 @@
-"""ESR-MM: enriched skeletons and multi-relational metrics, a follow-up of DASTM, as its published code computes it
-(jinjinggu00/ESR-MM; "Leveraging Enriched Skeleton Representation with Multi-relational Metrics for Few-shot Action
-Recognition"). Its paper was not at hand.
+"""ESR-MM, enriched skeletons and multi-relational metrics, as its published code computes it (jinjinggu00/ESR-MM).
+
+A follow-up of DASTM ("Leveraging Enriched Skeleton Representation with Multi-relational Metrics for Few-shot Action
+Recognition"), whose paper was not at hand.
 
 Every clip of an episode, queries and supports, attends frame by frame to every SUPPORT clip: its joints take the values
 of the support's joints, with residual and layer norm, and the results are averaged over all supports. Class means over

@@ -1,4 +1,6 @@
-"""FICAMA, a follow-up of DASTM, as its published code computes it (jinjinggu00/FICAMA); its paper was not at hand.
+"""FICAMA, mixed joints and frames, as its published code computes it (jinjinggu00/FICAMA).
+
+A follow-up of DASTM, whose paper was not at hand.
 
 Perceptrons mix the joints of every frame and its channels, then the frames of every clip with all joints and channels
 of a frame as its width. Class means over shots are compared with queries by two distances: ESR-MM's bidirectional mean

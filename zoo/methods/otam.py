@@ -1,5 +1,4 @@
-"""OTAM: ordered temporal alignment with a free start and end (Cao et al., "Few-shot video classification via temporal
-alignment", CVPR 2020), on skeletons as in the comparisons of ESR-MM.
+"""OTAM, ordered temporal alignment with a free start and end (Cao et al., CVPR 2020), on skeletons.
 
 The recursion is that of the published re-implementation (HyRSM's repository, class CNN_OTAM): softness 0.1, 0.01 added
 to the product of norms in the cosine, a column of zeros before the first and behind the last frame, and no minimum in

@@ -71,5 +71,5 @@ class Model(Method):
         """
         support, query = self.maps(episode)
         frames = self.encoding(support.mean(4)), self.encoding(query.mean(3))
-        sizes = zip(self.options.sizes, self.matchers, strict=True)
-        return {f"tuple_weights_{size}": matcher.weights(*frames) for size, matcher in sizes}
+        matchers = [matcher for matcher in self.matchers if isinstance(matcher, TupleMatcher)]
+        return {f"tuple_weights_{matcher.size}": matcher.weights(*frames) for matcher in matchers}

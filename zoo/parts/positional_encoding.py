@@ -34,5 +34,5 @@ class PositionalEncoding(nn.Module):
 
     def forward(self, sequence: Float[Tensor, "*batch X D"]) -> Float[Tensor, "*batch X D"]:
         """The sequence with its positions, of the same shape and type."""
-        encoding = sinusoids(*sequence.shape[-2:], self.step, sequence.device)
+        encoding = sinusoids(sequence.shape[-2], sequence.shape[-1], self.step, sequence.device)
         return self.dropout(sequence + (self.scale * encoding).to(sequence.dtype))

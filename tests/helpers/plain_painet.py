@@ -108,5 +108,5 @@ def cross_matcher(query: Tensor, supports: list[Tensor], key: nn.Module, norm: n
 
     mine, theirs = tuples(query), torch.cat([tuples(support) for support in supports])
     attention = F.softmax(keys(mine) @ keys(theirs).T / key.weight.shape[0] ** 0.5, dim=1)
-    prototype = attention @ (theirs @ value.weight.T + value.bias)
-    return (mine @ value.weight.T + value.bias - prototype).norm(dim=1).mean()
+    prototype = attention @ (theirs @ value.weight.T)
+    return (mine @ value.weight.T - prototype).norm(dim=1).mean()

@@ -122,9 +122,7 @@ def test_forms() -> None:
 
 def test_numbers_of_scales_are_checked() -> None:
     for name in ("graph_scales", "window_scales"):
-        with pytest.raises(
-            ValueError, match=f"{name} is -1; it counts scales: at least 1, or 0 for"
-        ):
+        with pytest.raises(ValueError, match=f"{name} is -1; it counts scales: at least 1, or 0 for"):
             Options(**{name: -1})
     with pytest.raises(ValueError, match="drop_edges is -1"):
         Options(drop_edges=-1)

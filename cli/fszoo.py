@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from cli import threads
+from cli import memory, threads
 from cli.group import ZooGroup
 
 
@@ -13,6 +13,7 @@ from cli.group import ZooGroup
 def main() -> None:
     """Few-shot skeleton methods: one trainer, one protocol, the papers' numbers beside ours."""
     threads.configure()
+    memory.configure()
 
 
 if __name__ == "__main__":

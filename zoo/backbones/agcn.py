@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from manifests.layout import Layout
 from zoo.backbones._authors import moved
-from zoo.backbones._backbone import ChannelNorm, TemporalConvolution, mix_joints, pointwise
+from zoo.backbones._backbone import ChannelNorm, TemporalConvolution, graph_convolution, pointwise
 from zoo.backbones._graph import directed_partition, hops, outward_bones
 from zoo.backbones._graph_backbone import GraphBackbone, GraphOptions
 from zoo.backbones._slot_norm import SlotNorm
@@ -133,7 +133,7 @@ class AdaptiveConvolution(nn.Module):
         graph = adjacency + self.learnt
         if self.pair is not None:
             graph = graph + self.similarity(maps, self.pair)
-        out = pointwise(mix_joints(maps, graph), self.maps.weight, self.maps.bias)
+        out = graph_convolution(maps, graph, self.maps.weight, self.maps.bias)
         return F.relu(self.norm(self.pair_norm(out)) + self.shortcut(maps))
 
     def similarity(self, maps: Float[Tensor, "X T V C"], pair: nn.Linear) -> Float[Tensor, "X P V V"]:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from manifests.layout import Layout
 from zoo.backbones._authors import moved
-from zoo.backbones._backbone import ChannelNorm, TemporalConvolution, mix_joints, pointwise
+from zoo.backbones._backbone import ChannelNorm, TemporalConvolution, graph_convolution
 from zoo.backbones._graph import hops, spatial_partition
 from zoo.backbones._graph_backbone import GraphBackbone, GraphOptions
 
@@ -118,7 +118,7 @@ class JointConvolution(nn.Module):
         """Joints are mixed first, which is the same sum in another order; a bias then arrives once per edge."""
         weight = self.maps.weight.unflatten(0, (self.partitions, -1))
         bias = self.maps.bias.view(self.partitions, -1)
-        out = pointwise(mix_joints(maps, adjacency), weight.movedim(0, 1).flatten(1))
+        out = graph_convolution(maps, adjacency, weight.movedim(0, 1).flatten(1))
         return out + (adjacency.sum(1).T @ bias).to(out.dtype)
 
 

@@ -35,7 +35,7 @@ def not_kept(value: Tensor, again: Callable[[], Tensor]) -> Iterator[None]:
     def pack(saved: Tensor) -> Tensor | _View:
         if saved.untyped_storage().data_ptr() != place or saved.dtype != dtype:
             return saved
-        return _View(saved.size(), saved.stride(), saved.storage_offset())
+        return _View(saved.size(), saved.stride(), int(saved.storage_offset()))
 
     def unpack(kept: Tensor | _View) -> Tensor:
         if isinstance(kept, Tensor):

@@ -156,12 +156,6 @@ def test_head_is_faster_and_smaller(form: str, queries: int) -> None:
     assert smaller >= size
 
 
-def largest_size() -> int:
-    """The most bytes this process has held. (`ru_maxrss` would begin with the parent's.)"""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
-
-
 if __name__ == "__main__":
     work = head(sys.argv[1], sys.argv[2], int(sys.argv[3]))
     before = largest_size()

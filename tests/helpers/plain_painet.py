@@ -110,3 +110,25 @@ def cross_matcher(query: Tensor, supports: list[Tensor], key: nn.Module, norm: n
     attention = F.softmax(keys(mine) @ keys(theirs).T / key.weight.shape[0] ** 0.5, dim=1)
     prototype = attention @ (theirs @ value.weight.T)
     return (mine @ value.weight.T - prototype).norm(dim=1).mean()
+
+
+def cross_batched(query: Tensor, support: Tensor, module: nn.Module) -> tuple[Tensor, Tensor]:
+    """Eq. 2 for all pairs at once, as anyone would write it: each frame projected once, then one einsum per line.
+
+    `query` is (Q, T, V, D) and `support` (N, T, V, D); both results are (Q, N, T, D).
+    """
+
+    def parts(maps: Tensor) -> Tensor:
+        part = module.part
+        gathered = part.matrix @ maps
+        scores = (maps @ part.own.weight.T) @ (gathered @ part.other.weight.T).mT / maps.shape[-1] ** 0.5
+        return scores.softmax(-1) @ (gathered @ part.value.weight.T)
+
+    def one_way(own: Tensor, other: Tensor, side: nn.Module) -> Tensor:
+        key = other @ side.other.weight.T + parts(other)
+        scores = torch.einsum("qtvd,ntwd->qntvw", own @ side.own.weight.T, key) / own.shape[-1] ** 0.5
+        attention = (scores + side.semantic.adjacency + side.semantic.learnt).softmax(-1)
+        joints = torch.einsum("qntvw,qtwd->qntvd", attention, own @ side.value.weight.T)
+        return (joints + side.refine.third(F.relu(side.refine.second(F.relu(side.refine.first(joints)))))).mean(-2)
+
+    return one_way(query, support, module.query), one_way(support, query, module.support).transpose(0, 1)

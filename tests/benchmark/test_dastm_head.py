@@ -21,6 +21,7 @@ import torch.nn.functional as F
 from helpers import plain_dastm as plain
 from helpers.interleaved import cpu_seconds, milliseconds
 from helpers.learners import GivenMaps
+from helpers.peak import largest_size
 from torch import Tensor, nn
 
 from zoo.methods import ngm

@@ -21,6 +21,7 @@ from zoo.backbones._graph import directed_partition, hops, outward_bones
 from zoo.backbones._graph_backbone import GraphBackbone, GraphOptions
 from zoo.backbones._multi_scale_tcn import MultiScaleTcn, tcn_from_authors
 from zoo.backbones._slot_norm import SlotNorm
+from zoo.checks import share
 
 # (channels, stride) of every block.
 BLOCKS = ((64, 1),) * 4 + ((128, 2), (128, 1), (128, 1), (256, 2), (256, 1), (256, 1))
@@ -43,8 +44,7 @@ class Options(GraphOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout is {self.dropout}; it is a share of the channels, at least 0 and below 1")
+        share(self, "dropout")
 
 
 class Model(GraphBackbone):

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from manifests.layout import Layout
 from zoo.backbones._backbone import Backbone
+from zoo.checks import at_least_one, share
 
 
 @dataclass(frozen=True)
@@ -20,11 +21,8 @@ class Options:
     dropout: float = 0.2
 
     def __post_init__(self) -> None:
-        for name in ("width", "layers"):
-            if (value := getattr(self, name)) < 1:
-                raise ValueError(f"{name} is {value}; it must be at least 1")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout is {self.dropout}; it is a share of the units, at least 0 and below 1")
+        at_least_one(self, "width", "layers")
+        share(self, "dropout")
 
 
 class Model(Backbone):

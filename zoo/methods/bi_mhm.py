@@ -15,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from episodes.episode import Episode
+from zoo.checks import not_negative, positive
 from zoo.methods._method import Method
 from zoo.parts.set_metric import cosine_costs, mean_hausdorff
 
@@ -33,10 +34,8 @@ class Options:
     temperature: float = 1.0
 
     def __post_init__(self) -> None:
-        if not self.consistency >= 0:
-            raise ValueError(f"consistency is {self.consistency}; it must be 0 (none) or positive")
-        if not self.temperature > 0:
-            raise ValueError(f"temperature is {self.temperature}; it must be positive")
+        not_negative(self, "consistency")
+        positive(self, "temperature")
 
 
 class Model(Method):

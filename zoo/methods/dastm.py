@@ -17,6 +17,7 @@ from torch import Tensor
 
 from episodes.episode import Episode
 from zoo.backbones._backbone import Backbone
+from zoo.checks import at_least_one, positive, softness
 from zoo.learner import Known
 from zoo.methods._method import Method
 from zoo.parts.activation import AlignedActivation, PairwiseActivation
@@ -66,14 +67,11 @@ class Options:
     bandwidth: int = field(default=0, metadata={"before": 0})
 
     def __post_init__(self) -> None:
-        if not self.gamma >= 0:
-            raise ValueError(f"gamma is {self.gamma}; it must be 0 (hard DTW) or positive (soft)")
-        if not self.temperature > 0:
-            raise ValueError(f"temperature is {self.temperature}; it must be positive")
+        softness(self)
+        positive(self, "temperature")
         if self.block == "residual_ln" and self.activation != "aligned":
             raise ValueError(f"block `residual_ln` needs activation `aligned`, not `{self.activation}`. Take `plain`.")
-        if self.heads < 1:
-            raise ValueError(f"heads is {self.heads}; it must be at least 1")
+        at_least_one(self, "heads")
         if self.heads > 1 and self.block != "residual_ln":
             raise ValueError(
                 f"heads is {self.heads}, which needs block `residual_ln`, not `{self.block}`. Set heads = 1."

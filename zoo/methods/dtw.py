@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from episodes.episode import Episode
+from zoo.checks import positive, softness
 from zoo.methods._method import Method
 from zoo.parts.frame_distance import Distance, between_all
 from zoo.parts.soft_dtw import alignment, alignment_distance, check_bandwidth
@@ -32,10 +33,8 @@ class Options:
     bandwidth: int = field(default=0, metadata={"before": 0})
 
     def __post_init__(self) -> None:
-        if not self.gamma >= 0:
-            raise ValueError(f"gamma is {self.gamma}; it must be 0 (hard DTW) or positive (soft)")
-        if not self.temperature > 0:
-            raise ValueError(f"temperature is {self.temperature}; it must be positive")
+        softness(self)
+        positive(self, "temperature")
         check_bandwidth(self.bandwidth)
 
 

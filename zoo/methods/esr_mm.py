@@ -26,6 +26,7 @@ from torch import Tensor
 
 from episodes.episode import Episode
 from zoo.backbones._backbone import Backbone
+from zoo.checks import not_negative, positive, share
 from zoo.learner import Known, Losses, total_of
 from zoo.methods._method import Method
 from zoo.parts.activation import Side, in_chunks
@@ -52,13 +53,9 @@ class Options:
     temperature: float = 1.0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout is {self.dropout}; it must be at least 0 and below 1")
-        for name in ("consistency", "norm_weight", "contrast_weight"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be 0 (none) or positive")
-        if not self.temperature > 0:
-            raise ValueError(f"temperature is {self.temperature}; it must be positive")
+        share(self, "dropout")
+        not_negative(self, "consistency", "norm_weight", "contrast_weight")
+        positive(self, "temperature")
 
 
 class Model(Method):

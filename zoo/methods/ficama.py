@@ -26,6 +26,7 @@ from torch import Tensor, nn
 
 from episodes.episode import Episode
 from zoo.backbones._backbone import Backbone
+from zoo.checks import not_negative, positive, share
 from zoo.learner import Known
 from zoo.methods._method import Method
 from zoo.parts.frame_distance import frame_distance
@@ -55,12 +56,9 @@ class Options:
     temperature: float = 1.0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout is {self.dropout}; it must be at least 0 and below 1")
-        if not self.consistency >= 0:
-            raise ValueError(f"consistency is {self.consistency}; it must be 0 (none) or positive")
-        if not self.temperature > 0:
-            raise ValueError(f"temperature is {self.temperature}; it must be positive")
+        share(self, "dropout")
+        not_negative(self, "consistency")
+        positive(self, "temperature")
 
 
 class Model(Method):

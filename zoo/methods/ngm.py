@@ -21,6 +21,7 @@ from torch import Tensor
 
 from episodes.episode import Episode
 from zoo.backbones._backbone import Backbone
+from zoo.checks import at_least_one, positive, share, softness
 from zoo.learner import Known
 from zoo.methods._method import Method
 from zoo.parts.activation import Side
@@ -46,14 +47,10 @@ class Options:
     temperature: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.heads < 1:
-            raise ValueError(f"heads is {self.heads}; it must be at least 1")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout is {self.dropout}; it must be at least 0 and below 1")
-        if not self.gamma >= 0:
-            raise ValueError(f"gamma is {self.gamma}; it must be 0 (hard DTW) or positive (soft)")
-        if not self.temperature > 0:
-            raise ValueError(f"temperature is {self.temperature}; it must be positive")
+        at_least_one(self, "heads")
+        share(self, "dropout")
+        softness(self)
+        positive(self, "temperature")
         check_bandwidth(self.bandwidth)
 
 

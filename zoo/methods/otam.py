@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from episodes.episode import Episode
+from zoo.checks import positive
 from zoo.methods._method import Method
 from zoo.parts.set_metric import cosine_costs
 
@@ -34,8 +35,7 @@ class Options:
             raise ValueError(f"smoothing is {self.smoothing}; it must be 0 (the minimum) or positive (soft)")
         if not self.epsilon >= 0:
             raise ValueError(f"epsilon is {self.epsilon}; it must be 0 or positive")
-        if not self.temperature > 0:
-            raise ValueError(f"temperature is {self.temperature}; it must be positive")
+        positive(self, "temperature")
 
 
 class Model(Method):

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from episodes.episode import Episode
 from zoo.backbones._backbone import Backbone
+from zoo.checks import positive, share
 from zoo.learner import Known, Losses, total_of
 from zoo.methods._method import Method
 from zoo.parts.frame_distance import between_all, frame_distance
@@ -26,7 +27,7 @@ from zoo.parts.set_metric import Metric, cross_reference, set_distance
 from zoo.parts.spatial_attention import ChannelSpecificAttention, CrossAttention, Relations, SelfAttention
 from zoo.parts.topology import PartMatrix
 from zoo.parts.tuple_matcher import TupleMatcher
-from zoo.parts.tuples import Unit
+from zoo.parts.tuples import Unit, nearest_share
 
 
 @dataclass(frozen=True)
@@ -80,11 +81,8 @@ class Options:
             raise ValueError(f"metric `{self.metric}` follows the order of frames. Set unit = frame")
         if self.unit == "pair" and self.metric == "emd" and self.emd_weights == "cross_reference":
             raise ValueError("DeepEMD's weights are those of frames. Set unit = frame, or emd_weights = uniform")
-        for name in ("temporal_weight", "temperature"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be positive")
-        if not 0 <= self.mask_ratio < 1:
-            raise ValueError(f"mask_ratio is {self.mask_ratio}; it must be at least 0 and below 1")
+        positive(self, "temporal_weight", "temperature")
+        share(self, "mask_ratio")
         if self.window < 1 or self.window % 2 == 0:
             raise ValueError(f"window is {self.window}; it must be odd and at least 1")
 
@@ -216,7 +214,7 @@ class Model(Method):
     def evidence(self, episode: Episode) -> dict[str, Tensor]:
         """Of every query: `cross_attention` (B, Q, N, T, V, V), from its joints to the support's, meant over shots;
         `self_attention` (B, Q, T, V, V), or of channels (B, Q, V, V, D); `frame_distance` (B, Q, N, K, T, T);
-        `tuple_attention` (B, Q, N, P, K, P) over the P pairs of frames. What the options leave out is left out."""
+        `tuple_weights` (B, Q, N, P, K, P) over the P pairs of frames. What the options leave out is left out."""
         support, query = self.maps(episode)
         found: dict[str, Tensor | None] = {}
         if self.cross is not None:
@@ -225,7 +223,10 @@ class Model(Method):
         if self.within is not None and self.backbone.map_joints > 1:
             found["self_attention"] = self.within.attention(query)
         if self.options.tsm:
-            found["frame_distance"] = self._squared(*self.facing(support, query)).clamp(min=0).sqrt()
+            squared = self._squared(*self.facing(support, query))
+            found["frame_distance"] = squared.clamp(min=0).sqrt()
+            if self.options.metric == "dassm":
+                found["alignment"] = nearest_share(squared, self.options.unit)
         if self.matcher is not None:
-            found["tuple_attention"] = self.matcher.weights(self._frames(support), self._frames(query))
+            found["tuple_weights"] = self.matcher.weights(self._frames(support), self._frames(query))
         return {name: value for name, value in found.items() if value is not None}

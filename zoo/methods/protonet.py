@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from episodes.episode import Episode
+from zoo.checks import positive
 from zoo.methods._method import Method
 from zoo.parts.frame_distance import EPSILON, at_least_float32, frame_distance
 
@@ -36,8 +37,7 @@ class Options:
     temperature: float = 1.0
 
     def __post_init__(self) -> None:
-        if not self.temperature > 0:
-            raise ValueError(f"temperature is {self.temperature}; it must be positive")
+        positive(self, "temperature")
         if self.metric == "cosine" and self.normalise_by_dim:
             raise ValueError(
                 "normalise_by_dim is for squared_euclidean; a cosine does not grow with the width of a map"

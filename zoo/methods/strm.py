@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from episodes.episode import Episode
 from zoo.backbones._backbone import Backbone
+from zoo.checks import at_least_one, positive, share
 from zoo.learner import Known, Losses, total_of
 from zoo.methods._method import Method
 from zoo.parts.activation import in_chunks
@@ -50,14 +51,10 @@ class Options:
     temperature: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.key_width < 1:
-            raise ValueError(f"key_width is {self.key_width}; it must be at least 1")
-        if not self.joint_weight > 0:
-            raise ValueError(f"joint_weight is {self.joint_weight}; it must be positive")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout is {self.dropout}; it must be at least 0 and below 1")
-        if not self.temperature > 0:
-            raise ValueError(f"temperature is {self.temperature}; it must be positive")
+        at_least_one(self, "key_width")
+        positive(self, "joint_weight")
+        share(self, "dropout")
+        positive(self, "temperature")
 
 
 class JointAttention(nn.Module):

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from episodes.episode import Episode
 from zoo.backbones._backbone import Backbone
+from zoo.checks import at_least_one, positive, share
 from zoo.learner import Known
 from zoo.methods._method import Method
 from zoo.parts.positional_encoding import PositionalEncoding
@@ -38,12 +39,9 @@ class Options:
     def __post_init__(self) -> None:
         if not self.sizes or min(self.sizes) < 1 or len(set(self.sizes)) < len(self.sizes):
             raise ValueError(f"sizes is {self.sizes}; it must be one or more different sizes, each at least 1")
-        if self.key_width < 1:
-            raise ValueError(f"key_width is {self.key_width}; it must be at least 1")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout is {self.dropout}; it must be at least 0 and below 1")
-        if not self.temperature > 0:
-            raise ValueError(f"temperature is {self.temperature}; it must be positive")
+        at_least_one(self, "key_width")
+        share(self, "dropout")
+        positive(self, "temperature")
 
 
 class Model(Method):

@@ -89,7 +89,7 @@ def test_dropout_acts_in_training_and_spares_the_first_block() -> None:
         assert torch.equal(model.eval()(clips()), made().eval()(clips()))
         torch.manual_seed(0)
         assert not torch.equal(model.train()(clips()), model(clips()))
-    with pytest.raises(ValueError, match=r"dropout is 1\.0; it is a share of the channels"):
+    with pytest.raises(ValueError, match=r"dropout is 1\.0; it must be at least 0 and below 1"):
         Options(dropout=1.0)
     with pytest.raises(ValueError, match="drop_edges is -1"):
         Options(drop_edges=-1)

@@ -68,5 +68,5 @@ def test_options_are_checked() -> None:
         Options(width=0)
     with pytest.raises(ValueError, match="layers is 0; it must be at least 1"):
         Options(layers=0)
-    with pytest.raises(ValueError, match=r"dropout is 1\.0; it is a share of the units, at least 0 and below 1"):
+    with pytest.raises(ValueError, match=r"dropout is 1\.0; it must be at least 0 and below 1"):
         Options(dropout=1.0)

@@ -218,11 +218,13 @@ def test_evidence_explains_the_distances() -> None:
         "cross_attention": (2, 4, 3, T, 5, 5),
         "self_attention": (2, 4, T, 5, 5),
         "frame_distance": (2, 4, 3, 2, T, T),
-        "tuple_attention": (2, 4, 3, 6, 2, 6),
+        "alignment": (2, 4, 3, 2, T, T),
+        "tuple_weights": (2, 4, 3, 6, 2, 6),
     }
-    for name, axes in (("cross_attention", -1), ("self_attention", -1), ("tuple_attention", (-2, -1))):
+    for name, axes in (("cross_attention", -1), ("self_attention", -1), ("tuple_weights", (-2, -1))):
         total = found[name].sum(axes)
         torch.testing.assert_close(total, torch.ones_like(total))
+    torch.testing.assert_close(found["alignment"].sum((-3, -2, -1)), torch.full((2, 4, 3), 2.0, dtype=torch.float64))
     nearest = []
     for table in found["frame_distance"].flatten(0, 2).square():
         pairs = [
@@ -240,5 +242,5 @@ def test_evidence_of_what_is_switched_off_is_left_out() -> None:
     with torch.no_grad():
         found = model(Options(sca=False, ssa=False, tcm="none", tca=False)).evidence(task())
         pooled = model(BASE, OneJoint).evidence(task())
-    assert set(found) == {"frame_distance"}
-    assert set(pooled) == {"frame_distance", "tuple_attention"}
+    assert set(found) == {"frame_distance", "alignment"}
+    assert set(pooled) == {"frame_distance", "alignment", "tuple_weights"}

@@ -78,7 +78,7 @@ def test_list_and_show(shell, in_demo: Path) -> None:
     assert "Ma et al., ECCV 2022" in listed["methods"]["dastm"]
     assert "Yan et al., AAAI 2018" in listed["backbones"]["stgcn"]
     text = shell("fszoo list").stdout
-    assert "  dastm                          DASTM as the paper states it\n    dastm_activation " in text
+    assert "  dastm                          DASTM as the paper states it\n    dastm_rank " in text
     assert max(map(len, text.partition("\nruns\n")[0].splitlines())) <= 110
     assert "Kim and Reiter" in text
     shown = tomllib.loads(shell("fszoo show dastm --data demo --set task.shot=5").stdout)

@@ -205,7 +205,9 @@ def _alignments(device: torch.device, sizes: Sizes, pairs: int, frames: int) -> 
         given = cost.to(where).requires_grad_()
         return _per_call(lambda _: torch.autograd.grad(aligned(given, 0.01).sum(), given), where, sizes.seconds / 3)
 
-    sweep = by_sweep._SoftDTW.apply
+    def sweep(costs: Tensor, gamma: float) -> Tensor:
+        return by_sweep._SoftDTW.apply(costs, gamma, sum(costs.shape[1:]))
+
     cpu, here = both(sweep, torch.device("cpu")), both(sweep, device)
     text = f"sweep: CPU {cpu * 1e3:.2f} ms, {device.type} {here * 1e3:.2f} ms"
     if device.type != "cuda":

@@ -182,7 +182,7 @@ def test_leftovers_are_cleared_in_every_subfolder(tmp_path: Path) -> None:
         (OSError(errno.EFBIG, "x"), "a size limit was reached"),
         (OSError("255360 requested and 992 written"), "the disk is full"),
         (OSError(errno.EROFS, "x"), r"out: cannot be written \(Read-only file system\). Choose another folder"),
-        (PermissionError(errno.EACCES, "x", "/root/a"), r"/root/a: cannot be written \(Permission denied\)"),
+        (PermissionError(errno.EACCES, "x", "/locked/a"), r"/locked/a: cannot be written \(Permission denied\)"),
     ],
     ids=str,
 )

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from manifests.layout import Layout
+from zoo.backbones._graph import hops
 
 PartMatrix = Literal["pool", "bipartite", "joint"]
 
@@ -40,10 +41,7 @@ def skeleton_adjacency(layout: Layout) -> Float[Tensor, "V V"]:
 
     CHOICE: with self-loops; the paper does not say.
     """
-    matrix = torch.eye(len(layout.joints))
-    for child, parent in layout.bones:
-        matrix[child, parent] = matrix[parent, child] = 1
-    return matrix
+    return (hops(layout) <= 1).float()
 
 
 class JointPart(nn.Module):

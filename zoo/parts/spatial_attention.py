@@ -14,6 +14,8 @@ A map of one joint has nothing to attend to: what would compare joints does not 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -68,8 +70,10 @@ class JointFeedForward(nn.Module):
         return attention.mean(-3) @ values + self.third(hidden)
 
     def _hidden(self, narrow: Float[Tensor, "*batch _ C"]) -> Float[Tensor, "*batch _ C"]:
-        # In place: both are results that nothing else reads, and the largest arrays of all.
-        return F.relu(self.second(F.relu(narrow, inplace=True)), inplace=True)
+        # In place: both are results that nothing else reads, and the largest arrays of all. The second is made from a
+        # table of rows, since a linear map of more axes would be a view, whose gradient in place costs two copies.
+        rows = F.relu(narrow, inplace=True).flatten(0, -2)
+        return F.relu(self.second(rows), inplace=True).view_as(narrow)
 
 
 class CrossSide(nn.Module):
@@ -119,10 +123,9 @@ class CrossAttention(nn.Module):
                 side.refine(side.value(maps)) for side, maps in ((self.query, query), (self.support, support))
             )
             return of_query[:, :, None].expand(-1, -1, N, -1, -1), of_support[:, None].expand(-1, Q, -1, -1, -1)
-        first, second = (
-            self._projected(query, self.query, self.support),
-            self._projected(support, self.support, self.query),
-        )
+        first = self._projected(query, self.query, self.support)
+        # Frames first, once for all chunks of queries.
+        second = tuple(part.transpose(1, 2).contiguous() for part in self._projected(support, self.support, self.query))
         # For every pair of frames some V x D numbers beside the V x V tables: chunks are a quarter of those of tables.
         both = in_chunks(lambda *part: self._pairs(part[:4], part[4:]), first, second, 4 * N * query.shape[2])
         of_query, of_support = both.chunk(2, dim=-1)
@@ -139,9 +142,9 @@ class CrossAttention(nn.Module):
 
     def _pairs(self, of_query: tuple[Tensor, ...], of_support: tuple[Tensor, ...]) -> Float[Tensor, "B Q N T _"]:
         """Frames of queries and of supports, side by side along the channels."""
-        first, second = ([part.transpose(1, 2) for part in parts] for parts in (of_query, of_support))
-        query = _one_way(self.query, first, second[1])
-        support = _one_way(self.support, second, first[1])
+        first = [part.transpose(1, 2) for part in of_query]
+        query = _one_way(self.query, first, of_support[1])
+        support = _one_way(self.support, of_support, first[1])
         return torch.cat([query, support.transpose(2, 3)], dim=-1).permute(0, 2, 3, 1, 4)
 
     @torch.no_grad()
@@ -155,7 +158,7 @@ class CrossAttention(nn.Module):
         return self.query.attention(own.transpose(1, 2), other.transpose(1, 2)).permute(0, 2, 4, 1, 3, 5)
 
 
-def _one_way(side: CrossSide, own: list[Tensor], key: Float[Tensor, "B T N V D"]) -> Float[Tensor, "B T Q N D"]:
+def _one_way(side: CrossSide, own: Sequence[Tensor], key: Float[Tensor, "B T N V D"]) -> Float[Tensor, "B T Q N D"]:
     """One side's frames as the other side's clips change them: `own` is W1 F, key, values and narrow values."""
     attention = side.attention(own[0], key)
     return side.refine.attended(attention, own[2], own[3])

@@ -43,7 +43,8 @@ def protocol(
 
     The protocol's table `options` holds options of the method by the name of the recipe or of a shipped recipe that it
     builds on. A stage takes the table `stage` in place of everything that concerns episodes. An untrained recipe takes
-    the test tasks alone: everything else of a protocol is chosen for networks that are trained. Those of a custom split
+    the test tasks alone: everything else of a protocol is chosen for networks that are trained. A recipe that only
+    measures its initial weights keeps its 0 episodes. Those of a custom split
     are fitted to it, and to the store's `layout` and class `names` where they are known.
     """
     name = protocol_name(chosen)
@@ -59,6 +60,8 @@ def protocol(
         settings = _test_tasks(settings, table)
     elif own:
         settings = merged(settings, {"method": {"options": own}})
+    if kind != "pretrain" and trains_nothing(table):
+        settings = merged(settings, {"budget": {"episodes": 0}})
     if name != CUSTOM:
         change, remark = _whole_episodes(settings, table)
         return Protocol(merged(settings, change), name, (remark,) if remark else ())
@@ -80,11 +83,18 @@ def protocol_name(chosen: object) -> str:
 
 
 def is_untrained(table: Mapping[str, Any]) -> bool:
-    """Whether a recipe's own file says that nothing is trained: 0 episodes, and no epochs.
+    """Whether a recipe's own file says that no weight is ever trained: nothing here, and no initial weights.
 
     >>> is_untrained({"budget": {"episodes": 0}}), is_untrained({"budget": {"episodes": 0, "epochs": 9}})
     (True, False)
+    >>> is_untrained({"budget": {"episodes": 0}, "init": {"source": "supervised"}})
+    False
     """
+    return trains_nothing(table) and not table.get("init", {}).get("source")
+
+
+def trains_nothing(table: Mapping[str, Any]) -> bool:
+    """Whether a recipe's own file has 0 episodes and no epochs: what it measures is its initial weights."""
     budget = table.get("budget", {})
     return isinstance(budget, Mapping) and budget.get("episodes") == 0 and not budget.get("epochs")
 

@@ -15,6 +15,9 @@ from zoo.pretrain.transfer import Model, Options
 SMALL = {"hidden": 16, "width": 8}
 
 
+WAYS = ("adapter", "fixed", "partial")
+
+
 def made(**options: object) -> tuple[Model, Batch]:
     torch.manual_seed(0)
     stage = Model(LinearBackbone(), Options(**(SMALL | options)), Known(None, ("a",), 5))  # type: ignore[arg-type]
@@ -48,10 +51,15 @@ def test_only_clips_with_a_target_count() -> None:
     torch.testing.assert_close(stage.losses(batch).total, stage.losses(part).total)
 
 
-def test_the_loss_written_out() -> None:
-    stage, batch = made()
-    online = stage.predictor(stage.projector(stage.adapter(stage.backbone(batch.clips[:, 0]).mean((1, 2)))))
-    target = stage.target_projector(batch.target)
+@pytest.mark.parametrize("way", WAYS)
+def test_the_loss_written_out(way: str) -> None:
+    stage, batch = made(width_mismatch=way)
+    features = stage.backbone(batch.clips[:, 0]).mean((1, 2))
+    if way == "adapter":
+        features = stage.adapter(features)
+    online = stage.predictor(stage.projector(features))
+    vectors = batch.target if way != "fixed" else F.linear(batch.target, stage.bridge.weight)  # type: ignore[arg-type]
+    target = stage.target_projector(vectors)
     squared = (F.normalize(online, dim=-1) - F.normalize(target, dim=-1)).square().sum(-1)
     torch.testing.assert_close(stage.losses(batch).total, squared[batch.has_target].mean())
 
@@ -61,3 +69,31 @@ def test_the_predictor_learns_faster_and_may_be_left_out() -> None:
     assert (rest.lr_multiplier, predictor.lr_multiplier) == (1.0, 7.0)
     (only,) = made(predictor=False)[0].parameter_groups()
     assert only.lr_multiplier == 1.0
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_the_moving_average_moves(way: str) -> None:
+    """All weights of the embedding's projector; "partial" leaves its first layer, "fixed" the map before it."""
+    stage, _ = made(width_mismatch=way, decay=0.0)
+    before = {name: value.clone() for name, value in stage.named_parameters()}
+    with torch.no_grad():
+        for parameter in stage.projector.parameters():
+            parameter.add_(1.0)
+    stage.after_step(0.5)
+    still = {name for name, value in stage.named_parameters() if torch.equal(value, before[name])}
+    frozen = {"adapter": set(), "fixed": {"bridge.weight"}, "partial": {"target_projector.0.weight"}}[way]
+    assert {name for name in still if name.startswith(("target_", "bridge"))} >= frozen
+    moved = [name for name in before if name.startswith("target_projector") and name not in still]
+    assert len(moved) == (4 if way == "partial" else 6)
+    theirs = dict(stage.projector.named_parameters())
+    assert all(torch.equal(stage.get_parameter(name), theirs[name.removeprefix("target_projector.")]) for name in moved)
+    assert not any(
+        parameter.requires_grad for parameter in [*stage.target_projector.parameters(), *stage.bridge.parameters()]
+    )
+
+
+def test_widths_are_checked() -> None:
+    with pytest.raises(ValueError, match="hidden is 0; it must be at least 1"):
+        Options(hidden=0)
+    with pytest.raises(ValueError, match=r"decay is 1\.5; it must be 0\.\.1"):
+        Options(decay=1.5)

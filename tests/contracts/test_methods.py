@@ -172,7 +172,7 @@ def weights_saved(make: Make) -> None:
 def learnt_by_the_real_loop(make: Make) -> None:
     """The loop and the evaluator that users run: what fine-tunes on the support must pass here too."""
     model = seeded(make)
-    options = Optimiser(lr=0.01)
+    options = Optimiser(lr=0.01 / max(group.lr_multiplier for group in model.parameter_groups()))
     optimiser = make_optimiser(options, model)
     trainer = Trainer(model, optimiser, make_schedule(options, optimiser, 0.1))
     plan = Plan(0, 1, 1, 10, 5, 5, 0, "float32", 0.0)

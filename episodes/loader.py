@@ -100,7 +100,8 @@ class BatchLoader:
     The order of clips is a function of (seed, epoch), a view of (seed, step, view). Every batch has `size` clips, or
     all of a smaller pool; what is left over at the end of an epoch is dropped, another part each time (PyTorch's
     drop_last). Rows of `class_ids` are the labels 0..N-1. `targets` are (vectors, which clips have one) by position in
-    the pool. Raises EpisodeError for an empty pool, a clip of another class, or sizes below 1.
+    the pool; clips without one are left out. Raises EpisodeError where no clip is left, for a clip of another class, or
+    sizes below 1.
     """
 
     def __init__(
@@ -113,7 +114,9 @@ class BatchLoader:
         targets: tuple[Float[Tensor, "X D"], Bool[Tensor, "X"]] | None = None,
     ) -> None:
         pool = transforms[0].pool
-        clips = len(pool.names)
+        every = torch.arange(len(pool.names), device=pool.device)
+        self.clips = every if targets is None else every[targets[1]]
+        clips = len(self.clips)
         if size < 1 or epochs < 0 or not clips:
             raise EpisodeError(
                 f"{clips} clips in batches of {size}, {epochs} epochs: give at least 1, 1 and 0 of them."
@@ -149,6 +152,6 @@ class BatchLoader:
 
     def _order_of(self, epoch: int) -> Int[Tensor, "X"]:
         if self._order is None or self._order[0] != epoch:
-            clip = torch.arange(len(self.label), device=self.label.device)
-            self._order = epoch, split(fold_in(self.seed, Stream.BATCHES, epoch), clip).argsort()
+            key = split(fold_in(self.seed, Stream.BATCHES, epoch), self.clips)
+            self._order = epoch, self.clips[key.argsort()]
         return self._order[1]

@@ -239,14 +239,18 @@ def test_labels_are_rows_of_the_base_classes() -> None:
         BatchLoader([ClipTransform(some, NTU)], [2, 4], 8, 1)
 
 
-def test_targets_belong_to_their_clips() -> None:
+def test_targets_belong_to_their_clips_and_those_without_are_left_out() -> None:
     vectors = torch.arange(48.0)[:, None].expand(48, 3)
-    plain = BatchLoader([ClipTransform(POOL, NTU, Sampling(10))], range(6), 10, 1, targets=(vectors, vectors[:, 0] > 9))
+    plain = BatchLoader([ClipTransform(POOL, NTU, Sampling(10))], range(6), 10, 2, targets=(vectors, vectors[:, 0] > 9))
+    assert len(plain) == 6
     for batch in plain:
         assert batch.target is not None
         assert batch.has_target is not None
         assert torch.equal(batch.target[:, 0], batch.clips[:, 0, 0, 0, 0, 0].round())
-        assert torch.equal(batch.has_target, batch.target[:, 0] > 9)
+        assert bool(batch.has_target.all())
+        assert bool((batch.target[:, 0] > 9).all())
+    with pytest.raises(EpisodeError, match="0 clips in batches of 10"):
+        BatchLoader([ClipTransform(POOL, NTU, Sampling(10))], range(6), 10, 2, targets=(vectors, vectors[:, 0] < 0))
 
 
 def test_a_pool_smaller_than_a_batch_is_one_batch() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -54,9 +54,11 @@ def make_store(
     skip: dict[int, int] | None = None,
     preprocessing: str = "agcn",
     subset: str = "",
+    poison: Collection[int] = (),
 ) -> Path:
     """Clips of sines around a centre of their class; `separable` times the class centre, so that classes can be told
-    apart. `skip` takes that many clips away from a class."""
+    apart. `skip` takes that many clips away from a class; those of the classes `poison` are a million times as large.
+    """
     rng = np.random.default_rng(seed)
     data, layout = dataset(name), layout_of(dataset(name))
     shape = (bodies, len(layout.joints), layout.coordinates)
@@ -66,6 +68,9 @@ def make_store(
     joints = np.concatenate(
         [centre[y] + 0.3 * rng.standard_normal((length, *shape)) for y, length in zip(labels, lengths, strict=True)]
     ).astype(np.float32)
+    joints *= np.repeat(np.where(np.isin(labels, list(poison)), 1e6, 1.0), lengths)[:, None, None, None].astype(
+        "float32"
+    )
     small = {column: np.zeros(len(labels), dtype) for column, dtype in PER_CLIP.items()}
     small |= {"label": np.array(labels, np.int32), "bodies": np.full(len(labels), bodies, np.uint8)}
     small["offsets"] = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
@@ -141,13 +146,23 @@ def text_metadata(weights: str = "a" * 64, random: bool = False, encoder: str = 
     )
 
 
-def embed(path: Path, name: str = "xclip", seed: int = 0, missing: Sequence[int] = (), width: int = 16) -> Store:
-    """Add synthetic vectors of class names, and of all videos without those of the clips `missing`."""
+def embed(
+    path: Path,
+    name: str = "xclip",
+    seed: int = 0,
+    missing: Sequence[int] = (),
+    width: int = 16,
+    poison: Collection[int] = (),
+) -> Store:
+    """Add synthetic vectors of class names, and of all videos without those of the clips `missing`. The first number of
+    the vectors of classes `poison` is a million."""
     store, rng = open_store(path), np.random.default_rng(seed)
     vectors = rng.standard_normal((len(store), width)).astype(np.float32)
     done = ~np.isin(np.arange(len(store)), missing)
+    vectors[np.isin(store.label, list(poison)), 0] = 1e6
     vectors[~done] = 0
     frames = np.where(done, 30, -1).astype(np.int32)
     with_videos = keep_videos(store, name, vectors, done, frames, video_metadata())
     texts = rng.standard_normal((len(store.info.classes), width)).astype("f4")
+    texts[list(poison), 0] = 1e6
     return keep_texts(with_videos, name, texts, text_metadata())

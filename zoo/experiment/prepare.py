@@ -139,6 +139,10 @@ def _stage(recipe: Recipe, store: Store, device: torch.device) -> Prepared:
     )
 
 
+# Batch normalisation has no statistics of a single clip.
+FEWEST_TARGETS = 2
+
+
 def _targets(recipe: Recipe, store: Store, stage: type[Stage], pool: feed.Pool) -> Targets | None:
     """The stage's targets from stored embeddings. Raises SetupError, naming the command that makes a missing part."""
     if stage.targets.__func__ is Stage.targets.__func__:  # type: ignore[attr-defined]
@@ -152,8 +156,12 @@ def _targets(recipe: Recipe, store: Store, stage: type[Stage], pool: feed.Pool) 
             f"{store.path}: `{name}` has no {error.args[0]} vectors, which {recipe.method.name} needs. "
             f"Run `fsprep {command} --name {name}`."
         ) from error
-    if targets is not None and not bool(targets[1].any()):
-        raise SetupError(f"{store.path}: no clip of the base classes has a vector in `{recipe.data.embedding}`.")
+    found, name = 0 if targets is None else int(targets[1].sum()), recipe.data.embedding
+    if targets is not None and found < FEWEST_TARGETS:
+        raise SetupError(
+            f"{store.path}: {found} of {len(targets[1])} clips of the base classes have a vector in `{name}`; "
+            f"{recipe.method.name} needs at least {FEWEST_TARGETS}. Embed their videos: `fsprep embed-videos --name {name}`."
+        )
     return targets
 
 

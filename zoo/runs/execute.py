@@ -21,11 +21,13 @@ from zoo.engine.ranks import ALONE, Ranks
 from zoo.engine.step import Trainer, Unit
 from zoo.engine.train import Diverged, Record, train
 from zoo.experiment.feed import SetupError
+from zoo.experiment.library import lineage
 from zoo.experiment.prepare import Prepared
-from zoo.experiment.recipe import to_toml
+from zoo.experiment.recipe import Recipe, to_toml
+from zoo.experiment.resolve import resolve
 from zoo.runs import log
 from zoo.runs.diverged import save_unit
-from zoo.runs.measurement import evaluate
+from zoo.runs.measurement import evaluate, missing_targets
 from zoo.runs.result import Result
 from zoo.runs.run import Run, RunError
 from zoo.runs.scoring import check_evaluation, quick_scorer
@@ -119,6 +121,7 @@ def _remarks(prepared: Prepared, run: Run, done: int) -> list[str]:
     """What a user should know before a training: where it continues, and that its clips do not fit the device."""
     remarks = [f"{run.path}: continues after {done:,} of {prepared.plan.total:,}"] if done else []
     loader = prepared.train
+    remarks += missing_targets(prepared)
     transform = loader.transforms[0] if isinstance(loader, BatchLoader) else getattr(loader, "transform", None)
     if transform is not None and transform.pool.on_host:
         size = transform.pool.joints.nbytes / 1e9
@@ -152,7 +155,17 @@ def _saving_what_diverged(prepared: Prepared, run: Run, ranks: Ranks) -> Iterato
         if ranks.first and prepared.train is not None:
             save_unit(run.diverged, prepared.train.at(error.unit), error.step, error.unit)
         replay = f"It is in {run.diverged}; `fszoo replay {run.path}` computes its loss again, operation by operation"
-        raise Diverged(f"{run.path}: {error} {replay}.", error.step, error.unit) from error
+        words = f"{run.path}: {error} {_lower_rate(prepared.recipe)}{replay}."
+        raise Diverged(words, error.step, error.unit) from error
+
+
+def _lower_rate(recipe: Recipe) -> str:
+    """A sentence with the nearest recipe that this one builds on and that has a lower learning rate, if any."""
+    for name in lineage(recipe.name)[1:]:
+        lr = resolve(name).optimiser.lr
+        if lr < recipe.optimiser.lr:
+            return f"The recipe `{name}` trains with optimiser.lr={lr:g} instead of {recipe.optimiser.lr:g}. "
+    return ""
 
 
 def _validation(prepared: Prepared, ranks: Ranks) -> Callable[[], Work[Accuracy]] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from episodes.loader import BatchLoader
 from manifests.facts import split
 from prep.encoders._encoder import weights_digest
 from prep.progress import Work
@@ -21,11 +22,11 @@ from zoo.runs.scoring import best_untrained, test_scorer
 def evaluate(prepared: Prepared, progress: Progress, ranks: Ranks = ALONE) -> Work[Result]:
     """Measure the prepared learner as it is on the test classes, and the best untrained recipe beside it.
 
-    A pre-training stage has nothing to measure.
+    A pre-training stage has nothing to measure; its result says what it could not learn from.
     """
     blank = result_of(prepared, progress)
     if not prepared.test:
-        return blank
+        return replace(blank, warnings=missing_targets(prepared))
     scorer = test_scorer(prepared)
     measured = yield from measure(scorer, prepared.test, prepared.independent, ranks=ranks)
     line = yield from best_untrained(prepared, ranks)
@@ -41,6 +42,16 @@ def evaluate(prepared: Prepared, progress: Progress, ranks: Ranks = ALONE) -> Wo
         gain_interval=None if line is None else _percent(measured.gain_interval(line.measured)),
         warnings=(*_selection(prepared.recipe), *import_warnings(prepared.recipe)),
     )
+
+
+def missing_targets(prepared: Prepared) -> tuple[str, ...]:
+    """How many clips a pre-training stage has no target for, such as clips without a video; empty where none."""
+    targets = prepared.train.targets if isinstance(prepared.train, BatchLoader) else None
+    if targets is None or bool(targets[1].all()):
+        return ()
+    clips, missing = len(targets[1]), int((~targets[1]).sum())
+    name = prepared.recipe.data.embedding
+    return (f"{missing} of {clips} clips of the base classes have no vector in `{name}` and were left out",)
 
 
 def _selection(recipe: Recipe) -> tuple[str, ...]:

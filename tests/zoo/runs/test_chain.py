@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from helpers import tiny_backbone
-from helpers.stores import make_store
+from helpers.stores import embed, make_store
 from safetensors.torch import load_file
 
 from episodes.pool import Pool
@@ -21,6 +22,7 @@ from prep.store.embeddings import open_embedding
 from prep.store.keep_embedding import keep_texts, keep_videos
 from prep.store.read import open_store
 from zoo.engine.checkpoint import CheckpointError
+from zoo.engine.train import Diverged
 from zoo.experiment import feed
 from zoo.experiment.feed import SetupError
 from zoo.experiment.prepare import prepare
@@ -97,6 +99,34 @@ def test_the_backbone_comes_from_the_first_run(store: Path, tmp_path: Path) -> N
     backbone = [key for key in theirs if key.startswith("model.backbone.")]
     assert backbone
     assert all(torch.equal(mine[key], theirs[key]) for key in backbone)
+
+
+def test_a_chain_of_three_does_only_what_is_missing(store: Path, tmp_path: Path) -> None:
+    """Supervised pre-training, representation transfer from its weights, then episodes."""
+    small = STAGE[2:] + ["method.options.hidden=16", "method.options.width=8", "data.embedding=teacher"]
+    middle = [*small, "init.source=supervised", f"init.settings={json.dumps(STAGE[2:])}"]
+    own = [setting for setting in CHAIN if "init" not in setting]
+    recipe = resolve("crossmodal", "demo", [*own, f"init.settings={json.dumps(middle)}"])
+    last = train(recipe, store, tmp_path)
+    folders = {path.name.split("-")[0]: path for path in tmp_path.iterdir()}
+    assert set(folders) == {"supervised", "transfer", "crossmodal"}
+    before, weights = {name: written(path) for name, path in folders.items()}, load_file(last.weights)
+    shutil.rmtree(folders["transfer"])
+    again = train(recipe, store, tmp_path)
+    assert {name for name, path in folders.items() if written(path) == before[name]} == {"supervised", "crossmodal"}
+    assert again.path == last.path
+    shutil.rmtree(folders["crossmodal"])
+    assert_equal(load_file(train(recipe, store, tmp_path).weights), weights)
+    assert written(folders["supervised"]) == before["supervised"]
+
+
+def written(folder: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_mtime_ns for path in folder.iterdir() if path.suffix != ".lock"}
+
+
+def assert_equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> None:
+    assert one.keys() == other.keys()
+    assert [key for key in one if not torch.equal(one[key], other[key])] == []
 
 
 @pytest.mark.parametrize("stop", [1, 9])
@@ -185,6 +215,31 @@ def test_targets_are_those_of_the_clips(store: Path) -> None:
     assert np.array_equal(has.numpy(), embedding.done[clips])
     expected = torch.nn.functional.normalize(torch.from_numpy(embedding.video[clips]), dim=-1)
     torch.testing.assert_close(vectors, expected)
+
+
+def test_clips_without_a_video_are_left_out_and_counted(store: Path, tmp_path: Path) -> None:
+    opened, base = open_store(store), np.isin(open_store(store).label, split("demo").train)
+    missing = int((base & ~open_embedding(opened, "teacher").done).sum())
+    run = train(resolve("transfer", "demo", TRANSFER), store, tmp_path)
+    rule = f"{missing} of {int(base.sum())} clips of the base classes have no vector in `teacher` and were left out"
+    assert missing > 0
+    assert run.result().warnings == (rule,)  # type: ignore[union-attr]
+    assert train(resolve("supervised", "demo", STAGE), store, tmp_path).result().warnings == ()  # type: ignore[union-attr]
+
+
+def test_too_few_videos_are_refused(tmp_path: Path) -> None:
+    path = make_store(tmp_path / "one.zarr", clips_per_class=6)
+    first = int(np.argmax(open_store(path).label == split("demo").train[0]))
+    one = embed(path, "teacher", missing=[clip for clip in range(24 * 6) if clip != first])
+    rule = "1 of .* clips of the base classes have a vector in `teacher`; transfer needs at least 2"
+    with pytest.raises(SetupError, match=rf"{rule}.*`fsprep embed-videos --name teacher`"):
+        prepare(resolve("transfer", "demo", TRANSFER), one, CPU)
+
+
+def test_a_diverged_run_names_the_recipe_with_a_lower_rate(store: Path, tmp_path: Path) -> None:
+    recipe = resolve("transfer_as_stated", "demo", [*TRANSFER, "optimiser.lr=1e30"])
+    with pytest.raises(Diverged, match=r"recipe `transfer` trains with optimiser\.lr=0\.001 instead of 1e\+30"):
+        train(recipe, store, tmp_path)
 
 
 def test_what_a_stage_lacks_is_named_with_the_command(store: Path, tmp_path: Path) -> None:

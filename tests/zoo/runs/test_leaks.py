@@ -1,0 +1,99 @@
+"""No weight depends on a novel class: its clips, the vectors of its videos and that of its name are poisoned."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from helpers import tiny_backbone
+from helpers.stores import embed, make_store
+from safetensors.torch import load_file
+
+from manifests.facts import split
+from prep.progress import result
+from prep.store.read import Store, open_store
+from zoo.engine.train import Diverged
+from zoo.experiment import feed
+from zoo.experiment.resolve import resolve
+from zoo.runs.chain import train_chain
+
+BASE = split("demo").train
+NOVEL = tuple(label for label in range(24) if label not in BASE)
+STAGE = ["budget.epochs=2", "budget.batch=12", "data.embedding=teacher"]
+SMALL = [*STAGE, "method.options.hidden=16", "method.options.width=8"]
+EPISODES = [
+    f"backbone.name={tiny_backbone.__file__}",
+    "data.frames=8",
+    "budget.episodes=6",
+    "budget.episodes_per_epoch=3",
+    "budget.validation_episodes=0",
+    "budget.test_episodes=1",
+    "task.queries_per_class=2",
+]
+RECIPES = {
+    "crossmodal": SMALL,
+    "crossmodal_text": [*SMALL, "method.options.teacher=text"],
+    "finetuned_cosine": STAGE[:2],
+}
+
+
+def store_of(path: Path, poison: Collection[int]) -> Store:
+    make_store(path, clips_per_class=6, separable=0.2, poison=poison)
+    return embed(path, "teacher", poison=poison)
+
+
+def weights(name: str, store: Store, runs: Path) -> dict[str, torch.Tensor]:
+    """Of all runs of the chain."""
+    recipe = resolve(name, "demo", [*EPISODES, f"init.settings={json.dumps(RECIPES[name])}"])
+    result(train_chain(recipe, store, torch.device("cpu"), runs))
+    files = {run.name.split("-")[0]: load_file(run / "checkpoint.safetensors") for run in runs.iterdir()}
+    return {f"{run}.{key}": value for run, file in files.items() for key, value in file.items()}
+
+
+def unequal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> list[str]:
+    assert one.keys() == other.keys()
+    return [key for key in one if not torch.equal(one[key], other[key])]
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_weights_do_not_depend_on_novel_classes(name: str, tmp_path: Path) -> None:
+    clean = weights(name, store_of(tmp_path / "clean.zarr", ()), tmp_path / "clean")
+    poisoned = weights(name, store_of(tmp_path / "novel.zarr", NOVEL), tmp_path / "novel")
+    assert unequal(clean, poisoned) == []
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_poison_in_a_base_class_is_noticed(name: str, tmp_path: Path) -> None:
+    clean = weights(name, store_of(tmp_path / "clean.zarr", ()), tmp_path / "clean")
+    try:
+        assert unequal(clean, weights(name, store_of(tmp_path / "base.zarr", BASE[:1]), tmp_path / "base"))
+    except Diverged:
+        assert name
+
+
+@pytest.mark.parametrize("leak", ["vectors", "clips"])
+def test_a_leak_is_noticed(leak: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A teacher that subtracts the mean of all vectors, and a pool with the first novel clip in place of a base clip."""
+    teacher, chosen = feed.teacher, feed._chosen_clips
+
+    def centred(recipe: object, store: Store, pool: object) -> object:
+        own = teacher(recipe, store, pool)  # type: ignore[arg-type]
+        mean = torch.from_numpy(feed.stored_embedding(recipe, store).video.mean(0))  # type: ignore[arg-type]
+        return feed.Teacher(own.video - mean, own.has_video, own.text)  # type: ignore[operator]
+
+    def with_novel(recipe: object, store: Store, ids: Collection[int]) -> list[int]:
+        return [int(np.argmax(store.label == NOVEL[0])), *chosen(recipe, store, ids)[1:]]  # type: ignore[arg-type]
+
+    stores = store_of(tmp_path / "clean.zarr", ()), store_of(tmp_path / "novel.zarr", NOVEL)
+    if leak == "vectors":
+        monkeypatch.setattr(feed, "teacher", centred)
+        clean, poisoned = (weights("crossmodal", each, tmp_path / str(i)) for i, each in enumerate(stores))
+        assert unequal(clean, poisoned)
+        return
+    monkeypatch.setattr(feed, "_chosen_clips", with_novel)
+    with pytest.raises(feed.SetupError, match="a pre-training stage may not see it"):
+        weights("crossmodal", stores[0], tmp_path / "clips")

@@ -24,9 +24,10 @@ class Published:
     accuracy, spread: percent, and the printed ± in percent (None if none is printed).
     variant: how the method was changed in the paper's ablations and comparisons; "" for the method as its authors run
         it, and `repeated` for a number that an earlier table has.
-    novel_names: the method is given the names of the novel classes when it is tested.
+    novel_names: the method is given the names of the novel classes when it is tested; tables mark it.
     recipe: the recipe of this project that repeats the row, where there is one of that name. Results are compared with
         the rows of their recipe. By default the method, with the variant if there is one: `painet_ef_tca`.
+    left_out: why nobody can run the row here, such as weights that are not public; "" where that is not known.
     """
 
     paper: str
@@ -43,6 +44,7 @@ class Published:
     variant: str = ""
     novel_names: bool = False
     recipe: str = ""
+    left_out: str = ""
 
     def __post_init__(self) -> None:
         if not self.recipe:
@@ -60,8 +62,10 @@ def read_tables(path: Path) -> tuple[Published, ...]:
 
     A line of `grid` has a word for each of `rows`, then a cell for each of `columns`: "71.2±1.5", "71.2" if no
     deviation is known, or "-" if nothing is printed. `common`, the column and the words of the line together must give
-    every key of Published once, except for `variant`, whose parts are joined. `recipes` has the recipe of a line by the
-    line's first word, where it is not the default. `notes` are read by `read_notes`, `choices` by `read_choices`.
+    every key of Published once, except for `variant`, whose parts are joined. Three keys speak of lines by their
+    first word: `recipes` has the recipe of a line where it is not the default, `left_out` the reason why a line cannot
+    be run, and `novel_names` lists those whose method uses the names of the novel classes. `notes` are read by
+    `read_notes`, `choices` by `read_choices`.
     """
     paper = load(_Paper, path)
     facts = {"paper": paper.paper, "source": paper.source}
@@ -109,23 +113,35 @@ class _Table:
     columns: tuple[Mapping[str, str | int | bool], ...]
     grid: str
     recipes: Mapping[str, str] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    novel_names: tuple[str, ...] = ()
 
     def cells(self, facts: Mapping[str, Any], where: str) -> Iterator[dict[str, Any]]:
         lines = self.grid.strip().splitlines()
-        first = [line.split()[0] for line in lines]
-        for name in self.recipes:
-            if name not in first:
-                raise InvalidValue(f"{where}: recipes: `{name}` is not a row. {hint(name, first)}")
+        self._check_rows([line.split()[0] for line in lines], where)
         for line in lines:
             words = line.split()
             row_words, cells = words[: len(self.rows)], words[len(self.rows) :]
             if len(cells) != len(self.columns):
                 raise InvalidValue(f"{where}: `{line}` has {len(cells)} cells; there are {len(self.columns)} columns")
             row: dict[str, Any] = dict(zip(self.rows, row_words, strict=True))
-            row |= {"recipe": self.recipes[words[0]]} if words[0] in self.recipes else {}
+            row |= self._facts_of(words[0])
             for column, cell in zip(self.columns, cells, strict=True):
                 if cell != "-":
                     yield _merge(where, facts, self.common, row, column, _numbers(cell, where))
+
+    def _check_rows(self, first: list[str], where: str) -> None:
+        """Raise InvalidValue for a word of `recipes`, `left_out` or `novel_names` with which no line begins."""
+        for key in ("recipes", "left_out", "novel_names"):
+            for name in getattr(self, key):
+                if name not in first:
+                    raise InvalidValue(f"{where}: {key}: `{name}` is not a row. {hint(name, first)}")
+
+    def _facts_of(self, first: str) -> dict[str, Any]:
+        """What `recipes`, `left_out` and `novel_names` say of the lines that begin with a word."""
+        named = {"recipe": self.recipes, "left_out": self.left_out}
+        found: dict[str, Any] = {key: values[first] for key, values in named.items() if first in values}
+        return found | ({"novel_names": True} if first in self.novel_names else {})
 
 
 @dataclass(frozen=True)

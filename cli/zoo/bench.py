@@ -18,9 +18,10 @@ from cli.zoo._sweeping import Sweep, plan, report, train_all
 
 if TYPE_CHECKING:
     from manifests.tables import Published
-    from zoo.sweep.bench import Entry, Pair, Setup
+    from zoo.sweep.bench import Entry, Pair
     from zoo.sweep.bench_table import Bench
     from zoo.sweep.jobs import Outcome
+    from zoo.sweep.setup import Setup
 
 
 @click.command("bench")
@@ -58,8 +59,9 @@ def command(
     if not name:
         _list_tables(json_)
         return
-    from zoo.sweep.bench import Setup, entries, select
+    from zoo.sweep.bench import entries, select
     from zoo.sweep.bench_table import as_text, to_json
+    from zoo.sweep.setup import Setup
 
     title, rows = select(name, options.pairs(only))
     setup = _fitted(Setup(settings, quick, data, class_splits or 0, seeds or 0), rows)

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from manifests.facts import names, published, published_choices, published_notes, split
-from manifests.layout import Layout
 from manifests.strict import InvalidValue, hint
 from manifests.tables import Published
 from manifests.user_code import is_user_code
 from zoo import registry
 from zoo.experiment.graph import UnfitBackbone
 from zoo.experiment.library import shipped
-from zoo.experiment.recipe import Recipe
 from zoo.experiment.resolve import resolve
 from zoo.sweep.grid import Cell, cells
+from zoo.sweep.setup import PAPERS, Setup, backbone_of, quick_settings, row_settings, smaller, whole_budget
 
 if TYPE_CHECKING:
     from zoo.sweep.compare import Row
@@ -25,30 +24,10 @@ if TYPE_CHECKING:
 # Papers report means over three runs.
 SEEDS = 3
 FILTERS = ("method", "backbone", "dataset", "split", "way", "shot")
-# The small version: at most so much of each budget, one seed, and this many class splits.
-QUICK = {"episodes": 200, "epochs": 2, "validation_episodes": 50, "test_episodes": 100, "exemplar_draws": 2}
+# Class splits of the small version.
 QUICK_CLASS_SPLITS = 2
 # Parts of a row that compare it with papers by its own split; a pair has them by its published row.
 FOREIGN = ("papers", "gap", "outside")
-
-
-@dataclass(frozen=True)
-class Setup:
-    """How the rows of a table are run.
-
-    `settings` are key=value texts for every run. `quick` is the small version. `data` is a split to run on in place of
-    the paper's. `class_splits` and `seeds` are numbers of runs; 0 is all class splits of a split, or three seeds where
-    it has one set of classes (in the small version 2, or 1). `layout` and class `names` are those of the store of a
-    custom split, whose settings are fitted to them.
-    """
-
-    settings: Sequence[str] = ()
-    quick: bool = False
-    data: str = ""
-    class_splits: int = 0
-    seeds: int = 0
-    layout: Layout | None = None
-    names: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -129,11 +108,13 @@ def select(name: str, only: Mapping[str, str]) -> tuple[str, tuple[Published, ..
     return title, rows
 
 
-def reason_left_out(row: Published, setup: Setup = Setup()) -> str:
+def reason_left_out(row: Published, setup: Setup = PAPERS) -> str:
     """Why a row cannot be run by the recipes, backbones and splits of this project; "" where it can."""
-    backbone = _backbone(row, setup)
+    if row.left_out:
+        return row.left_out
     if row.recipe not in shipped():
         return f"no recipe `{row.recipe}`"
+    backbone = backbone_of(row, setup)
     if backbone not in registry.names("backbones") and not is_user_code(backbone):
         return f"no backbone `{backbone}`"
     if not setup.data and row.split not in names("splits"):
@@ -145,14 +126,14 @@ def reason_left_out(row: Published, setup: Setup = Setup()) -> str:
     return _unfit(row.recipe, backbone)
 
 
-def entries(rows: Sequence[Published], setup: Setup = Setup()) -> list[Entry]:
+def entries(rows: Sequence[Published], setup: Setup = PAPERS) -> list[Entry]:
     """Every row with its cells; on `setup.data`, one for all rows that differ in nothing but the paper's data.
 
     Raises InvalidValue for a setting that the recipes do not take.
     """
     groups: dict[object, list[Published]] = {}
     for number, row in enumerate(rows):
-        same = (row.recipe, _backbone(row, setup), row.way, row.shot)
+        same = (row.recipe, backbone_of(row, setup), row.way, row.shot)
         groups.setdefault(same if setup.data else number, []).append(row)
     found = []
     for group in groups.values():
@@ -169,13 +150,7 @@ def reductions(found: Sequence[Entry], setup: Setup) -> list[str]:
         if not entry.cells:
             continue
         small, row = entry.cells[0].recipe, entry.published
-        whole = _whole(row, small, setup)
-        unused = "exemplar_draws" if split(small.data.split).protocol == "episodic" else "test_episodes"
-        parts = [
-            f"{getattr(small.budget, key):,} of {getattr(whole.budget, key):,} {key.replace('_', ' ')}"
-            for key in QUICK
-            if key != unused and getattr(small.budget, key) < getattr(whole.budget, key)
-        ]
+        parts = smaller(small, whole_budget(row, small, setup))
         draws, runs = len(split(small.data.split).draws), len(entry.cells)
         if runs < (draws or SEEDS):
             parts.append(f"{runs} of {draws} class splits" if draws else f"{runs} of {SEEDS} seeds")
@@ -198,7 +173,7 @@ def choices(rows: Sequence[Published]) -> list[str]:
 
 def _distance(row: Published, setup: Setup) -> tuple[bool, bool, bool]:
     """How far a row is from our runs: other data, another backbone, a single seed."""
-    return row.split != setup.data, row.backbone != _backbone(row, setup), "seed-" in row.variant
+    return row.split != setup.data, row.backbone != backbone_of(row, setup), "seed-" in row.variant
 
 
 @cache
@@ -211,18 +186,11 @@ def _unfit(recipe: str, backbone: str) -> str:
     return ""
 
 
-def _backbone(row: Published, setup: Setup) -> str:
-    """The backbone that the settings name, else the paper's."""
-    named = [setting.partition("=") for setting in setup.settings]
-    found = [value.strip().strip("\"'") for key, _, value in named if key.strip() == "backbone.name"]
-    return found[-1] if found else row.backbone
-
-
 def _cells(row: Published, setup: Setup) -> tuple[Cell, ...]:
     on = setup.data or row.split
-    base = _settings(row, setup)
+    base = row_settings(row, setup)
     if setup.quick:
-        base += _quick(resolve(row.recipe, on, base, None, setup.layout, setup.names))
+        base += quick_settings(resolve(row.recipe, on, base, None, setup.layout, setup.names))
     return cells(row.recipe, on, base, _runs(on, setup), setup.layout, setup.names)
 
 
@@ -236,36 +204,3 @@ def _runs(on: str, setup: Setup) -> list[str]:
     seeds = setup.seeds or (0 if draws else 1 if setup.quick else SEEDS)
     numbers = {"data.class_split": splits if draws else 0, "seed": seeds}
     return [f"{key}=0..{number - 1}" for key, number in numbers.items() if number]
-
-
-def _settings(row: Published, setup: Setup) -> list[str]:
-    """The paper's backbone and task, as far as the split has the classes for it, under the user's settings."""
-    chosen, on = [f"task.shot={row.shot}"], split(setup.data or row.split)
-    novel = min(len(draw) for draw in ([d.test for d in on.draws] or [on.test]))
-    base = min(len(draw) for draw in ([d.train for d in on.draws] or [on.train]))
-    if on.protocol == "episodic" and (not setup.data or row.way <= min(novel, base)):
-        chosen.append(f"task.way={row.way}")
-    return [f"backbone.name={_backbone(row, setup)}", *chosen, *setup.settings]
-
-
-def _quick(recipe: Recipe) -> list[str]:
-    budget = recipe.budget
-    small = {key: min(most, getattr(budget, key)) for key, most in QUICK.items()}
-    small["episodes_per_epoch"] = min(budget.episodes_per_epoch, max(1, small["episodes"]))
-    settings = [f"budget.{key}={value}" for key, value in small.items()]
-    if recipe.init.source:
-        source = [*recipe.init.settings, f"budget.epochs={QUICK['epochs']}"]
-        settings.append(f"init.settings={_toml_list(source)}")
-    return settings
-
-
-def _toml_list(texts: Sequence[str]) -> str:
-    return "[" + ", ".join('"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"' for text in texts) + "]"
-
-
-def _whole(row: Published, small: Recipe, setup: Setup) -> Recipe:
-    """The recipe of a row with the budget that it has without --quick and without settings."""
-    plain = [f"backbone.name={_backbone(row, setup)}"]
-    return replace(
-        small, budget=resolve(row.recipe, setup.data or row.split, plain, None, setup.layout, setup.names).budget
-    )

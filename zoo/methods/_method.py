@@ -42,7 +42,14 @@ class Method(Learner):
     def embed(self, clips: Float[Tensor, "*batch M T V C"]) -> Float[Tensor, "*batch _ _ D"]:
         """The feature map of every clip; leading axes are kept."""
         batch = clips.shape[:-4]
-        return self.backbone(clips.flatten(0, len(batch) - 1)).unflatten(0, batch)
+        return self.clip_maps(clips.flatten(0, len(batch) - 1)).unflatten(0, batch)
+
+    def clip_maps(self, clips: Float[Tensor, "X M T V C"]) -> Float[Tensor, "X _ _ D"]:
+        """The map of every clip, which depends on that clip alone; by default what the backbone makes of it.
+
+        A method that compares several views of a clip makes them here and puts their maps side by side as joints.
+        """
+        return self.backbone(clips)
 
     def maps(self, episode: Episode) -> tuple[Float[Tensor, "B N K _ _ D"], Float[Tensor, "B Q _ _ D"]]:
         """Support and query maps from ONE pass: batch normalisation sees a whole episode, as in DASTM's code."""

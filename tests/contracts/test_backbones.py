@@ -274,7 +274,7 @@ CONTRACTS: dict[Callable[[Make], None], Callable[..., Tensor] | type[Backbone]] 
 }
 
 
-# Options under which every graph backbone keeps the contracts too.
+# Options under which every graph backbone keeps the contracts too; those after the first are slow.
 GRAPH_OPTIONS = (
     ({"early_fusion": True, "drop_edges": 4}, 3),
     ({"pair_norm": "pn", "drop_edge_rate": 0.1}, 1),
@@ -282,7 +282,9 @@ GRAPH_OPTIONS = (
     ({"pair_norm": "pn_scs"}, 1),
 )
 SHIPPED = [Shipped(name) for name in registry.names("backbones")] + [
-    Shipped(name, options, streams) for name in GRAPH_BACKBONES for options, streams in GRAPH_OPTIONS
+    pytest.param(Shipped(name, options, streams), marks=[pytest.mark.slow] if number else [])
+    for name in GRAPH_BACKBONES
+    for number, (options, streams) in enumerate(GRAPH_OPTIONS)
 ]
 
 

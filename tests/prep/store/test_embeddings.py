@@ -221,7 +221,9 @@ def unlisted(path: Path) -> set[str]:
     return files - open_store(path).files.keys() - {MANIFEST}
 
 
-@pytest.mark.parametrize("start", ["bare", "full", "replaced"])
+@pytest.mark.parametrize(
+    "start", [pytest.param("bare", marks=pytest.mark.slow), pytest.param("full", marks=pytest.mark.slow), "replaced"]
+)
 def test_a_kill_anywhere_leaves_the_former_vectors_or_the_new_ones(
     start: str, whole: Path, made: Path, tmp_path: Path
 ) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, Int
@@ -17,11 +17,20 @@ LIMIT = 4 << 30  # bytes of maps that are kept
 
 @dataclass(frozen=True)
 class Views:
-    """How the map of a clip is made: the mean with its mirror image, over `samples` temporal samples, of unit norm."""
+    """How the map of a clip is made: the mean with its mirror image, over `samples` temporal samples, of unit norm.
+
+    `mirrored` takes the mirror image alone.
+    """
 
     mirror: bool = False
     samples: int = 1
     unit: bool = False
+    mirrored: bool = False
+
+    @property
+    def images(self) -> tuple[bool, ...]:
+        """Whether each image of a clip that is embedded is the mirrored one."""
+        return (False, True) if self.mirror else (self.mirrored,)
 
 
 class MapTable:
@@ -60,6 +69,11 @@ class MapTable:
         self._done[new] = True
         return self._maps[clip]
 
+    def of_one_image(self, mirrored: bool) -> MapTable:
+        """An empty table of the same clips, as they are or mirrored, without the mean of the two."""
+        views = replace(self.views, mirror=False, mirrored=mirrored)
+        return MapTable(self.method, self.transform, views, self.centre, self.limit)
+
     def mean(self) -> Float[Tensor, "T V D"]:
         """The mean map over all clips of the pool."""
         clips = torch.arange(len(self._done), device=self._done.device)
@@ -70,7 +84,7 @@ class MapTable:
         views, samples = self.views, self.views.samples
         seen = [
             self.method.embed(self.transform.view(clip, mirrored, sample, samples))
-            for mirrored in ((False, True) if views.mirror else (False,))
+            for mirrored in views.images
             for sample in range(samples)
         ]
         maps = torch.stack(seen).mean(0) if len(seen) > 1 else seen[0]

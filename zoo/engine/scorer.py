@@ -52,17 +52,25 @@ class EpisodeScorer:
 
 
 class MapScorer:
-    """A method's scores from the maps in a table, which are computed once for each clip."""
+    """A method's scores from the maps in a table, which are computed once for each clip.
+
+    Where the method takes the mirror image of a support clip as a further shot, supports come from two further tables,
+    of the clips as they are and mirrored: a mean of both images would make the two shots equal.
+    """
 
     def __init__(self, table: MapTable) -> None:
         self.table = table
         self.modules = (table.method,)
+        self._images = tuple(table.of_one_image(mirrored) for mirrored in (False, True))
 
     def scores(self, loader: Episodes, step: int) -> tuple[Float[Tensor, "B Q N"], Int[Tensor, "B Q"]]:
         """See Scorer."""
         assert isinstance(loader, EpisodeLoader)
         draw = loader.sampler.at(step)
-        return self.table.method.checked_scores(self.table.at(draw.support), self.table.at(draw.query)), draw.answer
+        mirrors = self.table.method.mirrors(draw.support.shape[2])
+        tables = self._images if mirrors else (self.table,)
+        support = torch.cat([table.at(draw.support) for table in tables], dim=2)
+        return self.table.method.checked_scores(support, self.table.at(draw.query)), draw.answer
 
 
 class JoinedScorer:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from episodes.episode import Episode
 from zoo.learner import Learner, Losses, total_of
+from zoo.parts.mirror import mirrored
 
 
 class ScoreError(ValueError):
@@ -39,6 +40,13 @@ class Method(Learner):
         """Named arrays that explain the scores, each (B, Q, N, ...) or (B, Q, ...); by default none."""
         return {}
 
+    def mirrors(self, shot: int) -> bool:
+        """Whether the mirror image of every support clip is one more shot, in training and evaluation; by default no.
+
+        `shot` is K of the episode; `score` then has twice as many.
+        """
+        return False
+
     def embed(self, clips: Float[Tensor, "*batch M T V C"]) -> Float[Tensor, "*batch _ _ D"]:
         """The feature map of every clip; leading axes are kept."""
         batch = clips.shape[:-4]
@@ -53,9 +61,13 @@ class Method(Learner):
 
     def maps(self, episode: Episode) -> tuple[Float[Tensor, "B N K _ _ D"], Float[Tensor, "B Q _ _ D"]]:
         """Support and query maps from ONE pass: batch normalisation sees a whole episode, as in DASTM's code."""
-        support = episode.support.flatten(1, 2)
+        clips = episode.support
+        if self.mirrors(clips.shape[2]):
+            assert self.known.layout is not None
+            clips = torch.cat([clips, mirrored(clips, self.known.layout)], dim=2)
+        support = clips.flatten(1, 2)
         maps = self.embed(torch.cat([support, episode.query], dim=1))
-        return maps[:, : support.shape[1]].unflatten(1, episode.support.shape[1:3]), maps[:, support.shape[1] :]
+        return maps[:, : support.shape[1]].unflatten(1, clips.shape[1:3]), maps[:, support.shape[1] :]
 
     def forward(self, episode: Episode) -> Float[Tensor, "B Q N"]:
         """Scores of every query for every class."""

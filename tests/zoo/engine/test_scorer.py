@@ -23,7 +23,8 @@ from zoo.engine.evaluate import evaluation_mode, measure
 from zoo.engine.maps import MapTable, Views
 from zoo.engine.ranks import Ranks
 from zoo.engine.scorer import EpisodeScorer, JoinedScorer, MapScorer, can_use_maps, spread
-from zoo.methods import dastm, dtw, protonet
+from zoo.learner import Known
+from zoo.methods import dastm, dtw, protonet, subspace
 from zoo.methods._method import Method
 
 METHODS = {
@@ -78,6 +79,24 @@ def test_each_clip_is_embedded_once_for_all_draws_of_exemplars(pool: Pool) -> No
     loaders = [exemplars(pool, seed, over) for seed in range(3)]
     result(measure(MapScorer(MapTable(method, over)), loaders, independent=False))
     assert sum(seen) == 5 * 6
+
+
+@pytest.mark.parametrize("averaged", [False, True])
+def test_a_mirror_image_that_is_a_shot_is_embedded_once_too(pool: Pool, averaged: bool) -> None:
+    """The mean with the mirror image is for queries then: it would make both shots of a class equal."""
+    torch.manual_seed(0)
+    method, over = subspace.Model(LinearBackbone(), subspace.Options(), Known(layout("ntu25"))).eval(), transform(pool)
+    loader = exemplars(pool, 0, over)
+    scorer = MapScorer(MapTable(method, over, Views(mirror=averaged)))
+    draw = loader.sampler.at(0)
+    with torch.no_grad():
+        scores, _ = scorer.scores(loader, 0)
+        support, query = method.maps(loader.at(0))
+        if averaged:
+            mirrored = method.embed(over.view(draw.query.flatten(), mirrored=True))
+            query = (query + mirrored.unflatten(0, draw.query.shape)) / 2
+    assert support.shape[2] == 2
+    torch.testing.assert_close(scores, method.score(support, query), rtol=1e-4, atol=1e-4)
 
 
 class Noisy(protonet.Model):

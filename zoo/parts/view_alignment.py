@@ -21,7 +21,7 @@ FAR = -1e30
 """Score of a cell outside the table: no path passes it, and it has a gradient of zero where -inf would give NaN."""
 
 
-def rotations(degrees: Sequence[float]) -> Float[Tensor, "R 3 3"]:
+def rotations(degrees: Sequence[float]) -> Float[Tensor, "R _ _"]:
     """Rotation matrices of a grid of views, for row vectors: joints @ matrix; float64.
 
     A view (i, j) turns by degrees[i] about y and degrees[j] about x, the turn about x first. View R = i * n + j.
@@ -36,7 +36,7 @@ def rotations(degrees: Sequence[float]) -> Float[Tensor, "R 3 3"]:
     return (about_x[None] @ about_y[:, None]).flatten(0, 1)
 
 
-def rotated(clips: Float[Tensor, "X M T V C"], matrices: Float[Tensor, "R 3 3"]) -> Float[Tensor, "X R M T V C"]:
+def rotated(clips: Float[Tensor, "X M T V C"], matrices: Float[Tensor, "R _ _"]) -> Float[Tensor, "X R M T V C"]:
     """Copies of clips, turned by every matrix; each three channels are the coordinates of one stream.
 
     Every copy is made from the clip itself. In the authors' code a clip is turned in place, so that its angles add up.

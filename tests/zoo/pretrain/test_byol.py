@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
-from helpers.learners import LinearBackbone
+from helpers.learners import FIVE, LinearBackbone
 
 from episodes.episode import Batch
 from zoo.learner import Known
@@ -47,3 +47,26 @@ def test_the_target_follows(decay: float, share: float) -> None:
 def test_a_decay_outside_its_range_is_refused() -> None:
     with pytest.raises(ValueError, match=r"decay is 1\.5; it must be 0\.\.1"):
         Options(decay=1.5)
+
+
+def test_asymmetric_views_are_one_conservative_and_one_aggressive() -> None:
+    torch.manual_seed(0)
+    stage = Model(LinearBackbone(), Options(hidden=16, width=8, augmentation="asymmetric"), Known(FIVE))
+    batch = Batch(torch.randn(6, 2, 1, 12, 5, 3), torch.zeros(6, dtype=torch.int64))
+    torch.manual_seed(1)
+    found = stage.losses(batch).total
+    torch.manual_seed(1)
+    assert stage.augment is not None
+    first, second = stage.augment.normal(batch.clips[:, 0]), stage.augment.extreme(batch.clips[:, 1])
+    plain = Model(LinearBackbone(), Options(hidden=16, width=8), Known())
+    plain.load_state_dict(stage.state_dict())
+    torch.testing.assert_close(plain.losses(Batch(torch.stack((first, second), 1), batch.label)).total, found)
+
+
+def test_asymmetric_views_are_not_augmented_in_evaluation() -> None:
+    torch.manual_seed(0)
+    stage = Model(LinearBackbone(), Options(hidden=16, width=8, augmentation="asymmetric"), Known(FIVE)).eval()
+    batch = Batch(torch.randn(6, 2, 1, 12, 5, 3), torch.zeros(6, dtype=torch.int64))
+    state = torch.get_rng_state()
+    assert torch.equal(stage.losses(batch).total, stage.losses(batch).total)
+    assert torch.equal(torch.get_rng_state(), state)

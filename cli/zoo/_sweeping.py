@@ -46,10 +46,11 @@ class Report:
 def plan(cells: Sequence[Cell], store: str | None, opened: dict[tuple[object, ...], Store] | None = None) -> Sweep:
     """The jobs of cells, each on the store that is named or that the workspace has; `opened` keeps open stores.
 
-    Raises WorkspaceError, StoreError, SetupError or EpisodeError for stores that are absent or do not fit.
+    Raises WorkspaceError, StoreError, SetupError or EpisodeError for stores that are absent, do not fit or lack an
+    embedding.
     """
     from zoo.experiment.identity import recipe_digest
-    from zoo.sweep.jobs import check_tasks, jobs
+    from zoo.sweep.jobs import check_embeddings, check_tasks, jobs
 
     opened, stores = {} if opened is None else opened, []
     for cell in cells:
@@ -59,6 +60,7 @@ def plan(cells: Sequence[Cell], store: str | None, opened: dict[tuple[object, ..
             opened[key] = store_of(cell.recipe, store)
         stores.append(opened[key])
     check_tasks(cells, stores)
+    check_embeddings(cells, stores)
     return Sweep(tuple(cells), tuple(recipe_digest(cell.recipe) for cell in cells), jobs(cells, stores))
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @click.option("--quick", is_flag=True, help="Small budgets, one seed, two class splits; every output says so.")
 @click.option("--class-splits", type=click.IntRange(1), help="Class splits to run [default: all; quick: 2].")
 @click.option("--seeds", type=click.IntRange(1), help="Seeds to run [default: 3; quick: 1].")
-@click.option("--only", multiple=True, metavar="KEY=VALUE", help="Rows with this method, backbone, split, way or shot.")
+@click.option("--only", multiple=True, metavar="KEY=VALUE", help="Rows with this method, variant, recipe, shot, ...")
 @options.settings
 @options.device
 @click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Runs at a time, on a CPU.")

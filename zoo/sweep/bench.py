@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # Papers report means over three runs.
 SEEDS = 3
-FILTERS = ("method", "backbone", "dataset", "split", "way", "shot")
+FILTERS = ("method", "variant", "recipe", "backbone", "dataset", "split", "way", "shot")
 # Class splits of the small version.
 QUICK_CLASS_SPLITS = 2
 # Parts of a row that compare it with papers by its own split; a pair has them by its published row.

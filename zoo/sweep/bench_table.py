@@ -75,7 +75,7 @@ class Bench:
             INTERVALS: bool(shown),
             NOT_BETTER: any(_not_better(pair) for pair in shown),
             OUTSIDE: any(pair.outside for pair in shown),
-            NOVEL_NAMES: any(pair.published.novel_names for pair in self.pairs if not pair.left_out),
+            NOVEL_NAMES: any(pair.published.novel_names for pair in self.pairs),
         }
         return [line for line, used in uses.items() if used]
 
@@ -211,4 +211,5 @@ def _backbones(pair: Pair) -> str:
 
 def _name(pair: Pair) -> str:
     row = pair.published
-    return f"{_method(row)} {row.backbone} {pair.split or row.split} {row.way}w{row.shot}s"
+    mark = " n" if row.novel_names else ""
+    return f"{_method(row)} {row.backbone} {pair.split or row.split} {row.way}w{row.shot}s{mark}"

@@ -15,7 +15,7 @@ from prep.errors import PrepError
 from prep.progress import Step, Work
 from prep.store.read import Store, open_store
 from zoo.engine.imported import is_weights
-from zoo.experiment.feed import check_store
+from zoo.experiment.feed import check_store, stored_embedding
 from zoo.experiment.identity import initial_recipe, is_ready, is_run, recipe_digest, run_name
 from zoo.experiment.initial import Initial, imported
 from zoo.experiment.prepare import identity_of
@@ -79,6 +79,22 @@ def check_tasks(cells: Sequence[Cell], stores: Sequence[Store]) -> None:
     for cell, store in zip(cells, stores, strict=True):
         check_store(cell.recipe, store)
         _check_task(cell, counts[id(store)])
+
+
+def check_embeddings(cells: Sequence[Cell], stores: Sequence[Store]) -> None:
+    """Check that its store has the embeddings that a cell, or what it starts from, learns from. Raises StoreError with
+    the command that makes them."""
+    seen = set[tuple[object, ...]]()
+    for cell, store in zip(cells, stores, strict=True):
+        recipe: Recipe | None = cell.recipe
+        while recipe is not None:
+            key = (id(store), recipe.name, recipe.data.embedding, recipe.init)
+            if key in seen:
+                break
+            seen.add(key)
+            if is_stage(recipe) and recipe.data.embedding:
+                stored_embedding(recipe, store)
+            recipe = initial(recipe) if recipe.init.source and not is_ready(recipe.init.source) else None
 
 
 def find_run(recipe: Recipe, store: Store, runs: Path) -> Run | None:

@@ -13,7 +13,7 @@ from zoo.sweep.compare import Row
 COLUMNS = ("split", "recipe", "backbone", "task", "runs", "ours", "spread", "val", "untrained", "paper", "gap")
 NOT_BETTER = "* training does not beat the best untrained method by more than the interval."
 OUTSIDE = "! ours lies outside the published spread."
-NOVEL_NAMES = "n the paper's method is given the names of the novel classes."
+NOVEL_NAMES = "n the method is given the names of the novel classes."
 INTERVALS = (
     "± of ours: 1.96 standard errors over runs, or over the episodes of a single run; spread: standard deviation."
 )

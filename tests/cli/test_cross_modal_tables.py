@@ -31,6 +31,7 @@ CHAINS = {
     "crossmodal_linear": {"teacher": "vision_language"},
     "crossmodal_actionclip": {"teacher": "vision_language"},
 }
+PLAIN = ("evaluation.join=", "evaluation.mirror=false", "budget.exemplar_draws=1")
 TRANSFERRED = (*CHAINS, "protonet_transfer")
 
 
@@ -155,7 +156,7 @@ def test_one_row_of_each_table_runs(
     line = ["fszoo", "bench", f"Cross-modal Table {table}", *on, "--quick", "--class-splits", "1", "--json"]
     # Small projectors, beside what the recipe itself sets in the stage that it starts from.
     small = [*resolve(recipe).init.settings, "method.options.hidden=16"] if recipe in TRANSFERRED else []
-    settings = [*SETTINGS, *([f"init.settings={as_toml(small)}"] if small else [])]
+    settings = [*SETTINGS, *PLAIN, *([f"init.settings={as_toml(small)}"] if small else [])]
     done = shell([*line, "--only", f"recipe={recipe}", "--only", f"shot={shot}", *words(settings)])
     assert done.exit_code == 0, done.output
     rows = json.loads(done.stdout)["rows"]

@@ -115,10 +115,9 @@ def rotations(count: int, axes: int, like: Tensor) -> Float[Tensor, "X C C"]:
     """
     if axes < 2:
         return torch.ones(count, axes, axes, dtype=like.dtype, device=like.device)
-    main = torch.randint(3, (count, 1), device=like.device) == torch.arange(3, device=like.device)
-    most = torch.where(main, MAIN_ANGLE, OTHER_ANGLE)
-    if axes < 3:
-        most = torch.tensor((0.0, 0.0, MAIN_ANGLE), device=like.device)
+    axis = torch.arange(3, device=like.device)
+    main = axis == (torch.randint(3, (count, 1), device=like.device) if axes > 2 else 2)
+    most = torch.where(main, MAIN_ANGLE, OTHER_ANGLE if axes > 2 else 0.0)
     # The authors turn clockwise.
     angle = -torch.rand(count, 3, device=like.device) * most * (math.pi / 180)
     return rotation(angle)[:, :axes, :axes].to(like.dtype)

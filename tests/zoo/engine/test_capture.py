@@ -297,8 +297,9 @@ def test_no_step_waits_for_the_device(name: str, backbone: str, monkeypatch: pyt
 
 
 @pytest.mark.parametrize("name", registry.names("pretrain"))
-def test_no_stage_waits_for_the_device(name: str) -> None:
-    entry, known = registry.learner(name), Known(classes=("a", "b"), target_width=6)
+def test_no_stage_waits_for_the_device(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())
+    entry, known = registry.learner(name), Known(layout("ntu25"), ("a", "b"), 6)
     backbone = TinyBackbone(layout("ntu25"), 3, 1, TinyOptions())
     learner = entry.model(backbone, entry.options(), known).to("meta").train()
     label, has_target = torch.zeros(4, dtype=torch.int64), torch.ones(4, dtype=torch.bool)

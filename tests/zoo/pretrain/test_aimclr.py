@@ -146,6 +146,11 @@ def test_evaluation_draws_nothing_and_leaves_the_queue() -> None:
     assert torch.equal(torch.get_rng_state(), state)
 
 
+def test_labels_of_the_base_classes_do_not_matter() -> None:
+    stage, given = made().eval(), batch()
+    assert torch.equal(stage.losses(given).total, stage.losses(Batch(given.clips, given.label + 3)).total)
+
+
 def test_training_is_continued_from_the_saved_state() -> None:
     first, second = made(mining_from=0.25), made()
     for step in range(2):

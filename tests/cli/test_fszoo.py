@@ -182,6 +182,20 @@ def test_a_chain_is_one_command(shell, in_demo: Path, tmp_path: Path) -> None:
     assert "a pre-training run has no test accuracy" in shell(f"fszoo compare {first}").output
 
 
+def test_eval_prints_the_pairs_that_a_run_confuses_most(shell, in_demo: Path, trained: Path) -> None:
+    plain = json.loads(shell(f"fszoo eval {trained} --json").stdout)
+    counted = json.loads(shell(f"fszoo eval {trained} --confused 5 --json").stdout)
+    pairs = counted.pop("confused")
+    assert counted == plain
+    assert 1 <= len(pairs) <= 5
+    assert all(pair["share"] == pair["times"] / pair["queries"] > 0 for pair in pairs)
+    line = "confused: {name} ({label}) taken for {taken_for_name} ({taken_for}): ".format(**pairs[0])
+    assert line in shell(f"fszoo eval {trained} --confused 1").stdout
+    refused = shell(f"fszoo eval {trained} --confused 1 --untrained")
+    assert refused.exit_code == 2
+    assert "Leave out --untrained" in refused.stderr
+
+
 def test_evaluation_on_classes_that_were_trained_on_is_marked(
     shell, in_demo: Path, trained: Path, tmp_path: Path
 ) -> None:

@@ -12,13 +12,14 @@ from prep.files import disk_errors, locked
 from prep.progress import Work
 from prep.store.read import Store
 from zoo.engine.checkpoint import CheckpointError, load
-from zoo.engine.header import Progress
+from zoo.engine.header import Header, Progress
 from zoo.engine.imported import is_weights
 from zoo.experiment.identity import initial_recipe, is_run, run_name
 from zoo.experiment.initial import Initial, imported
-from zoo.experiment.prepare import identity_of, prepare
+from zoo.experiment.prepare import Prepared, identity_of, prepare
 from zoo.experiment.recipe import Init, Recipe
 from zoo.experiment.resolve import initial
+from zoo.runs.confusion import Confusion, confusions
 from zoo.runs.diverged import Replay, replay
 from zoo.runs.execute import Runtime, execute, make_trainer
 from zoo.runs.measurement import evaluate, warnings
@@ -58,26 +59,26 @@ def measure_run(run: Run, recipe: Recipe, store: Store, device: torch.device) ->
     The result's `warnings` name classes that the run was trained on and another store or preprocessing. Raises
     CheckpointError where the weights do not fit the store, RunError for a pre-training run.
     """
-    # The run has weights of its own: where they came from need not exist any more.
-    prepared = prepare(replace(recipe, init=Init()), store, device, training=False)
-    if not prepared.test:
-        remedy = f"Train a method with init.source={run.path}"
-        raise RunError(f"{run.path}: a pre-training run has no test accuracy. {remedy}.")
-    before, now = run.identity(), prepared.identity
-    if (before.layout, before.bodies) != (now.layout, now.bodies):
-        raise CheckpointError(
-            f"{run.weights}: trained on layout {before.layout} with {before.bodies} bodies; this store has "
-            f"{now.layout} with {now.bodies}. Choose a store that fits with --store."
-        )
-    header = load(run.weights, prepared.learner)
+    prepared, header = _trained(run, recipe, store, device)
     result = yield from evaluate(prepared, header.progress)
-    trained = run.recipe()
+    before, trained = header.identity, run.recipe()
     return replace(
         result,
         recipe_digest=before.recipe_digest if recipe == trained else result.recipe_digest,
         init_digest=before.init_digest,
         warnings=warnings(trained, before, prepared),
     )
+
+
+def confusions_of_run(
+    run: Run, recipe: Recipe, store: Store, device: torch.device, most: int
+) -> Work[tuple[Confusion, ...]]:
+    """The `most` pairs of classes that the weights of a run confuse most on the test tasks of `recipe`.
+
+    Raises as `measure_run`.
+    """
+    prepared, _ = _trained(run, recipe, store, device)
+    return (yield from confusions(prepared, store.info.classes, most))
 
 
 def replay_run(run: Run, store: Store, device: torch.device, runs: Path) -> Work[Replay]:
@@ -99,6 +100,25 @@ def measure_untrained(recipe: Recipe, store: Store, device: torch.device, runs: 
         source = yield from _initial(recipe, store, device, runs)
     prepared = prepare(recipe, store, device, source, training=False)
     return (yield from evaluate(prepared, Progress()))
+
+
+def _trained(run: Run, recipe: Recipe, store: Store, device: torch.device) -> tuple[Prepared, Header]:
+    """A recipe prepared for measuring, with the weights of a run, and the header of these.
+
+    Raises CheckpointError where the weights do not fit the store, RunError for a pre-training run.
+    """
+    # The run has weights of its own: where they came from need not exist any more.
+    prepared = prepare(replace(recipe, init=Init()), store, device, training=False)
+    if not prepared.test:
+        remedy = f"Train a method with init.source={run.path}"
+        raise RunError(f"{run.path}: a pre-training run has no test accuracy. {remedy}.")
+    before, now = run.identity(), prepared.identity
+    if (before.layout, before.bodies) != (now.layout, now.bodies):
+        raise CheckpointError(
+            f"{run.weights}: trained on layout {before.layout} with {before.bodies} bodies; this store has "
+            f"{now.layout} with {now.bodies}. Choose a store that fits with --store."
+        )
+    return prepared, load(run.weights, prepared.learner)
 
 
 def _initial(

@@ -17,7 +17,7 @@ Schedule = LambdaLR | ReduceLROnPlateau
 def make_optimiser(options: Optimiser, learner: Learner) -> torch.optim.Optimizer:
     """An optimiser over the learner's parameter groups, each at its multiple of the learning rate.
 
-    It updates all parameters in one kernel (`fused`).
+    It updates all parameters in one kernel (`fused`); `rmsprop`, for which torch has none, takes several.
     """
     groups: list[dict[str, Any]] = [
         {"params": list(group.parameters), "lr": options.lr * group.lr_multiplier}
@@ -27,6 +27,8 @@ def make_optimiser(options: Optimiser, learner: Learner) -> torch.optim.Optimize
         return torch.optim.SGD(
             groups, options.lr, momentum=options.momentum, weight_decay=options.weight_decay, nesterov=True, fused=True
         )
+    if options.name == "rmsprop":
+        return torch.optim.RMSprop(groups, options.lr, momentum=options.momentum, weight_decay=options.weight_decay)
     kind = torch.optim.Adam if options.name == "adam" else torch.optim.AdamW
     return kind(groups, options.lr, weight_decay=options.weight_decay, fused=True)
 

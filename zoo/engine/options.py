@@ -10,12 +10,13 @@ from typing import Literal
 class Optimiser:
     """Learning rate and its schedule (torch.optim.lr_scheduler).
 
+    `momentum` is that of `sgd` and `rmsprop`; torch's own default for `rmsprop` is 0.
     `plateau` halves the rate when the mean training loss of an epoch has not improved for `patience` epochs, down to
     `min_lr`; `cosine` falls from `lr` to `min_lr` over the whole budget. `grad_clip` is the largest norm of the
     gradient (0: no clipping).
     """
 
-    name: Literal["adam", "adamw", "sgd"] = "adam"
+    name: Literal["adam", "adamw", "sgd", "rmsprop"] = "adam"
     lr: float = 1e-3
     weight_decay: float = 0.0
     momentum: float = 0.9

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from prep.encoders._encoder import Precision
     from prep.store.read import Store
 
+LINES_SHOWN = 20
 CommandT = TypeVar("CommandT", bound="Callable[..., Any]")
 
 _OPTIONS = (
@@ -85,3 +86,9 @@ def _without_folders(weights: str) -> str:
 def in_workspace(path: Path | None, dataset: str) -> Path:
     """The given folder, or the dataset's raw folder in the workspace."""
     return (path or workspace().raw(dataset)).absolute()
+
+
+def listed(title: str, rows: list[tuple[str, str]] | tuple[tuple[str, str], ...]) -> list[str]:
+    """A line for each of the first 20 (name, reason), and one that counts the others."""
+    lines = [f"  {title}: {name}{f': {reason}' if reason else ''}" for name, reason in rows[:LINES_SHOWN]]
+    return lines + ([f"  ... and {len(rows) - LINES_SHOWN:,} more; --json has all"] if len(rows) > LINES_SHOWN else [])

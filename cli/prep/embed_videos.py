@@ -12,7 +12,7 @@ import click
 
 from cli import options
 from cli.bars import meter
-from cli.prep._embed import encoder_options, in_workspace, load_encoder, store_or_only
+from cli.prep._embed import encoder_options, in_workspace, listed, load_encoder, store_or_only
 from cli.prep._store import RANDOM
 from cli.workers import TIMEOUT, decoding_workers
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from prep.encoders._encoder import Precision
     from prep.progress import Work
     from prep.video.request import CropMode, DecoderName
-
-LINES_SHOWN = 20
 
 
 @click.command("embed-videos")
@@ -149,16 +147,11 @@ def format_result(result: Result, job: VideoJob, seconds: dict[str, float]) -> s
         )
     else:
         lines.append("  Nothing new to embed.")
-    lines += _listed("no video", [(name, "") for name in result.missing])
-    lines += _listed("bad", result.bad)
-    lines += _listed("note", result.notes)
+    lines += listed("no video", [(name, "") for name in result.missing])
+    lines += listed("bad", result.bad)
+    lines += listed("note", result.notes)
     if result.unused or result.unmatched:
         lines.append(
             f"  {result.unused:,} videos belong to no clip of the store, {result.unmatched:,} have names of no layout"
         )
     return "\n".join(lines)
-
-
-def _listed(title: str, rows: list[tuple[str, str]] | tuple[tuple[str, str], ...]) -> list[str]:
-    lines = [f"  {title}: {name}{f': {reason}' if reason else ''}" for name, reason in rows[:LINES_SHOWN]]
-    return lines + ([f"  ... and {len(rows) - LINES_SHOWN:,} more; --json has all"] if len(rows) > LINES_SHOWN else [])

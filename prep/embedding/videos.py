@@ -146,7 +146,7 @@ def _compute(job: VideoJob, chunks: Sequence[Chunk], workers: Workers, total: in
     missing = [chunk for chunk in chunks if not chunk.complete]
     done = sum(len(chunk.clips) for chunk in complete)
     bad = sum(len(read(chunk).bad) for chunk in complete)
-    decoding = _decode_ahead([clip for chunk in missing for clip in chunk.clips], job.wanted, workers, job.batch)
+    decoding = decode_ahead([clip for chunk in missing for clip in chunk.clips], job.wanted, workers, job.batch)
     try:
         for chunk in missing:
             rows = VideoVectors.empty(chunk.stop - chunk.first, job.loaded.encoder.width, job.stored)
@@ -194,7 +194,7 @@ def _encode(
     rows.vectors[start:stop][done] = as_stored(vectors[: stop - start][done], job.stored)
 
 
-def _decode_ahead(
+def decode_ahead(
     clips: Sequence[ClipVideo], wanted: FrameRequest, workers: Workers, batch: int
 ) -> Generator[DecodedClip, None, None]:
     """The decoded video of each clip, in order, with a bounded number decoded ahead."""

@@ -83,9 +83,10 @@ def test_what_is_bad_or_missing_is_named_and_the_exit_status_says_so(shell, mine
     ("line", "words"),
     [
         ("embed-videos --encoder xklip", "`xklip` is not one of the encoders. Did you mean `xclip`?"),
-        ("embed-videos --encoder nowhere.py", "there is no such file. Shipped encoders: actionclip, clip, tiny, xclip"),
+        ("embed-videos --encoder nowhere.py", "no such file. Shipped encoders: actionclip, clip, demo_teacher, tiny, xclip"),
         ("embed-videos --encoder tiny --weights mine.pt", "mine.pt"),
         ("embed-videos --encoder xclip --weights ./nowhere", "nowhere"),
+        ("embed-videos --encoder demo_teacher", "Train them with `fsprep train-teacher`, then --weights FILE."),
         ("embed-videos --encoder actionclip", "its weights are not public by name"),
         ("embed-videos --encoder tiny --name Tiny/..", "is not 1 to 64 of a-z, 0-9, - and _"),
         ("embed-videos --encoder tiny --store nowhere.zarr", "no store there"),

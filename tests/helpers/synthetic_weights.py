@@ -102,6 +102,17 @@ def checkpoint_tiny(folder: Path, seed: int = 0) -> str:
     return "random"
 
 
+def checkpoint_demo_teacher(folder: Path, seed: int = 0) -> str:
+    """A demo teacher that was not trained, with the provenance of one that was."""
+    from prep.encoders._teacher_file import Provenance, write_teacher
+    from prep.encoders._teacher_net import initial_net
+
+    path = folder / f"demo_teacher_{seed}.safetensors"
+    about = Provenance("0" * 64, "demo", ("wave right hand", "jump"), seed, 60, 8, 2, 0.5, "fewshot-skeleton 0")
+    write_teacher(path, initial_net(seed).state_dict(), about)
+    return str(path)
+
+
 def checkpoint_clip(folder: Path, seed: int = 0) -> str:
     """A tiny CLIP with random weights in `folder`, as open_clip saves one; the model's name becomes known to it.
 

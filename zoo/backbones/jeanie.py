@@ -91,7 +91,7 @@ def blocks(bodies: Float[Tensor, "X T *_"], frames: int, stride: int) -> Float[T
     """
     given = bodies.shape[1]
     last = max(given - frames, 0)
-    starts = torch.tensor([*range(0, last, stride), last], device=bodies.device)
+    starts = torch.arange(0, last + stride, stride, device=bodies.device).clamp(max=last)
     index = starts[:, None] + torch.arange(frames, device=bodies.device)
     return bodies[:, index.clamp(max=given - 1)]
 

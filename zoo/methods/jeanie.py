@@ -64,13 +64,18 @@ class Model(Method):
     A map holds the maps of all views side by side as joints, so that each clip is embedded once in evaluation; of a
     support clip, the view that is not turned is used. CHOICES: distances to several shots are averaged (the authors
     have one shot); a block is the vector of all joints and channels, for backbones that keep joints.
+
+    Pitfall: `evaluation.mirror` averages view by view, and a clip that is mirrored and turned by an angle about y is
+    the mirror image of the clip turned the other way. With views of a few degrees that hardly matters.
     """
 
     options: Options
+    matrices: Float[Tensor, "R _ _"]
 
     def __init__(self, backbone: Backbone, options: Options, known: Known = Known()) -> None:  # noqa: B008 - frozen
         super().__init__(backbone, options, known)
         channels = backbone.shape[2]
+        self.register_buffer("matrices", rotations(options.views).float(), persistent=False)
         self.turns = options.views != (0.0,)
         if self.turns and (channels % 3 or (known.layout is not None and known.layout.axes != 3)):
             raise ShapeError(
@@ -82,7 +87,7 @@ class Model(Method):
         """The maps of all views of every clip, view after view along the joints."""
         if not self.turns:
             return self.backbone(clips)
-        views = rotated(clips, rotations(self.options.views))
+        views = rotated(clips, self.matrices)
         maps = self.backbone(views.flatten(0, 1)).unflatten(0, views.shape[:2])
         return maps.transpose(1, 2).flatten(2, 3)
 

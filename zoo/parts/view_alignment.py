@@ -95,17 +95,18 @@ def monotone_alignment(cost: Float[Tensor, "X *_"], gamma: float) -> Float[Tenso
     score = cost.flatten(1) / -scale
     border = score.new_full((len(score), 1), FAR)
     levels: list[Tensor] = []
-    for cells, places in _levels(sizes):
-        here = score[:, cells.to(score.device)]
+    for cells, places in _levels(sizes, score.device):
+        here = score[:, cells]
         if levels:
             earlier = torch.cat([border, *levels[-len(sizes) :]], dim=1)
-            here = here + _best(earlier[:, places.to(score.device)], gamma, 2)
+            here = here + _best(earlier[:, places], gamma, 2)
         levels.append(here)
     return -scale * levels[-1][:, 0]
 
 
+# Kept on the device, since a copy from the host makes it wait.
 @lru_cache(maxsize=32)
-def _levels(sizes: tuple[int, ...]) -> list[tuple[Int[Tensor, "_"], Int[Tensor, "_ P"]]]:
+def _levels(sizes: tuple[int, ...], device: torch.device) -> list[tuple[Int[Tensor, "_"], Int[Tensor, "_ P"]]]:
     """Cells in order of the sum of their indices: their flat numbers, and where their predecessors stand.
 
     The latter counts in the border cell (0) and the last n levels side by side, n being the number of axes.
@@ -120,7 +121,7 @@ def _levels(sizes: tuple[int, ...]) -> list[tuple[Int[Tensor, "_"], Int[Tensor, 
         place = {cell: number for number, cell in enumerate(recent, 1)}
         from_where = [[place.get(_moved_back(cell, move), 0) for move in moves] for cell in cells]
         flat = [sum(index * _product(sizes[axis + 1 :]) for axis, index in enumerate(cell)) for cell in cells]
-        plan.append((torch.tensor(flat), torch.tensor(from_where)))
+        plan.append((torch.tensor(flat, device=device), torch.tensor(from_where, device=device)))
     return plan
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,13 +29,18 @@ def test_the_file_says_what_the_teacher_saw_and_the_encoder_reads_it(store: Stor
     assert encoder("demo_teacher").load(made.file, "cpu", "float32").weights == made.weights
 
 
-def test_poisoned_novel_videos_and_another_run_make_the_same_file(store: Store, raw: Path, tmp_path: Path) -> None:
+def test_poisoned_novel_videos_and_names_and_another_run_make_the_same_file(
+    store: Store, raw: Path, tmp_path: Path
+) -> None:
     job = TeacherJob(store, raw, SPLIT, tmp_path / "a.safetensors", epochs=1)
     run(job)
     for name, label in zip(store.names, store.label.tolist(), strict=True):
         if label == BOW:
             video(raw, name).write_bytes(b"poison")
-    second = replace(job, out=tmp_path / "b.safetensors")
+    # A name without words cannot be embedded, so a trainer that reads one fails.
+    poisoned = copy(store)
+    poisoned.info = replace(store.info, classes=tuple(n if n in ("jump", "squat") else " " for n in store.info.classes))
+    second = replace(job, store=poisoned, out=tmp_path / "b.safetensors")
     assert run(second).bad == ()
     assert second.out.read_bytes() == job.out.read_bytes()
     third = replace(job, out=tmp_path / "c.safetensors", seed=1)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+NOVEL_NAMES = "uses the names of the novel classes"
+"""The warning of a method that is given these names when it is tested."""
+
 
 @dataclass(frozen=True)
 class Result:
@@ -50,6 +53,11 @@ class Result:
         if self.accuracy is None or self.untrained is None or self.gain_interval is None:
             return False
         return self.accuracy - self.untrained > self.gain_interval
+
+    @property
+    def uses_novel_names(self) -> bool:
+        """Whether the method is given the names of the novel classes: other methods are not comparable with it."""
+        return NOVEL_NAMES in self.warnings
 
     def __post_init__(self) -> None:
         for name in ("accuracy", "validation", "untrained"):

@@ -8,7 +8,7 @@ from typing import Any
 from manifests.tables import Published
 from manifests.text import markdown
 from zoo.sweep.bench import Pair
-from zoo.sweep.table import INTERVALS, NOT_BETTER, NOVEL_NAMES, OUTSIDE, aligned, as_csv, as_markdown
+from zoo.sweep.table import INTERVALS, NOT_BETTER, NOVEL_NAMES, OUTSIDE, aligned, as_csv, as_markdown, not_better, ours
 
 COLUMNS = ("split", "method", "backbone", "task", "paper", "ours", "spread", "runs", "val", "untrained", "gap")
 CSV = (
@@ -73,9 +73,9 @@ class Bench:
         shown = [pair for pair in self.pairs if pair.row is not None]
         uses = {
             INTERVALS: bool(shown),
-            NOT_BETTER: any(_not_better(pair) for pair in shown),
+            NOT_BETTER: any(pair.row is not None and not_better(pair.row) for pair in shown),
             OUTSIDE: any(pair.outside for pair in shown),
-            NOVEL_NAMES: any(pair.published.novel_names for pair in self.pairs),
+            NOVEL_NAMES: any(_novel_names(pair) for pair in self.pairs),
         }
         return [line for line, used in uses.items() if used]
 
@@ -147,7 +147,7 @@ def columns(pair: Pair) -> dict[str, str]:
         return dict.fromkeys(COLUMNS, "") | cells | {"ours": "-"}
     best = row.untrained
     return cells | {
-        "ours": f"{row.accuracy:.1f} ± {row.interval:.1f}{' *' if _not_better(pair) else ''}",
+        "ours": ours(row),
         "spread": "" if row.spread is None else f"{row.spread:.1f}",
         "val": "" if row.validation is None else f"{row.validation:.1f}",
         "untrained": "" if best is None else f"{best.accuracy:.1f} ± {best.interval:.1f} ({best.recipe})",
@@ -158,10 +158,8 @@ def columns(pair: Pair) -> dict[str, str]:
 def _numbers(pair: Pair) -> dict[str, object]:
     theirs, row = pair.published, pair.row
     numbers: dict[str, object] = {
-        **{
-            key: getattr(theirs, key)
-            for key in ("method", "variant", "recipe", "backbone", "way", "shot", "novel_names")
-        },
+        **{key: getattr(theirs, key) for key in ("method", "variant", "recipe", "backbone", "way", "shot")},
+        "novel_names": _novel_names(pair),
         "split": pair.split or theirs.split,
         "paper": theirs.accuracy,
         "paper_spread": theirs.spread,
@@ -199,8 +197,8 @@ def _method(row: Published) -> str:
     return f"{row.method} {row.variant}".rstrip()
 
 
-def _not_better(pair: Pair) -> bool:
-    return pair.row is not None and pair.row.untrained is not None and not pair.row.untrained.beaten
+def _novel_names(pair: Pair) -> bool:
+    return pair.published.novel_names or (pair.row is not None and pair.row.novel_names)
 
 
 def _backbones(pair: Pair) -> str:

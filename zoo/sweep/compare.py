@@ -47,7 +47,8 @@ class Row:
     the runs, or of a single run over its episodes; `spread` is the standard deviation over the runs, which papers give
     as ±, and None for a single run. `differs` are the keys, with their values, by which rows differ that are otherwise
     alike. `papers` are the published rows of the same split, recipe, way and shot, those of the same backbone first; a
-    recipe `x_official` has the rows of `x`. `gap` is ours minus the first.
+    recipe `x_official` has the rows of `x`. `gap` is ours minus the first. `novel_names`: the method is given the names
+    of the novel classes.
     """
 
     split: str
@@ -63,6 +64,7 @@ class Row:
     untrained: Untrained | None
     differs: Mapping[str, str]
     papers: tuple[Published, ...]
+    novel_names: bool = False
 
     @property
     def gap(self) -> float | None:
@@ -116,6 +118,7 @@ def _row(members: Sequence[tuple[Recipe, Result]], differs: Mapping[str, str]) -
         untrained=_untrained([result for _, result in members]),
         differs=differs,
         papers=_papers(first),
+        novel_names=any(result.uses_novel_names for _, result in members),
     )
 
 

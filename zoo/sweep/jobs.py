@@ -82,8 +82,8 @@ def check_tasks(cells: Sequence[Cell], stores: Sequence[Store]) -> None:
 
 
 def check_embeddings(cells: Sequence[Cell], stores: Sequence[Store]) -> None:
-    """Check that its store has the embeddings that a cell, or what it starts from, learns from. Raises StoreError with
-    the command that makes them."""
+    """Check that its store has the embeddings that a cell, or what it starts from, names. Raises StoreError with the
+    command that makes them."""
     seen = set[tuple[object, ...]]()
     for cell, store in zip(cells, stores, strict=True):
         recipe: Recipe | None = cell.recipe
@@ -92,7 +92,7 @@ def check_embeddings(cells: Sequence[Cell], stores: Sequence[Store]) -> None:
             if key in seen:
                 break
             seen.add(key)
-            if is_stage(recipe) and recipe.data.embedding:
+            if recipe.data.embedding:
                 stored_embedding(recipe, store)
             recipe = initial(recipe) if recipe.init.source and not is_ready(recipe.init.source) else None
 

@@ -30,7 +30,7 @@ def columns(row: Row) -> dict[str, str]:
         "backbone": row.backbone,
         "task": f"{row.way}w{row.shot}s",
         "runs": str(row.runs),
-        "ours": f"{row.accuracy:.1f} ± {row.interval:.1f}{_marks(row)}",
+        "ours": ours(row),
         "spread": "" if row.spread is None else f"{row.spread:.1f}",
         "val": "" if row.validation is None else f"{row.validation:.1f}",
         "untrained": _untrained(row),
@@ -44,9 +44,9 @@ def legend(rows: Sequence[Row]) -> list[str]:
     papers = [row.papers[0] for row in rows if row.papers]
     uses = {
         INTERVALS: bool(rows),
-        NOT_BETTER: any(_marks(row) for row in rows),
+        NOT_BETTER: any(not_better(row) for row in rows),
         OUTSIDE: any(row.outside for row in rows),
-        NOVEL_NAMES: any(paper.novel_names for paper in papers),
+        NOVEL_NAMES: any(named.novel_names for named in (*rows, *papers)),
     }
     return [line for line, used in uses.items() if used]
 
@@ -97,8 +97,15 @@ def as_csv(table: Sequence[Mapping[str, object]], names: Sequence[str]) -> str:
     return out.getvalue()
 
 
-def _marks(row: Row) -> str:
-    return " *" if row.untrained is not None and not row.untrained.beaten else ""
+def ours(row: Row) -> str:
+    """Our accuracy with its interval and marks."""
+    marks = f"{' *' if not_better(row) else ''}{' n' if row.novel_names else ''}"
+    return f"{row.accuracy:.1f} ± {row.interval:.1f}{marks}"
+
+
+def not_better(row: Row) -> bool:
+    """Whether training does not beat the best untrained method by more than the interval."""
+    return row.untrained is not None and not row.untrained.beaten
 
 
 def _untrained(row: Row) -> str:

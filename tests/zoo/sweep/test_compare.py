@@ -8,7 +8,7 @@ import pytest
 
 from zoo.experiment.recipe import Recipe
 from zoo.experiment.resolve import resolve
-from zoo.runs.result import Result
+from zoo.runs.result import NOVEL_NAMES, Result
 from zoo.sweep.compare import compare
 
 
@@ -135,6 +135,12 @@ def test_an_ablation_is_set_beside_its_own_row_and_the_official_form_beside_the_
     assert (row.papers[0].paper[:5], row.papers[0].accuracy, row.papers[0].spread) == ("DASTM", 75.1, 1.8)
     (row,) = compare([run(recipe="mine", **facts)])
     assert row.papers == ()
+
+
+def test_a_method_with_the_names_of_novel_classes_is_marked_on_any_data() -> None:
+    (row,) = compare([run(split="demo", recipe="mine", warnings=(NOVEL_NAMES,))])
+    assert (row.novel_names, row.record()["novel_names"], row.papers) == (True, True, ())
+    assert not compare([run(warnings=("another one",))])[0].novel_names
 
 
 def test_a_pre_training_run_has_nothing_to_compare() -> None:

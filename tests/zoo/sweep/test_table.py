@@ -51,6 +51,9 @@ def test_marks_have_a_legend_and_only_those_that_are_used() -> None:
     assert "*" not in plain
     assert OUTSIDE not in plain
     assert NOVEL_NAMES in plain
+    named = replace(ROW, novel_names=True, papers=())
+    assert columns(named)["ours"] == "71.2 ± 1.2 * n"
+    assert NOVEL_NAMES in text([named])
 
 
 def test_settings_are_below_the_row_and_empty_columns_are_left_out() -> None:

@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Known:
-    """What a learner may know before it sees data; nothing about novel classes.
+    """What a learner may know before it sees data; nothing about novel classes, but for `class_text`.
 
     `classes` are the names of the base classes, in the order of `Batch.label`. `target_width` is D of `Batch.target`
     (0: no targets). `text` (N, D) are text vectors of the base classes' names, for a learner with `uses_names`.
     `frames` is T of every clip, for a learner with weights for every frame (see `Backbone.map_frames`).
+    `class_text` are text vectors of the names of ALL classes of the store, row by label, novel ones included: only for
+    a method with `uses_novel_names`.
     """
 
     layout: Layout | None = None
@@ -29,6 +31,7 @@ class Known:
     target_width: int = 0
     text: Float[Tensor, "N D"] | None = None
     frames: int = 0
+    class_text: Float[Tensor, "_ D"] | None = None
 
 
 @dataclass(frozen=True)

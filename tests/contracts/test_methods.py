@@ -65,7 +65,9 @@ class Tasks:
 
 def maker(name: str) -> Make:
     entry = registry.find(name, "methods")
-    return lambda: entry.model(LinearBackbone(), entry.options(), Known(FIVE, ("a", "b", "c"), frames=T))
+    text = torch.randn(20, 6, generator=torch.Generator().manual_seed(0)) if entry.model.uses_novel_names else None
+    known = Known(FIVE, ("a", "b", "c"), frames=T, class_text=text)
+    return lambda: entry.model(LinearBackbone(), entry.options(), known)
 
 
 def seeded(make: Make, seed: int = 0) -> Method:
@@ -103,7 +105,8 @@ def finite(make: Make) -> None:
 def classes_in_any_order(make: Make) -> None:
     task, order = episode(way=4), torch.tensor([2, 0, 3, 1])
     model = seeded(make)
-    near(model(replace(task, support=task.support[:, order])), model(task)[:, :, order])
+    shuffled = replace(task, support=task.support[:, order], class_id=task.class_id[:, order])
+    near(model(shuffled), model(task)[:, :, order])
 
 
 @torch.no_grad()

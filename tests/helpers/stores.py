@@ -153,9 +153,10 @@ def embed(
     missing: Sequence[int] = (),
     width: int = 16,
     poison: Collection[int] = (),
+    texts: bool = True,
 ) -> Store:
-    """Add synthetic vectors of class names, and of all videos without those of the clips `missing`. The first number of
-    the vectors of classes `poison` is a million."""
+    """Add synthetic vectors of class names unless `texts` is False, and of all videos without those of the clips
+    `missing`. The first number of the vectors of classes `poison` is a million."""
     store, rng = open_store(path), np.random.default_rng(seed)
     vectors = rng.standard_normal((len(store), width)).astype(np.float32)
     done = ~np.isin(np.arange(len(store)), missing)
@@ -163,6 +164,8 @@ def embed(
     vectors[~done] = 0
     frames = np.where(done, 30, -1).astype(np.int32)
     with_videos = keep_videos(store, name, vectors, done, frames, video_metadata())
-    texts = rng.standard_normal((len(store.info.classes), width)).astype("f4")
-    texts[list(poison), 0] = 1e6
-    return keep_texts(with_videos, name, texts, text_metadata())
+    if not texts:
+        return with_videos
+    names = rng.standard_normal((len(store.info.classes), width)).astype("f4")
+    names[list(poison), 0] = 1e6
+    return keep_texts(with_videos, name, names, text_metadata())

@@ -70,7 +70,7 @@ class MapScorer:
         mirrors = self.table.method.mirrors(draw.support.shape[2])
         tables = self._images if mirrors else (self.table,)
         support = torch.cat([table.at(draw.support) for table in tables], dim=2)
-        return self.table.method.checked_scores(support, self.table.at(draw.query)), draw.answer
+        return self.table.method.checked_scores(support, self.table.at(draw.query), draw.class_id), draw.answer
 
 
 class JoinedScorer:

@@ -41,7 +41,7 @@ def recipe_digest(recipe: Recipe, without: tuple[str, ...] = ()) -> str:
     if is_custom(recipe.data.split):
         choices["data"]["split"] = asdict(split(recipe.data.split))
     if recipe.init.source:
-        choices["init"] = {"part": recipe.init.part, **_source(recipe, without)}
+        choices["init"] = {"part": _listed(recipe.init.part), **_source(recipe, without)}
     for key in without:
         table, _, last = key.rpartition(".")
         (choices[table] if table else choices).pop(last)

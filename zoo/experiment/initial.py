@@ -26,15 +26,16 @@ class Initial:
     recipe: Recipe | None
 
     def load(self, learner: nn.Module, recipe: Recipe, layout: str) -> None:
-        """Put the part `recipe.init.part` into a learner for that layout.
+        """Put the parts that `recipe.init` names into a learner for that layout.
 
         Raises SetupError where the weights have seen a novel class, CheckpointError where they do not fit.
         """
         self._check_classes(recipe)
-        if self.recipe is None:
-            load_imported(self.weights, learner, recipe.init.part, Path(recipe.backbone.name).stem, layout)
-        else:
-            load_part(self.weights, learner, recipe.init.part)
+        for part in recipe.init.parts:
+            if self.recipe is None:
+                load_imported(self.weights, learner, part, Path(recipe.backbone.name).stem, layout)
+            else:
+                load_part(self.weights, learner, part)
 
     def _check_classes(self, recipe: Recipe) -> None:
         """Raise SetupError when the run was trained on a class that is novel in `recipe`."""

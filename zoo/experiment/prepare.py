@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 from torch.nn.parameter import is_lazy
 
 from episodes.loader import BatchLoader, EpisodeLoader
@@ -160,17 +162,38 @@ def _targets(recipe: Recipe, store: Store, stage: type[Stage], pool: feed.Pool) 
     if targets is not None and found < FEWEST_TARGETS:
         raise SetupError(
             f"{store.path}: {found} of {len(targets[1])} clips of the base classes have a vector in `{name}`; "
-            f"{recipe.method.name} needs at least {FEWEST_TARGETS}. Embed their videos: `fsprep embed-videos --name {name}`."
+            f"{recipe.method.name} needs at least {FEWEST_TARGETS}. Embed their videos: "
+            f"`fsprep embed-videos --name {name}`."
         )
     return targets
 
 
 def _known(recipe: Recipe, store: Store, target_width: int = 0) -> Known:
-    """What the learner may know: the base classes' names, and their text vectors if it declares that it uses names."""
-    base = sorted(classes(recipe)[0])
-    text = feed.base_text(recipe, store) if registry.learner(recipe.method.name).model.uses_names else None
+    """What the learner may know: the base classes' names, and their text vectors if it declares that it uses names.
+
+    Only a method that declares that it uses names of novel classes gets the text vectors of all classes.
+    """
+    base, model = sorted(classes(recipe)[0]), registry.learner(recipe.method.name).model
+    text = feed.base_text(recipe, store) if model.uses_names else None
     names = tuple(store.info.classes[label] for label in base)
-    return Known(store.info.layout, names, target_width, text, recipe.data.frames)
+    class_text = _class_text(recipe, store) if getattr(model, "uses_novel_names", False) else None
+    return Known(store.info.layout, names, target_width, text, recipe.data.frames, class_text)
+
+
+def _class_text(recipe: Recipe, store: Store) -> Float[Tensor, "_ D"]:
+    """Text vectors of all classes of the store. Raises SetupError for a stage, or where the embedding has none."""
+    if is_stage(recipe):
+        raise SetupError(
+            f"{recipe.method.name} sets `uses_novel_names`: a pre-training stage may not know the names of novel "
+            "classes. Set `uses_names` for those of the base classes."
+        )
+    embedding, name = feed.stored_embedding(recipe, store), recipe.data.embedding
+    if embedding.text_metadata is None:
+        raise SetupError(
+            f"{store.path}: `{name}` has no text vectors, which {recipe.method.name} needs. "
+            f"Run `fsprep embed-text --name {name}`."
+        )
+    return torch.from_numpy(embedding.text[:].astype("float32"))
 
 
 def _plan(recipe: Recipe, total: int, units_per_step: int, unit_size: int, steps_per_epoch: int) -> Plan:

@@ -63,12 +63,18 @@ class Choice:
 class Init:
     """Initial weights: `source` is a recipe, which is trained first, or a finished run; "" is random initialisation.
 
-    `part` is the module whose weights are taken. `settings` are key=value settings of a source that is a recipe.
+    `part` is the module whose weights are taken, or a list of modules. `settings` are key=value settings of a source
+    that is a recipe.
     """
 
     source: str = ""
-    part: str = "backbone"
+    part: str | tuple[str, ...] = "backbone"
     settings: tuple[str, ...] = ()
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The modules whose weights are taken."""
+        return (self.part,) if isinstance(self.part, str) else self.part
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from episodes.episode import Episode
-from zoo.learner import Learner, Losses, total_of
+from zoo.backbones._backbone import Backbone
+from zoo.learner import Known, Learner, Losses, total_of
 from zoo.parts.mirror import mirrored
 
 
@@ -20,7 +23,24 @@ class Method(Learner):
     """A backbone and a way to compare its feature maps. A subclass writes `score`.
 
     Maps are (T', V, D), what the backbone makes of one clip. Row n of `support` is class n throughout.
+
+    A method that sets `uses_novel_names` writes `score_named` in place of `score`: it is given text vectors of the
+    names of an episode's classes, which are novel ones in a test. Results of such a method say so.
     """
+
+    uses_novel_names = False
+    class_text: Float[Tensor, "_ D"]
+
+    def __init__(self, backbone: Backbone, options: Any, known: Known = Known()) -> None:  # noqa: B008 - frozen
+        super().__init__(backbone, options, known)
+        if self.uses_novel_names:
+            if known.class_text is None:
+                raise ValueError(
+                    f"{type(self).__module__} needs text vectors of the names of all classes: give "
+                    "Known(class_text=...), or name a stored embedding with data.embedding."
+                )
+            # Not a weight: it comes from the store, and checkpoints hold nothing of novel classes.
+            self.register_buffer("class_text", known.class_text, persistent=False)
 
     def score(self, support: Float[Tensor, "B N K T V D"], query: Float[Tensor, "B Q T V D"]) -> Float[Tensor, "B Q N"]:
         """Similarity of every query to every class, from their maps.
@@ -29,6 +49,17 @@ class Method(Learner):
         `torch.enable_grad()` for it, works on copies, and leaves its own parameters as they were.
         """
         raise TypeError(f"{type(self).__module__} is a method without `score`; write that method.")
+
+    def score_named(
+        self,
+        support: Float[Tensor, "B N K T V D"],
+        query: Float[Tensor, "B Q T V D"],
+        text: Float[Tensor, "B N _"],
+    ) -> Float[Tensor, "B Q N"]:
+        """As `score`, with the text vector of the name of every class; for a method with `uses_novel_names` only."""
+        raise TypeError(
+            f"{type(self).__module__} is a method with `uses_novel_names` and without `score_named`; write that method."
+        )
 
     def auxiliary_losses(
         self, support: Float[Tensor, "B N K T V D"], query: Float[Tensor, "B Q T V D"]
@@ -71,20 +102,37 @@ class Method(Learner):
 
     def forward(self, episode: Episode) -> Float[Tensor, "B Q N"]:
         """Scores of every query for every class."""
-        return self.checked_scores(*self.maps(episode))
+        return self.checked_scores(*self.maps(episode), episode.class_id)
 
     def losses(self, episode: Episode) -> Losses:
         """Cross-entropy of the scores, and the auxiliary losses."""
         support, query = self.maps(episode)
-        scores = self.checked_scores(support, query)
+        scores = self.checked_scores(support, query, episode.class_id)
         cross_entropy = F.cross_entropy(scores.flatten(0, 1), episode.answer.flatten().long())
         parts = {"cross_entropy": cross_entropy} | self.auxiliary_losses(support, query)
         accuracy = (scores.detach().argmax(-1) == episode.answer).float().mean()
         return Losses(total_of(parts), parts, accuracy, scores)
 
-    def checked_scores(self, support: Float[Tensor, "B N K T V D"], query: Float[Tensor, "B Q T V D"]) -> Tensor:
-        """`score` of these maps. Raises ScoreError where it does not have one number for every query and class."""
-        scores = self.score(support, query)
+    def checked_scores(
+        self,
+        support: Float[Tensor, "B N K T V D"],
+        query: Float[Tensor, "B Q T V D"],
+        class_id: Int[Tensor, "B N"] | None = None,
+    ) -> Float[Tensor, "B Q N"]:
+        """`score` of these maps, or `score_named` with the text vectors of the classes with the store's labels
+        `class_id`.
+
+        Raises ScoreError where there is not one number for every query and class.
+        """
+        if not self.uses_novel_names:
+            scores = self.score(support, query)
+        elif class_id is None:
+            raise ScoreError(
+                f"{type(self).__module__} uses the names of classes, and checked_scores() was not given `class_id`: "
+                "give the `class_id` of the episode."
+            )
+        else:
+            scores = self.score_named(support, query, self.class_text[class_id])
         expected = (*query.shape[:2], support.shape[1])
         if tuple(scores.shape) != expected:
             raise ScoreError(

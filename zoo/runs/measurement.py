@@ -15,7 +15,7 @@ from zoo.engine.ranks import ALONE, Ranks
 from zoo.experiment.identity import import_warnings
 from zoo.experiment.prepare import Prepared
 from zoo.experiment.recipe import Recipe, classes
-from zoo.runs.result import Result
+from zoo.runs.result import NOVEL_NAMES, Result
 from zoo.runs.scoring import best_untrained, test_scorer
 
 
@@ -40,7 +40,7 @@ def evaluate(prepared: Prepared, progress: Progress, ranks: Ranks = ALONE) -> Wo
         untrained_interval=None if line is None else _percent(line.measured.interval),
         untrained_recipe="" if line is None else line.recipe,
         gain_interval=None if line is None else _percent(measured.gain_interval(line.measured)),
-        warnings=(*_selection(prepared.recipe), *import_warnings(prepared.recipe)),
+        warnings=(*_selection(prepared.recipe), *import_warnings(prepared.recipe), *_names(prepared)),
     )
 
 
@@ -56,6 +56,11 @@ def missing_targets(prepared: Prepared) -> tuple[str, ...]:
 
 def _selection(recipe: Recipe) -> tuple[str, ...]:
     return ("the weights were selected on the test classes",) if recipe.budget.select_on_test else ()
+
+
+def _names(prepared: Prepared) -> tuple[str, ...]:
+    used = getattr(prepared.learner, "uses_novel_names", False)
+    return (NOVEL_NAMES,) if used else ()
 
 
 def _percent(share: float) -> float:
@@ -100,4 +105,4 @@ def warnings(trained: Recipe, identity: Identity, prepared: Prepared) -> tuple[s
         remarks.append(f"trained on clips preprocessed by `{identity.preprocessing}`, not `{now.preprocessing}`")
     if identity.store_digest != now.store_digest:
         remarks.append("the run was trained on another store")
-    return (*remarks, *import_warnings(trained))
+    return (*remarks, *import_warnings(trained), *_names(prepared))

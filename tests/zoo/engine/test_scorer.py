@@ -24,8 +24,8 @@ from zoo.engine.maps import MapTable, Views
 from zoo.engine.ranks import Ranks
 from zoo.engine.scorer import EpisodeScorer, JoinedScorer, MapScorer, can_use_maps, spread
 from zoo.learner import Known
-from zoo.methods import dastm, dtw, protonet, subspace
-from zoo.methods._method import Method
+from zoo.methods import apsr_lite, dastm, dtw, protonet, subspace
+from zoo.methods._method import Method, ScoreError
 
 METHODS = {
     "protonet": lambda: protonet.Model(LinearBackbone(), protonet.Options()),
@@ -97,6 +97,31 @@ def test_a_mirror_image_that_is_a_shot_is_embedded_once_too(pool: Pool, averaged
             query = (query + mirrored.unflatten(0, draw.query.shape)) / 2
     assert support.shape[2] == 2
     torch.testing.assert_close(scores, method.score(support, query), rtol=1e-4, atol=1e-4)
+
+
+def test_maps_are_scored_with_the_names_of_the_classes_of_the_draw(pool: Pool) -> None:
+    torch.manual_seed(0)
+    known = Known(layout("ntu25"), class_text=torch.randn(24, 6))
+    method = apsr_lite.Model(WideBackbone(), apsr_lite.Options(), known).eval()
+    torch.nn.init.normal_(method.relevance.weight)
+    for loader in (episodes(pool), exemplars(pool, 0, transform(pool))):
+        quick = MapScorer(MapTable(method, loader.transform))
+        with torch.no_grad():
+            scores, _ = quick.scores(loader, 1)
+            torch.testing.assert_close(scores, method(loader.at(1)), rtol=1e-4, atol=1e-4)
+            support, query = method.maps(loader.at(1))
+            others = method.checked_scores(support, query, loader.at(1).class_id + 7)
+        assert not torch.allclose(others, scores, atol=1e-3)
+    with pytest.raises(ScoreError, match="was not given `class_id`: give the `class_id` of the episode"):
+        method.checked_scores(support, query)
+
+
+class WideBackbone(LinearBackbone):
+    """Says that its maps have the joints of `ntu25`, which they have for clips of that layout."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.map_joints = 25
 
 
 class Noisy(protonet.Model):

@@ -15,9 +15,10 @@ from safetensors.torch import load_file
 
 from manifests.facts import split
 from prep.progress import result
-from prep.store.read import Store, open_store
+from prep.store.read import Store
 from zoo.engine.train import Diverged
 from zoo.experiment import feed
+from zoo.experiment.prepare import prepare
 from zoo.experiment.resolve import resolve
 from zoo.runs.chain import train_chain
 
@@ -33,11 +34,13 @@ EPISODES = [
     "budget.validation_episodes=0",
     "budget.test_episodes=1",
     "task.queries_per_class=2",
+    "data.embedding=teacher",
 ]
 RECIPES = {
     "crossmodal": SMALL,
     "crossmodal_text": [*SMALL, "method.options.teacher=text"],
     "finetuned_cosine": STAGE[:2],
+    "apsr_lite": STAGE[:2],
 }
 
 
@@ -77,7 +80,7 @@ def test_poison_in_a_base_class_is_noticed(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("leak", ["vectors", "clips"])
 def test_a_leak_is_noticed(leak: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A teacher that subtracts the mean of all vectors, and a pool with the first novel clip in place of a base clip."""
+    """A teacher that subtracts the mean of all vectors, and a pool with the first novel clip for a base clip."""
     teacher, chosen = feed.teacher, feed._chosen_clips
 
     def centred(recipe: object, store: Store, pool: object) -> object:
@@ -97,3 +100,33 @@ def test_a_leak_is_noticed(leak: str, tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(feed, "_chosen_clips", with_novel)
     with pytest.raises(feed.SetupError, match="a pre-training stage may not see it"):
         weights("crossmodal", stores[0], tmp_path / "clips")
+
+
+NAMED = """
+from zoo.pretrain.supervised import Model as Supervised, Options
+
+class Model(Supervised):
+    uses_novel_names = True
+"""
+
+
+def test_only_a_method_that_says_so_knows_the_names_of_novel_classes(tmp_path: Path) -> None:
+    store, cpu = store_of(tmp_path / "clean.zarr", NOVEL), torch.device("cpu")
+    text = torch.from_numpy(feed.stored_embedding(resolve("apsr_lite", "demo", EPISODES), store).text)
+    for name in ("protonet", "apsr_lite", "text_cache"):
+        known = prepare(resolve(name, "demo", EPISODES), store, cpu).learner.known
+        assert (known.class_text is None) == (name == "protonet")
+        assert known.class_text is None or torch.equal(known.class_text, text)
+    for name, settings in (("supervised", STAGE), ("transfer", SMALL)):
+        assert prepare(resolve(name, "demo", settings), store, cpu).learner.known.class_text is None
+    file = tmp_path / "named.py"
+    file.write_text(NAMED)
+    with pytest.raises(feed.SetupError, match="a pre-training stage may not know the names of novel classes. Set `use"):
+        prepare(resolve(str(file), "demo", STAGE[:2]), store, cpu)
+
+
+def test_a_store_without_names_says_which_command_makes_them(tmp_path: Path) -> None:
+    make_store(tmp_path / "clean.zarr", clips_per_class=6)
+    store = embed(tmp_path / "clean.zarr", "teacher", texts=False)
+    with pytest.raises(feed.SetupError, match="has no text vectors, which apsr_lite needs. Run `fsprep embed-text"):
+        prepare(resolve("apsr_lite", "demo", EPISODES), store, torch.device("cpu"))

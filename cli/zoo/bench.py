@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -114,14 +115,18 @@ def _bench(
 
 
 def _list_tables(json_: bool) -> None:
-    """The published tables, with the number of their rows and of those that this project has recipes for."""
+    """The published tables, with the number of their rows, of those that can be run, and why others cannot."""
     from zoo.sweep.bench import reason_left_out, tables
 
+    reasons = {title: [reason_left_out(row) for row in rows] for title, rows in tables().items()}
     counts = {
-        title: {"rows": len(rows), "runnable": sum(not reason_left_out(row) for row in rows)}
-        for title, rows in tables().items()
+        title: {"rows": len(found), "runnable": found.count(""), "left_out": Counter(filter(None, found))}
+        for title, found in reasons.items()
     }
-    lines = [f"{title:32} {n['runnable']:3} of {n['rows']:3} rows can be run" for title, n in counts.items()]
+    lines = []
+    for title, found in reasons.items():
+        lines.append(f"{title:32} {found.count(''):3} of {len(found):3} rows can be run")
+        lines += [f"{'':33}{number:3} left out: {reason}" for reason, number in Counter(filter(None, found)).items()]
     options.emit(json_, counts, "\n".join(lines))
 
 

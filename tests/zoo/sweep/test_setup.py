@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
+from dataclasses import replace
 
 from manifests.tables import Published
 from zoo.experiment.resolve import initial, resolve
-from zoo.sweep import setup
 from zoo.sweep.setup import PAPERS, Setup, backbone_of, quick_settings, row_settings, smaller, whole_budget
 
 ROW = Published("P", "T", "ntu120", "ntu120_one_shot", "jeanie", "own", 20, 1, 57.0, None, "s")
@@ -22,14 +21,13 @@ def test_own_is_the_backbone_of_the_recipe_else_that_of_the_protocol() -> None:
     assert recipe == "jeanie"
 
 
-def test_a_recipes_own_backbone_keeps_its_options_and_another_does_not_get_them(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    table = {"name": "tcn", "options": {"kernel": 5, "name": "a b"}}
-    monkeypatch.setattr(setup, "_own_backbone", lambda recipe: table)
-    wanted = ["backbone.name=tcn", "backbone.options.kernel=5", 'backbone.options.name="a b"', "task.shot=1"]
-    assert row_settings(PLAIN, PAPERS) == wanted
-    assert row_settings(PLAIN, Setup(["backbone.name=agcn"])) == [
+def test_a_recipes_own_backbone_keeps_its_options() -> None:
+    row = replace(ROW, method="attention", recipe="fully_connected")
+    for data in ("", "demo", "nw_ucla"):
+        recipe = resolve(row.recipe, data or row.split, row_settings(row, Setup(data=data)))
+        assert (recipe.backbone.name, recipe.backbone.options["pooling"]) == ("attention_lstm", "fully_connected")
+        assert initial(recipe).backbone == recipe.backbone
+    assert row_settings(row, Setup(["backbone.name=agcn"])) == [
         "backbone.name=agcn",
         "task.shot=1",
         "backbone.name=agcn",

@@ -46,7 +46,7 @@ def legend(rows: Sequence[Row]) -> list[str]:
         INTERVALS: bool(rows),
         NOT_BETTER: any(not_better(row) for row in rows),
         OUTSIDE: any(row.outside for row in rows),
-        NOVEL_NAMES: any(named.novel_names for named in (*rows, *papers)),
+        NOVEL_NAMES: any(row.novel_names for row in rows) or any(paper.novel_names for paper in papers),
     }
     return [line for line, used in uses.items() if used]
 

@@ -143,6 +143,7 @@ def ucla_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("VI", "crossmodal", 1),
         ("VII", "protonet_transfer", 1),
         ("VIII", "crossmodal_text", 1),
+        ("IX", "skeleton_dml_random", 1),
         ("X", "crossmodal_no_predictor", 1),
         ("XI", "crossmodal_linear", 1),
         ("XII", "crossmodal_actionclip", 1),

@@ -18,6 +18,7 @@ from manifests.split import Split
 from manifests.strict import InvalidValue
 from manifests.user_code import is_user_code
 from zoo import registry
+from zoo.experiment.graph import DEFAULT
 from zoo.experiment.layers import merged, with_base
 from zoo.experiment.library import FOLDER, lineage
 
@@ -44,14 +45,16 @@ def protocol(
     The protocol's table `options` holds options of the method by the name of the recipe or of a shipped recipe that it
     builds on. A stage takes the table `stage` in place of everything that concerns episodes. An untrained recipe takes
     the test tasks alone: everything else of a protocol is chosen for networks that are trained. A recipe that only
-    measures its initial weights keeps its 0 episodes. Those of a custom split
-    are fitted to it, and to the store's `layout` and class `names` where they are known.
+    measures its initial weights keeps its 0 episodes, and one with a network of its own keeps that. Those of a custom
+    split are fitted to it, and to the store's `layout` and class `names` where they are known.
     """
     name = protocol_name(chosen)
     if not name:
         return Protocol()
     settings = with_base(PROTOCOLS / f"{name}.toml", PROTOCOLS)
     own, stage = _own_options(settings.pop("options", {}), str(table.get("name"))), settings.pop("stage", {})
+    if table.get("backbone", {}).get("name", DEFAULT) != DEFAULT:
+        settings.pop("backbone", None)
     if kind == "pretrain":
         settings = merged(
             {key: value for key, value in settings.items() if key in ("backbone", "data", "augment")}, stage

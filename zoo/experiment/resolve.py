@@ -58,8 +58,9 @@ def resolve(
 ) -> Recipe:
     """A shipped recipe, a TOML file, a run's folder or a .py file with a method, on split `data` (default: its own).
 
-    `settings` are key=value texts. `inherited` is the recipe that will be initialised from this one: clips, backbone
-    and seed are its own. `layout` and class `names` are those of the store, where it is open: the settings for custom
+    `settings` are key=value texts; `init.settings` are added to the recipe's, unless `init.source` changes. `inherited`
+    is the recipe that will be initialised from this one: clips, backbone and seed are its own, and so is the embedding
+    where it names one. `layout` and class `names` are those of the store, where it is open: the settings for custom
     splits are fitted to them. A split or a .py file may be given by path, which is made absolute, so that a run finds
     it again. Raises InvalidValue for an unknown recipe, split, key or option, or a value of the wrong type.
     """
@@ -94,8 +95,9 @@ def resolve_with_remarks(
             remarks = (_origin(name_or_file, kind, found.name), *changed)
     if inherited is not None:
         table = merged(table, _inheritance(inherited))
-    for setting in settings:
-        table = merged(table, parsed_setting(setting))
+    # The source first: a recipe's settings are for its own source.
+    for setting in sorted(settings, key=lambda text: not text.startswith("init.source")):
+        table = _with_setting(table, parsed_setting(setting))
     table, left_out = with_graph_options(_absolute(table), where)
     return Resolved(check(build(Recipe, table, where), where), (*remarks, *left_out))
 
@@ -201,8 +203,21 @@ def _origin(name_or_file: str, kind: str, above: str) -> str:
     return f"settings from {files} (zoo/recipes); `fszoo show` prints them, --set changes them"
 
 
+def _with_setting(table: Mapping[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """A table with one more setting. `init.settings` follow those that are there already; another `init.source` takes
+    none of them."""
+    init, before = given.get("init", {}), table.get("init", {})
+    if isinstance(init, Mapping) and isinstance(before, Mapping):
+        if isinstance(init.get("settings"), list):
+            given = {"init": {**init, "settings": [*before.get("settings", []), *init["settings"]]}}
+        elif init.get("source", before.get("source")) != before.get("source"):
+            given = {"init": {**init, "settings": []}}
+    return merged(table, given)
+
+
 def _inheritance(recipe: Recipe) -> dict[str, Any]:
-    data = {key: value for key, value in asdict(recipe.data).items() if key in INHERITED}
+    named = (*INHERITED, "embedding") if recipe.data.embedding else INHERITED
+    data = {key: value for key, value in asdict(recipe.data).items() if key in named}
     own = {"augment": asdict(recipe.augment)} if protocol_name(recipe.data.split) == CUSTOM else {}
     return own | {"data": data, "backbone": asdict(recipe.backbone), "seed": recipe.seed, "precision": recipe.precision}
 

@@ -75,8 +75,7 @@ def quick_settings(recipe: Recipe) -> list[str]:
         small["episodes_per_epoch"] = min(budget.episodes_per_epoch, max(1, small["episodes"]))
     settings = [f"budget.{key}={value}" for key, value in small.items()]
     if recipe.init.source in shipped():
-        source = [*recipe.init.settings, *quick_settings(initial(recipe))]
-        settings.append(f"init.settings={as_toml(source)}")
+        settings.append(f"init.settings={as_toml(quick_settings(initial(recipe)))}")
     return settings
 
 

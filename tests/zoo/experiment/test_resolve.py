@@ -286,3 +286,43 @@ def test_an_untrained_recipe_takes_only_the_test_tasks_of_a_protocol(tmp_path: P
     assert resolve(str(file), "nw_ucla").data.frames == 7
     assert resolve(str(file), "nw_ucla", ["data.frames=9", "backbone.name=stgcn"]).data.frames == 9
     assert resolve("protonet", "nw_ucla", ["budget.episodes=0"]).backbone == protocol.backbone
+
+
+def test_settings_of_a_source_follow_those_of_the_recipe() -> None:
+    own = list(resolve("crossmodal_text").init.settings)
+    assert own
+    more = resolve("crossmodal_text", settings=['init.settings=["budget.epochs=2"]', 'init.settings=["seed=1"]'])
+    assert list(more.init.settings) == [*own, "budget.epochs=2", "seed=1"]
+    source = initial(resolve("crossmodal_text", settings=['init.settings=["budget.epochs=2"]']))
+    assert (source.method.options["teacher"], source.budget.epochs) == ("text", 2)
+
+
+def test_another_source_takes_no_settings_of_the_recipe() -> None:
+    assert resolve("crossmodal_text", settings=["init.source=byol"]).init.settings == ()
+    both = ['init.settings=["budget.epochs=2"]', "init.source=byol"]
+    assert resolve("crossmodal_text", settings=both).init.settings == ("budget.epochs=2",)
+
+
+def test_a_source_learns_from_the_embedding_that_is_named() -> None:
+    assert initial(resolve("crossmodal")).data.embedding == "xclip"
+    assert initial(resolve("crossmodal", settings=["data.embedding=mine"])).data.embedding == "mine"
+    both = ["data.embedding=mine", 'init.settings=["data.embedding=theirs"]']
+    assert initial(resolve("crossmodal", settings=both)).data.embedding == "theirs"
+
+
+def test_a_network_of_its_own_is_kept_on_every_split() -> None:
+    for data in ("demo", "nw_ucla", "ntu120_one_shot"):
+        assert resolve("jeanie", data).backbone.name == "jeanie"
+        assert initial(resolve("tcn_oneshot", data)).backbone.name == "tcn_oneshot"
+    assert resolve("jeanie", "demo", ["backbone.name=stgcn"]).backbone.name == "stgcn"
+    assert resolve("protonet", "demo").backbone.name == "tcn"
+
+
+def test_a_recipe_that_measures_its_initial_weights_keeps_its_backbone_and_trains_nothing() -> None:
+    recipe = resolve("traditional", "demo")
+    assert (recipe.budget.episodes, recipe.backbone.name, recipe.data.streams) == (
+        0,
+        "tcn",
+        ("joint", "bone", "velocity"),
+    )
+    assert initial(recipe).budget.epochs == 10

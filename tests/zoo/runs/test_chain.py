@@ -103,7 +103,7 @@ def test_the_backbone_comes_from_the_first_run(store: Path, tmp_path: Path) -> N
 
 def test_a_chain_of_three_does_only_what_is_missing(store: Path, tmp_path: Path) -> None:
     """Supervised pre-training, representation transfer from its weights, then episodes."""
-    small = STAGE[2:] + ["method.options.hidden=16", "method.options.width=8", "data.embedding=teacher"]
+    small = [*STAGE[2:], "method.options.hidden=16", "method.options.width=8", "data.embedding=teacher"]
     middle = [*small, "init.source=supervised", f"init.settings={json.dumps(STAGE[2:])}"]
     own = [setting for setting in CHAIN if "init" not in setting]
     recipe = resolve("crossmodal", "demo", [*own, f"init.settings={json.dumps(middle)}"])

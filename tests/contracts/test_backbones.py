@@ -281,7 +281,9 @@ GRAPH_OPTIONS = (
     ({"early_fusion": True, "pair_norm": "pn_si", "pair_norm_scale": 10.0}, 2),
     ({"pair_norm": "pn_scs"}, 1),
 )
-SHIPPED = [Shipped(name) for name in registry.names("backbones")] + [
+# Options that make a backbone cheaper and nothing else.
+SMALL = {"resnet18": {"image_size": 32}}
+SHIPPED = [Shipped(name, SMALL.get(name, {})) for name in registry.names("backbones")] + [
     pytest.param(Shipped(name, options, streams), marks=[pytest.mark.slow] if number else [])
     for name in GRAPH_BACKBONES
     for number, (options, streams) in enumerate(GRAPH_OPTIONS)

@@ -46,7 +46,11 @@ def _needed(name: str, binding: dict[str, ast.stmt]) -> set[ast.stmt]:
         node = binding.get(names.pop())
         if node is not None and node not in found:
             found.add(node)
-            names += [inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)]
+            # What is read: a field may have the name of something that the module imports.
+            read = (
+                inner for inner in ast.walk(node) if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Load)
+            )
+            names += [inner.id for inner in inside if isinstance(inner.ctx, ast.Load)]
     return found
 
 

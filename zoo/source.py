@@ -47,9 +47,7 @@ def _needed(name: str, binding: dict[str, ast.stmt]) -> set[ast.stmt]:
         if node is not None and node not in found:
             found.add(node)
             # What is read: a field may have the name of something that the module imports.
-            read = (
-                inner for inner in ast.walk(node) if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Load)
-            )
+            inside = (inner for inner in ast.walk(node) if isinstance(inner, ast.Name))
             names += [inner.id for inner in inside if isinstance(inner.ctx, ast.Load)]
     return found
 

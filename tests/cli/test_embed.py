@@ -83,7 +83,10 @@ def test_what_is_bad_or_missing_is_named_and_the_exit_status_says_so(shell, mine
     ("line", "words"),
     [
         ("embed-videos --encoder xklip", "`xklip` is not one of the encoders. Did you mean `xclip`?"),
-        ("embed-videos --encoder nowhere.py", "no such file. Shipped encoders: actionclip, clip, demo_teacher, tiny, xclip"),
+        (
+            "embed-videos --encoder nowhere.py",
+            "no such file. Shipped encoders: actionclip, clip, demo_teacher, tiny, xclip",
+        ),
         ("embed-videos --encoder tiny --weights mine.pt", "mine.pt"),
         ("embed-videos --encoder xclip --weights ./nowhere", "nowhere"),
         ("embed-videos --encoder demo_teacher", "Train them with `fsprep train-teacher`, then --weights FILE."),

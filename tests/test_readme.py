@@ -50,6 +50,7 @@ SHORT_METHOD = (
     'init.settings=["budget.epochs=1", "budget.batch=32"]',
 )
 STAGES = (*registry.names("pretrain"), "my_stage.py")
+TEACHER = "--encoder demo_teacher --weights WORKSPACE/weights/demo_teacher.safetensors"
 # Line -> words of the refusal: what needs a dataset that nobody may pass on, weights, or a cluster.
 REFUSED = {
     "fsprep build ntu120 --subset ntu_t": "there is no such folder or file",
@@ -61,6 +62,10 @@ REFUSED = {
     ),
     "fsprep embed-videos --store STORE --videos nturgb+d_rgb --encoder xclip": "could not be downloaded",
     "fsprep embed-text --store STORE --encoder xclip --prompts person": "could not be downloaded",
+    "fsprep train-teacher": "TEACHER",
+    f"fsprep embed-videos {TEACHER}": "demo_teacher.safetensors",
+    f"fsprep embed-text {TEACHER}": "demo_teacher.safetensors",
+    "fszoo train crossmodal --data demo --set data.embedding=demo_teacher": "fsprep embed-videos",
     "fszoo replay RUN": "no loss of this run was infinite or NaN",
     "fszoo train dastm": "Build it: `fsprep build ntu120 --subset ntu_t`",
 }

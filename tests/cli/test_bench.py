@@ -181,6 +181,9 @@ def test_there_is_no_gap_on_other_data_and_one_on_the_papers() -> None:
     other = Pair(entry.published, row, 1, split="demo")
     assert (other.gap, other.outside, columns(other)["gap"]) == (None, None, "")
     assert "papers" not in other.record()["ours"]
+    five = Pair(entry.published, replace(row, shot=5), 1, split="ntu_s")
+    assert five.gap is None
+    assert columns(five)["task"] == "5w1s, ours 5w5s"
 
 
 def test_backbone_options_and_the_numbers_of_runs_can_be_chosen() -> None:

@@ -65,8 +65,10 @@ class Pair:
 
     @property
     def gap(self) -> float | None:
-        """Ours minus the published accuracy, in points; None on other data than the paper's."""
-        return None if self.row is None or not self.same_data else self.row.accuracy - self.published.accuracy
+        """Ours minus the published accuracy, in points; None on other data or with other shots than the paper's."""
+        if self.row is None or not self.same_data or self.row.shot != self.published.shot:
+            return None
+        return self.row.accuracy - self.published.accuracy
 
     @property
     def outside(self) -> bool | None:

@@ -8,6 +8,7 @@ from typing import Any
 from manifests.tables import Published
 from manifests.text import markdown
 from zoo.sweep.bench import Pair
+from zoo.sweep.compare import Row
 from zoo.sweep.table import INTERVALS, NOT_BETTER, NOVEL_NAMES, OUTSIDE, aligned, as_csv, as_markdown, not_better, ours
 
 COLUMNS = ("split", "method", "backbone", "task", "paper", "ours", "spread", "runs", "val", "untrained", "gap")
@@ -20,6 +21,8 @@ CSV = (
     "our_backbone",
     "way",
     "shot",
+    "our_way",
+    "our_shot",
     "paper",
     "paper_spread",
     "paper_split",
@@ -139,7 +142,7 @@ def columns(pair: Pair) -> dict[str, str]:
         "split": pair.split or theirs.split,
         "method": _method(theirs),
         "backbone": _backbones(pair),
-        "task": f"{theirs.way if row is None else row.way}w{theirs.shot}s",
+        "task": _beside(_task(theirs), "" if row is None else _task(row)),
         "paper": _paper(pair),
         "runs": f"{0 if row is None else row.runs} of {pair.planned}",
     }
@@ -169,7 +172,8 @@ def _numbers(pair: Pair) -> dict[str, object]:
     }
     if row is None:
         return numbers
-    ours = {"ours": row.accuracy, "our_backbone": row.backbone, "gap": pair.gap, "outside": pair.outside}
+    ours = {"ours": row.accuracy, "our_backbone": row.backbone, "our_way": row.way, "our_shot": row.shot}
+    ours |= {"gap": pair.gap, "outside": pair.outside}
     numbers |= ours | {key: getattr(row, key) for key in ("interval", "spread", "runs", "validation")}
     if row.untrained is not None:
         best = row.untrained
@@ -203,8 +207,15 @@ def _novel_names(pair: Pair) -> bool:
 
 def _backbones(pair: Pair) -> str:
     """The paper's backbone, and ours where it is another one."""
-    ours = pair.row.backbone if pair.row is not None else pair.published.backbone
-    return ours if ours == pair.published.backbone else f"{pair.published.backbone}, ours {ours}"
+    return _beside(pair.published.backbone, "" if pair.row is None else pair.row.backbone)
+
+
+def _task(row: Published | Row) -> str:
+    return f"{row.way}w{row.shot}s"
+
+
+def _beside(theirs: str, ours: str) -> str:
+    return f"{theirs}, ours {ours}" if ours not in ("", theirs) else theirs
 
 
 def _name(pair: Pair) -> str:

@@ -251,3 +251,16 @@ def test_novel_names_are_marked_and_a_table_of_your_own_can_be_added(
 def test_every_note_is_about_a_split_of_its_papers_tables() -> None:
     known = {(row.paper, row.split) for row in facts.published()}
     assert set(facts.published_notes()) <= known
+
+
+def test_rows_of_several_datasets_are_one_on_other_data() -> None:
+    """Table VIII is 20-, 10- and 11-way; the demo has five ways for each."""
+    _, rows = select("Cross-modal Table VIII", {})
+    found = entries(rows, Setup(data="demo"))
+    assert [entry.published.variant for entry in found] == [
+        "representation-none",
+        "representation-text",
+        "representation-video",
+        "representation-text+video",
+    ]
+    assert all(len(entry.also) == 2 for entry in found)

@@ -129,13 +129,13 @@ def reason_left_out(row: Published, setup: Setup = PAPERS) -> str:
 
 
 def entries(rows: Sequence[Published], setup: Setup = PAPERS) -> list[Entry]:
-    """Every row with its cells; on `setup.data`, one for all rows that differ in nothing but the paper's data.
+    """Every row with its cells; on `setup.data`, one for all rows that are run alike there: the paper's differ in data.
 
     Raises InvalidValue for a setting that the recipes do not take.
     """
     groups: dict[object, list[Published]] = {}
     for number, row in enumerate(rows):
-        same = (row.recipe, backbone_of(row, setup), row.way, row.shot)
+        same = (row.recipe, *row_settings(row, setup))
         groups.setdefault(same if setup.data else number, []).append(row)
     found = []
     for group in groups.values():

@@ -325,4 +325,4 @@ def test_a_recipe_that_measures_its_initial_weights_keeps_its_backbone_and_train
         "tcn",
         ("joint", "bone", "velocity"),
     )
-    assert initial(recipe).budget.epochs == 10
+    assert initial(recipe).budget.epochs == 40

@@ -62,7 +62,7 @@ REFUSED = {
     ),
     "fsprep embed-videos --store STORE --videos nturgb+d_rgb --encoder xclip": "could not be downloaded",
     "fsprep embed-text --store STORE --encoder xclip --prompts person": "could not be downloaded",
-    "fsprep train-teacher": "TEACHER",
+    "fsprep train-teacher": "every base class needs 5 usable videos",
     f"fsprep embed-videos {TEACHER}": "demo_teacher.safetensors",
     f"fsprep embed-text {TEACHER}": "demo_teacher.safetensors",
     "fszoo train crossmodal --data demo --set data.embedding=demo_teacher": "fsprep embed-videos",

@@ -72,8 +72,9 @@ def open_embedding(store: Store, name: str) -> Embedding:
     """The embedding `name` of a store. Raises StoreError for an unknown name, KeyMismatch if its parts do not fit."""
     names = list(store.embeddings)
     if name not in names:
-        remedy = hint(name, names) if names else "It has none; `fsprep embed-videos` makes them."
-        raise StoreError(f"{store.path}: has no embedding `{name}`. {remedy}")
+        known = hint(name, names) if names else "It has none."
+        remedy = f"`fsprep embed-videos --name {name}` and `fsprep embed-text --name {name}` make one."
+        raise StoreError(f"{store.path}: has no embedding `{name}`. {known} {remedy}")
     video = _metadata(store, EmbeddingPart(name, "video"), VideoMetadata)
     text = _metadata(store, EmbeddingPart(name, "text"), TextMetadata)
     if video and text:

@@ -132,22 +132,25 @@ def ucla_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
+ROWS = (
+    ("I", "protonet", 5),
+    ("II", "dtw", 1),
+    ("III", "protonet", 1),
+    ("IV", "feat", 1),
+    ("V", "crossmodal", 5),
+    ("VI", "crossmodal", 1),
+    ("VII", "protonet_transfer", 1),
+    ("VIII", "crossmodal_text", 1),
+    ("IX", "skeleton_dml_random", 1),
+    ("X", "crossmodal_no_predictor", 1),
+    ("XI", "crossmodal_linear", 1),
+    ("XII", "crossmodal_actionclip", 1),
+)
+
+
 @pytest.mark.parametrize(
     ("table", "recipe", "shot"),
-    [
-        ("I", "protonet", 5),
-        ("II", "dtw", 1),
-        ("III", "protonet", 1),
-        ("IV", "feat", 1),
-        ("V", "crossmodal", 5),
-        ("VI", "crossmodal", 1),
-        ("VII", "protonet_transfer", 1),
-        ("VIII", "crossmodal_text", 1),
-        ("IX", "skeleton_dml_random", 1),
-        ("X", "crossmodal_no_predictor", 1),
-        ("XI", "crossmodal_linear", 1),
-        ("XII", "crossmodal_actionclip", 1),
-    ],
+    [pytest.param(*row, marks=[] if row[0] in ("V", "VII") else [pytest.mark.slow]) for row in ROWS],
 )
 def test_one_row_of_each_table_runs(
     shell: Shell, ucla_home: Path, monkeypatch: pytest.MonkeyPatch, table: str, recipe: str, shot: int
@@ -155,8 +158,7 @@ def test_one_row_of_each_table_runs(
     monkeypatch.setenv("FSPREP_HOME", str(ucla_home))
     on = [] if table == "V" else ["--data", "nw_ucla"]
     line = ["fszoo", "bench", f"Cross-modal Table {table}", *on, "--quick", "--class-splits", "1", "--json"]
-    # Small projectors, beside what the recipe itself sets in the stage that it starts from.
-    small = [*resolve(recipe).init.settings, "method.options.hidden=16"] if recipe in TRANSFERRED else []
+    small = ["method.options.hidden=16"] if recipe in TRANSFERRED else []
     settings = [*SETTINGS, *PLAIN, *([f"init.settings={as_toml(small)}"] if small else [])]
     done = shell([*line, "--only", f"recipe={recipe}", "--only", f"shot={shot}", *words(settings)])
     assert done.exit_code == 0, done.output

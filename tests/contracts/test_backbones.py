@@ -274,7 +274,9 @@ CONTRACTS: dict[Callable[[Make], None], Callable[..., Tensor] | type[Backbone]] 
 }
 
 
-# Options under which every graph backbone keeps the contracts too; those after the first are slow.
+# Options under which every graph backbone keeps the contracts too; those after the first, and all networks but two, are
+# slow.
+QUICK = ("stgcn", "msg3d")
 GRAPH_OPTIONS = (
     ({"early_fusion": True, "drop_edges": 4}, 3),
     ({"pair_norm": "pn", "drop_edge_rate": 0.1}, 1),
@@ -284,7 +286,7 @@ GRAPH_OPTIONS = (
 # Options that make a backbone cheaper and nothing else.
 SMALL = {"resnet18": {"image_size": 32}}
 SHIPPED = [Shipped(name, SMALL.get(name, {})) for name in registry.names("backbones")] + [
-    pytest.param(Shipped(name, options, streams), marks=[pytest.mark.slow] if number else [])
+    pytest.param(Shipped(name, options, streams), marks=[pytest.mark.slow] if number or name not in QUICK else [])
     for name in GRAPH_BACKBONES
     for number, (options, streams) in enumerate(GRAPH_OPTIONS)
 ]

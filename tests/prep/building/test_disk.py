@@ -6,6 +6,7 @@ import errno
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,14 +37,19 @@ def test_a_full_disk_says_so_and_the_build_goes_on_later(
     assert len(built(task)) == 60
 
 
+def slow(error: OSError, words: str) -> Any:
+    """One case whose tests are slow."""
+    return pytest.param(error, words, marks=pytest.mark.slow)
+
+
 @pytest.mark.parametrize(
     ("error", "words"),
     [
         (OSError(errno.ENOSPC, "No space left on device"), "the disk is full"),
-        (OSError(errno.EFBIG, "File too large"), "a size limit was reached"),
-        (OSError("255360 requested and 992 written"), "the disk is full"),
-        (OSError(errno.EROFS, "Read-only file system"), "cannot be written .*Choose another folder"),
-        (PermissionError(errno.EACCES, "Permission denied"), "cannot be written .*Choose another folder"),
+        slow(OSError(errno.EFBIG, "File too large"), "a size limit was reached"),
+        slow(OSError("255360 requested and 992 written"), "the disk is full"),
+        slow(OSError(errno.EROFS, "Read-only file system"), "cannot be written .*Choose another folder"),
+        slow(PermissionError(errno.EACCES, "Permission denied"), "cannot be written .*Choose another folder"),
     ],
     ids=str,
 )

@@ -153,7 +153,9 @@ def test_its_sentences_and_its_number_of_frames_are_checked_too(tmp_path: Path) 
 def test_names_that_cannot_be(tmp_path: Path) -> None:
     assert "an encoder is named after its file, and `tiny` ships already" in refused(written(tmp_path, name="tiny"))
     assert "`my-encoder` is not a valid name" in refused(written(tmp_path, name="my-encoder"))
-    assert "there is no such file. Shipped encoders: actionclip, clip, tiny, xclip." in refused("nowhere/mine.py")
+    assert "there is no such file. Shipped encoders: actionclip, clip, demo_teacher, tiny, xclip." in refused(
+        "nowhere/mine.py"
+    )
     path = Path(written(tmp_path))
     path.with_suffix(".toml").unlink()
     assert f"its facts are missing: {tmp_path}/my_encoder.toml" in refused(str(path))

@@ -430,7 +430,7 @@ def test_mixed_weights_are_refused(bare: Path) -> None:
 def test_an_unknown_name_says_which_there_are(full: Path, bare: Path) -> None:
     with pytest.raises(StoreError, match="has no embedding `xclp`. Did you mean `xclip`?"):
         open_embedding(open_store(full), "xclp")
-    with pytest.raises(StoreError, match="It has none; `fsprep embed-videos` makes them"):
+    with pytest.raises(StoreError, match="It has none. `fsprep embed-videos --name xclip`"):
         open_embedding(open_store(bare), "xclip")
 
 

@@ -69,6 +69,7 @@ def test_weights_do_not_depend_on_novel_classes(name: str, tmp_path: Path) -> No
     assert unequal(clean, poisoned) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RECIPES)
 def test_poison_in_a_base_class_is_noticed(name: str, tmp_path: Path) -> None:
     clean = weights(name, store_of(tmp_path / "clean.zarr", ()), tmp_path / "clean")

@@ -13,7 +13,7 @@ from helpers.sweeps import SETTINGS, words
 from manifests.facts import published
 from manifests.tables import Published
 from zoo.experiment.library import shipped
-from zoo.experiment.resolve import initial, resolve
+from zoo.experiment.resolve import initial
 from zoo.sweep.bench import Entry, choices, entries, tables
 from zoo.sweep.grid import as_toml
 from zoo.sweep.setup import Setup

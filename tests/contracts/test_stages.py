@@ -70,6 +70,12 @@ def run(stage: Stage, steps: int) -> list[Record]:
     return [record for record in records if isinstance(record, Record)]
 
 
+def the_fewest_clips_are_enough(make: Make) -> None:
+    """Fewer than a stage's `least_clips` are refused before training."""
+    stage = seeded(make)
+    assert stage.losses(batch(clips=stage.least_clips)).total.isfinite()
+
+
 def parts_add_up(make: Make) -> None:
     losses = seeded(make).losses(batch())
     assert losses.total.shape == ()
@@ -154,6 +160,7 @@ class Wrong(supervised.Model):
 CONTRACTS: dict[Callable[[Make], None], Callable[[Wrong, Losses, Batch], Tensor]] = {
     parts_add_up: lambda self, losses, given: losses.total * 2,
     finite: lambda self, losses, given: losses.total / given.has_target.sum(),
+    the_fewest_clips_are_enough: lambda self, losses, given: losses.total / (len(given.label) - 1),
     gradient_everywhere: lambda self, losses, given: losses.total,
     clips_in_any_order: lambda self, losses, given: losses.total + given.clips[0].sum(),
     the_loss_falls_in_the_real_loop: lambda self, losses, given: losses.total.detach() + 0 * losses.total,

@@ -124,11 +124,18 @@ def _stage(recipe: Recipe, store: Store, device: torch.device) -> Prepared:
     entry = registry.learner(recipe.method.name)
     targets = _targets(recipe, store, entry.model, pool)
     train = feed.base_batches(recipe, pool, layout, entry.model.views, targets)
+    if train.size < entry.model.least_clips:
+        rule = f"budget.batch is {train.size}; {recipe.method.name} normalises over the clips of a batch"
+        raise SetupError(f"{rule} and needs at least {entry.model.least_clips}.")
     width = 0 if targets is None else targets[0].shape[1]
     accumulate = min(recipe.budget.accumulate, train.steps_per_epoch)
+    learner = make_learner(recipe, layout, store.shape, _known(recipe, store, width))
+    if not any(parameter.requires_grad for parameter in learner.backbone.parameters()):
+        rule = f"{recipe.method.name} keeps the backbone alone, and {recipe.backbone.name} has no parameters to train"
+        raise SetupError(f"{rule}. Set backbone.name.")
     return Prepared(
         recipe=recipe,
-        learner=make_learner(recipe, layout, store.shape, _known(recipe, store, width)),
+        learner=learner,
         plan=_plan(recipe, len(train) * train.size, accumulate, train.size, train.steps_per_epoch // accumulate),
         train=train,
         validation=None,
@@ -139,10 +146,6 @@ def _stage(recipe: Recipe, store: Store, device: torch.device) -> Prepared:
         independent=False,
         way=0,
     )
-
-
-# Batch normalisation has no statistics of a single clip.
-FEWEST_TARGETS = 2
 
 
 def _targets(recipe: Recipe, store: Store, stage: type[Stage], pool: feed.Pool) -> Targets | None:
@@ -159,10 +162,10 @@ def _targets(recipe: Recipe, store: Store, stage: type[Stage], pool: feed.Pool) 
             f"Run `fsprep {command} --name {name}`."
         ) from error
     found, name = 0 if targets is None else int(targets[1].sum()), recipe.data.embedding
-    if targets is not None and found < FEWEST_TARGETS:
+    if targets is not None and found < stage.least_clips:
         raise SetupError(
             f"{store.path}: {found} of {len(targets[1])} clips of the base classes have a vector in `{name}`; "
-            f"{recipe.method.name} needs at least {FEWEST_TARGETS}. Embed their videos: "
+            f"{recipe.method.name} needs at least {stage.least_clips}. Embed their videos: "
             f"`fsprep embed-videos --name {name}`."
         )
     return targets

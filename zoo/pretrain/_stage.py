@@ -26,12 +26,14 @@ class Teacher:
 
 
 class Stage(Learner):
-    """A backbone and a loss on single clips. A subclass writes `losses`; its `views` is R of the batches it needs.
+    """A backbone and a loss on single clips. A subclass writes `losses`; its `views` is R of the batches it needs, and
+    `least_clips` the smallest number of clips in them: batch normalisation of clips has no statistics of one.
 
     A stage that needs targets writes `targets` as well. It never sees a clip or a name of a novel class.
     """
 
     views = 1
+    least_clips = 1
 
     @classmethod
     def targets(cls, options: Any, teacher: Teacher) -> tuple[Float[Tensor, "X D"], Bool[Tensor, "X"]] | None:

@@ -72,6 +72,7 @@ class Model(Stage):
     """
 
     options: Options
+    least_clips = 2
     queue: Float[Tensor, "_ D"]
     length: Int[Tensor, ""]
     place: Int[Tensor, ""]

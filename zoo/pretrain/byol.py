@@ -48,6 +48,7 @@ class Model(Stage):
 
     options: Options
     views = 2
+    least_clips = 2
 
     def __init__(self, backbone: Backbone, options: Options, known: Known) -> None:
         super().__init__(backbone, options, known)

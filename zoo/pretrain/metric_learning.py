@@ -63,6 +63,7 @@ class Model(Stage):
     """
 
     options: Options
+    least_clips = 2
     batches_without_pairs: Int[Tensor, ""]
 
     def __init__(self, backbone: Backbone, options: Options, known: Known) -> None:

@@ -29,7 +29,11 @@ FORMER = (
     'data.streams=["joint"]',
     "evaluation.mirror=false",
 )
-FORMER_OPTIONS = {"protonet": ("method.options.normalise_by_dim=false", "method.options.temperature=1.0")}
+FORMER_OPTIONS = {
+    "protonet": ("method.options.normalise_by_dim=false", "method.options.temperature=1.0"),
+    "supervised": ("budget.epochs=10",),
+    "finetuned_cosine": ('init.settings=["budget.epochs=10"]',),
+}
 
 
 @pytest.mark.parametrize("name", DIGESTS)

@@ -145,7 +145,7 @@ def test_a_file_of_your_own_says_everything_itself(tmp_path: Path) -> None:
 
 def test_a_stage_takes_its_own_part_of_a_protocol() -> None:
     stage = resolve("supervised", "demo")
-    assert (stage.budget.epochs, stage.budget.episodes, stage.budget.batch) == (10, 0, 32)
+    assert (stage.budget.epochs, stage.budget.episodes, stage.budget.batch) == (40, 0, 32)
     assert (stage.data.frames, stage.backbone.name) == (16, "tcn")
 
 

@@ -236,6 +236,22 @@ def test_too_few_videos_are_refused(tmp_path: Path) -> None:
         prepare(resolve("transfer", "demo", TRANSFER), one, CPU)
 
 
+@pytest.mark.parametrize("name", ["transfer", "byol", "aimclr", "metric_learning"])
+def test_a_batch_of_one_clip_is_refused(store: Path, name: str) -> None:
+    recipe = resolve({"metric_learning": "sl_dml_training"}.get(name, name), "demo", [*TRANSFER[:2], "budget.epochs=1"])
+    recipe = replace(recipe, budget=replace(recipe.budget, batch=1), data=replace(recipe.data, embedding="teacher"))
+    with pytest.raises(SetupError, match=rf"budget\.batch is 1; {name} normalises over .* needs at least 2"):
+        prepare(recipe, open_store(store), CPU)
+
+
+def test_a_backbone_without_parameters_is_not_pretrained(store: Path) -> None:
+    recipe = resolve("supervised", "demo", [*STAGE[1:], "backbone.name=geometry"])
+    with pytest.raises(
+        SetupError, match="supervised keeps the backbone alone, and geometry has no parameters to train"
+    ):
+        prepare(recipe, open_store(store), CPU)
+
+
 def test_a_diverged_run_names_the_recipe_with_a_lower_rate(store: Path, tmp_path: Path) -> None:
     recipe = resolve("transfer_as_stated", "demo", [*TRANSFER, "optimiser.lr=1e30"])
     with pytest.raises(Diverged, match=r"recipe `transfer` trains with optimiser\.lr=0\.001 instead of 1e\+30"):

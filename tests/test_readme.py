@@ -117,7 +117,7 @@ def words_of(line: str) -> list[str]:
     elif command == ("fszoo", "sweep"):
         settings = SHORT_METHOD
     elif command == ("fszoo", "bench") and len(words) > 2:
-        settings = SHORT
+        settings = (*SHORT, "budget.episodes=2", "budget.validation_episodes=2")
     elif command == ("fszoo", "eval"):
         settings = ("budget.test_episodes=2",)
     elif command == ("fsprep", "demo"):

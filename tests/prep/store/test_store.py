@@ -37,7 +37,7 @@ def test_a_store_is_read_as_written(store: Path) -> None:
     check(store)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(data=st.data())
 def test_round_trip_is_exact_across_blocks(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.mktemp("round") / "s.zarr"

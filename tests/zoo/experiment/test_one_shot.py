@@ -60,7 +60,7 @@ def served(prepared: Prepared) -> tuple[tuple[tuple[str, ...], ...], list[str]]:
     return sampler.names, asked
 
 
-@pytest.mark.parametrize("shot", [1, 5])
+@pytest.mark.parametrize("shot", [1, pytest.param(5, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", ONE_SHOT)
 def test_k_shots_of_every_novel_class_and_all_else_is_asked_once(
     name: str, shot: int, store_of: dict[str, Store]

@@ -84,7 +84,11 @@ def test_a_run_that_did_not_diverge_has_nothing_to_replay(store: Path, tmp_path:
 
 @pytest.mark.parametrize(
     "precision",
-    [pytest.param("tf32", marks=pytest.mark.slow), "bfloat16", pytest.param("float16", marks=pytest.mark.slow)],
+    [
+        pytest.param("tf32", marks=pytest.mark.slow),
+        pytest.param("bfloat16", marks=pytest.mark.slow),
+        pytest.param("float16", marks=pytest.mark.slow),
+    ],
 )
 def test_half_precision_trains_and_resumes(store: Path, tmp_path: Path, precision: str) -> None:
     from zoo.experiment.prepare import prepare

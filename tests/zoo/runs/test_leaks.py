@@ -62,7 +62,10 @@ def unequal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> lis
     return [key for key in one if not torch.equal(one[key], other[key])]
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(each, marks=[] if each in ("crossmodal", "apsr_lite") else [pytest.mark.slow]) for each in RECIPES],
+)
 def test_weights_do_not_depend_on_novel_classes(name: str, tmp_path: Path) -> None:
     clean = weights(name, store_of(tmp_path / "clean.zarr", ()), tmp_path / "clean")
     poisoned = weights(name, store_of(tmp_path / "novel.zarr", NOVEL), tmp_path / "novel")

@@ -136,7 +136,7 @@ def _untrained(results: Sequence[Result]) -> Untrained | None:
     pairs = [
         (result.accuracy, result.untrained)
         for result in results
-        if result.trained and result.accuracy is not None and result.untrained is not None
+        if (result.trained or result.init_digest) and result.accuracy is not None and result.untrained is not None
     ]
     if len(pairs) < len(results):
         return None

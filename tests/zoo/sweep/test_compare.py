@@ -74,6 +74,14 @@ def test_the_untrained_method_stands_beside_ours_with_the_gain_over_the_same_run
     assert row.untrained.beaten
 
 
+def test_pretrained_features_have_the_line_too() -> None:
+    """Nothing is trained in episodes, but the initial weights are of another run."""
+    line = {"untrained": 60.0, "untrained_interval": 1.0, "untrained_recipe": "geometry", "trained": 0}
+    for init, shown in (("d", True), ("", False)):
+        (row,) = compare([run(70.0, init_digest=init, **line)])
+        assert (row.untrained is not None) == shown
+
+
 @pytest.mark.parametrize(("accuracy", "beaten"), [(62.0, False), (62.3, True), (50.0, False)])
 def test_a_gain_within_the_interval_does_not_count(accuracy: float, beaten: bool) -> None:
     line = {"untrained": 60.0, "untrained_interval": 1.0, "untrained_recipe": "geometry", "gain_interval": 5**0.5}

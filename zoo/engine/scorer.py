@@ -67,9 +67,10 @@ class MapScorer:
         """See Scorer."""
         assert isinstance(loader, EpisodeLoader)
         draw = loader.sampler.at(step)
-        mirrors = self.table.method.mirrors(draw.support.shape[2])
-        tables = self._images if mirrors else (self.table,)
-        support = torch.cat([table.at(draw.support) for table in tables], dim=2)
+        if self.table.method.mirrors(draw.support.shape[2]):
+            support = torch.cat([table.at(draw.support) for table in self._images], dim=2)
+        else:
+            support = self.table.at(draw.support)
         return self.table.method.checked_scores(support, self.table.at(draw.query), draw.class_id), draw.answer
 
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from typing import Any
 
 from manifests.facts import split
 from manifests.layout import Layout
-from manifests.strict import parse
 from manifests.tables import Published
-from zoo.experiment.library import FOLDER, lineage, shipped
+from zoo.experiment.library import shipped
 from zoo.experiment.recipe import Recipe, is_stage
 from zoo.experiment.resolve import initial, resolve
 from zoo.sweep.grid import as_toml
@@ -51,8 +48,7 @@ def backbone_of(row: Published, setup: Setup) -> str:
     found = [value.strip().strip("\"'") for key, _, value in named if key.strip() == "backbone.name"]
     if found or row.backbone != OWN or row.recipe not in shipped():
         return found[-1] if found else row.backbone
-    own = _own_backbone(row.recipe).get("name") or resolve(row.recipe, setup.data or row.split).backbone.name
-    return str(own)
+    return resolve(row.recipe, setup.data or row.split).backbone.name
 
 
 def row_settings(row: Published, setup: Setup) -> list[str]:
@@ -62,7 +58,7 @@ def row_settings(row: Published, setup: Setup) -> list[str]:
     base = min(len(draw) for draw in ([d.train for d in on.draws] or [on.train]))
     if on.protocol == "episodic" and (not setup.data or row.way <= min(novel, base)):
         chosen.append(f"task.way={row.way}")
-    return [*_backbone_settings(row, setup), *chosen, *setup.settings]
+    return [f"backbone.name={backbone_of(row, setup)}", *chosen, *setup.settings]
 
 
 def quick_settings(recipe: Recipe) -> list[str]:
@@ -81,7 +77,7 @@ def quick_settings(recipe: Recipe) -> list[str]:
 
 def whole_budget(row: Published, small: Recipe, setup: Setup) -> Recipe:
     """The recipe of a row with the budget that it has without --quick and without settings."""
-    plain, on = _backbone_settings(row, setup), setup.data or row.split
+    plain, on = [f"backbone.name={backbone_of(row, setup)}"], setup.data or row.split
     whole = resolve(row.recipe, on, plain, None, setup.layout, setup.names)
     return replace(small, budget=whole.budget, init=whole.init)
 
@@ -100,25 +96,3 @@ def smaller(small: Recipe, whole: Recipe) -> list[str]:
             pairs.append((initial(few), initial(many)))
             of = f" of {few.init.source}"
     return parts
-
-
-@cache
-def _own_backbone(recipe: str) -> Mapping[str, Any]:
-    """The table `backbone` of a recipe's file, or of the nearest recipe that it builds on and that names a backbone."""
-    for name in lineage(recipe):
-        file = FOLDER / f"{name}.toml"
-        table: Mapping[str, Any] = parse(file.read_text(encoding="utf-8"), str(file)).get("backbone", {})
-        if "name" in table:
-            return table
-    return {}
-
-
-def _backbone_settings(row: Published, setup: Setup) -> list[str]:
-    """The backbone of a row; its options too where the recipe has chosen both."""
-    backbone = backbone_of(row, setup)
-    own = _own_backbone(row.recipe)
-    options = own.get("options", {}) if own.get("name") == backbone else {}
-    return [
-        f"backbone.name={backbone}",
-        *(f"backbone.options.{key}={as_toml(value)}" for key, value in options.items()),
-    ]

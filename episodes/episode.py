@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 
@@ -39,11 +39,9 @@ class Episode:
 class Batch:
     """X clips of the base classes on one device, each in R randomly transformed views.
 
-    `label` is a row of the base classes, 0..N-1. `target` is the embedding that a stage asked for, zeros where
-    `has_target` is False; both are None where none was asked for.
+    `label` is a row of the base classes, 0..N-1. `target` are the clips' embeddings, or None where a stage needs none.
     """
 
     clips: Float[Tensor, "X R M T V C"]
     label: Int[Tensor, "X"]
     target: Float[Tensor, "X D"] | None = None
-    has_target: Bool[Tensor, "X"] | None = None

@@ -147,8 +147,8 @@ class BatchLoader:
             transform.clips(clip, split(fold_in(self.seed, Stream.VIEWS, step, view), clip))
             for view, transform in enumerate(self.transforms)
         ]
-        target, has_target = (None, None) if self.targets is None else (part[clip] for part in self.targets)
-        return Batch(torch.stack(views, dim=1), self.label[clip], target, has_target)
+        target = None if self.targets is None else self.targets[0][clip]
+        return Batch(torch.stack(views, dim=1), self.label[clip], target)
 
     def _order_of(self, epoch: int) -> Int[Tensor, "X"]:
         if self._order is None or self._order[0] != epoch:

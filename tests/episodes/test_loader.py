@@ -245,9 +245,7 @@ def test_targets_belong_to_their_clips_and_those_without_are_left_out() -> None:
     assert len(plain) == 6
     for batch in plain:
         assert batch.target is not None
-        assert batch.has_target is not None
         assert torch.equal(batch.target[:, 0], batch.clips[:, 0, 0, 0, 0, 0].round())
-        assert bool(batch.has_target.all())
         assert bool((batch.target[:, 0] > 9).all())
     with pytest.raises(EpisodeError, match="0 clips in batches of 10"):
         BatchLoader([ClipTransform(POOL, NTU, Sampling(10))], range(6), 10, 2, targets=(vectors, vectors[:, 0] < 0))

@@ -306,8 +306,7 @@ def test_no_stage_waits_for_the_device(name: str, monkeypatch: pytest.MonkeyPatc
     entry, known = registry.learner(name), Known(layout("ntu25"), ("a", "b"), 6)
     backbone = TinyBackbone(layout("ntu25"), 3, 1, TinyOptions())
     learner = entry.model(backbone, entry.options(), known).to("meta").train()
-    label, has_target = torch.zeros(4, dtype=torch.int64), torch.ones(4, dtype=torch.bool)
-    parts = torch.zeros(4, entry.model.views, 1, 8, 25, 3), label, torch.zeros(4, 6), has_target
+    parts = torch.zeros(4, entry.model.views, 1, 8, 25, 3), torch.zeros(4, dtype=torch.int64), torch.zeros(4, 6)
     batch = Batch(*(part.to("meta") for part in parts))
     refused = pytest.raises(NotImplementedError) if name in WAITING else nullcontext()
     with NothingWaits(), refused:

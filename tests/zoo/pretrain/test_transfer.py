@@ -21,9 +21,8 @@ WAYS = ("adapter", "fixed", "partial")
 def made(**options: object) -> tuple[Model, Batch]:
     torch.manual_seed(0)
     stage = Model(LinearBackbone(), Options(**(SMALL | options)), Known(None, ("a",), 5))  # type: ignore[arg-type]
-    has = torch.tensor([True, True, False, True, True, False])
-    target = torch.randn(6, 5) * has[:, None]
-    return stage, Batch(torch.randn(6, 1, 1, 4, 25, 3), torch.zeros(6, dtype=torch.int64), target, has)
+    target = torch.randn(6, 5)
+    return stage, Batch(torch.randn(6, 1, 1, 4, 25, 3), torch.zeros(6, dtype=torch.int64), target)
 
 
 @pytest.mark.parametrize("normalise", [True, False])
@@ -41,16 +40,6 @@ def test_the_teacher_is_the_video_the_name_or_their_sum(normalise: bool) -> None
         assert torch.equal(targets[1], which)
 
 
-def test_only_clips_with_a_target_count() -> None:
-    stage, batch = made()
-    stage.eval()  # batch statistics would mix the clips
-    assert batch.target is not None
-    assert batch.has_target is not None
-    chosen = batch.has_target.nonzero()[:, 0]
-    part = Batch(batch.clips[chosen], batch.label[chosen], batch.target[chosen], batch.has_target[chosen])
-    torch.testing.assert_close(stage.losses(batch).total, stage.losses(part).total)
-
-
 @pytest.mark.parametrize("way", WAYS)
 def test_the_loss_written_out(way: str) -> None:
     stage, batch = made(width_mismatch=way)
@@ -61,7 +50,7 @@ def test_the_loss_written_out(way: str) -> None:
     vectors = batch.target if way != "fixed" else F.linear(batch.target, stage.bridge.weight)  # type: ignore[arg-type]
     target = stage.target_projector(vectors)
     squared = (F.normalize(online, dim=-1) - F.normalize(target, dim=-1)).square().sum(-1)
-    torch.testing.assert_close(stage.losses(batch).total, squared[batch.has_target].mean())
+    torch.testing.assert_close(stage.losses(batch).total, squared.mean())
 
 
 def test_the_predictor_learns_faster_and_may_be_left_out() -> None:

@@ -59,7 +59,7 @@ def measure_run(run: Run, recipe: Recipe, store: Store, device: torch.device) ->
     The result's `warnings` name classes that the run was trained on and another store or preprocessing. Raises
     CheckpointError where the weights do not fit the store, RunError for a pre-training run.
     """
-    prepared, header = _trained(run, recipe, store, device)
+    prepared, header = trained_method(run, recipe, store, device)
     result = yield from evaluate(prepared, header.progress)
     before, trained = header.identity, run.recipe()
     return replace(
@@ -77,7 +77,7 @@ def confusions_of_run(
 
     Raises as `measure_run`.
     """
-    prepared, _ = _trained(run, recipe, store, device)
+    prepared, _ = trained_method(run, recipe, store, device)
     return (yield from confusions(prepared, store.info.classes, most))
 
 
@@ -102,7 +102,7 @@ def measure_untrained(recipe: Recipe, store: Store, device: torch.device, runs: 
     return (yield from evaluate(prepared, Progress()))
 
 
-def _trained(run: Run, recipe: Recipe, store: Store, device: torch.device) -> tuple[Prepared, Header]:
+def trained_method(run: Run, recipe: Recipe, store: Store, device: torch.device) -> tuple[Prepared, Header]:
     """A recipe prepared for measuring, with the weights of a run, and the header of these.
 
     Raises CheckpointError where the weights do not fit the store, RunError for a pre-training run.

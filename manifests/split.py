@@ -34,6 +34,7 @@ class Split:
         those that `first_exemplars` ranks first.
     exemplars: the official exemplar of each class of `test`, in that order; empty where there are none.
     base: the split that this one varies. Its keys hold here too, except for those that this split gives itself.
+    exclude: names of clips that are never chosen, for example those that were marked in `fsprep view`.
     """
 
     name: str
@@ -50,9 +51,11 @@ class Split:
     choice: Literal["seeded", "first"] = "seeded"
     exemplars: tuple[str, ...] = ()
     base: str = ""
+    exclude: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _check_samples("samples_per_class", self.samples_per_class)
+        unique("exclude", self.exclude)
         self._check_exemplars()
         if self.draws:
             require(self.protocol == "exemplars", "draws belong to the protocol `exemplars`; remove them")
@@ -71,6 +74,8 @@ class Split:
         require(len(self.exemplars) in (0, len(self.test)), count)
         require(not (self.exemplars and self.samples_per_class), "exemplars and samples_per_class exclude each other")
         unique("exemplars", self.exemplars)
+        for name in self.exemplars:
+            require(name not in self.exclude, f"`{name}` is an exemplar and in exclude; remove it from one of them")
 
     @property
     def classes(self) -> frozenset[int]:
@@ -85,7 +90,7 @@ class Split:
 
         `seed` and `samples` replace the split's own seed and `samples_per_class`. The clips of a label are ranked by
         the hexadecimal sha256 of "<dataset>/<seed>/<name>", then by name, and the first `samples` are taken; 0 takes
-        all, and a label with fewer clips gives all that it has.
+        all, and a label with fewer clips gives all that it has. Clips in `exclude` are left out first.
 
         So the rank of a clip depends on its name alone. The order of the input does not matter, labels do not
         influence each other, the choice of fewer samples is part of the choice of more, and choosing from the chosen
@@ -94,11 +99,12 @@ class Split:
         seed = self.seed if seed is None else seed
         samples = self.samples_per_class if samples is None else samples
         _check_samples("samples", samples)
+        excluded = set(self.exclude)
 
         def rank(name: str) -> tuple[str, str]:
             return sha256(f"{self.dataset}/{seed}/{name}".encode()).hexdigest(), name
 
-        ranked = (sorted(set(names), key=rank) for names in names_by_label.values())
+        ranked = (sorted(set(names) - excluded, key=rank) for names in names_by_label.values())
         return frozenset(name for names in ranked for name in names[: samples or None])
 
     def exemplar(self, label: int) -> str:

@@ -91,3 +91,12 @@ def test_frozen_numbers_of_the_rule() -> None:
     names = ["S001C001P001R001A001", "S001C001P001R002A001", "S001C001P002R001A001"]
     assert SMALL.chosen({0: names}, samples=2) == {names[0], names[2]}
     assert SMALL.chosen({0: names}, samples=1) == {names[2]}
+
+
+@given(clip_names, st.data())
+def test_an_excluded_clip_is_never_chosen_and_the_next_one_takes_its_place(
+    clips: dict[int, list[str]], data: st.DataObject
+) -> None:
+    excluded = {name for names in clips.values() for name in names if data.draw(st.booleans())}
+    left = {label: [name for name in names if name not in excluded] for label, names in clips.items()}
+    assert replace(SMALL, exclude=tuple(sorted(excluded))).chosen(clips) == SMALL.chosen(left)

@@ -67,6 +67,8 @@ def test_custom_data_need_no_pattern() -> None:
         ({"exemplars": NTU.exemplars[:9]}, "9 exemplars for 10 classes of test"),
         ({"exemplars": (NTU.exemplars[0],) * 10}, "exemplars: `S001C003P008R001A001` is listed twice"),
         ({"samples_per_class": 30}, "exemplars and samples_per_class exclude each other"),
+        ({"exclude": NTU.exemplars[:1]}, "`S001C003P008R001A001` is an exemplar and in exclude; remove it from one"),
+        ({"exclude": ("a", "a")}, "exclude: `a` is listed twice"),
     ],
 )
 def test_exemplars_that_do_not_fit_are_refused(change: dict[str, Any], words: str) -> None:

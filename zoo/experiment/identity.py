@@ -39,7 +39,9 @@ def recipe_digest(recipe: Recipe, without: tuple[str, ...] = ()) -> str:
         if is_user_code(choice.name):
             choices[key]["code"] = registry.find(choice.name, *kinds).digest
     if is_custom(recipe.data.split):
-        choices["data"]["split"] = asdict(split(recipe.data.split))
+        content = asdict(split(recipe.data.split))
+        # Without excluded clips a split counts as before it could exclude any, so that finished runs keep their digest.
+        choices["data"]["split"] = {key: value for key, value in content.items() if key != "exclude" or value}
     if recipe.init.source:
         choices["init"] = {"part": _listed(recipe.init.part), **_source(recipe, without)}
     for key in without:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from manifests.dataset import Dataset
 from manifests.facts import layout_of
+from manifests.pattern import match_name
 from manifests.text import plain
 from prep.clip import LARGEST_COORDINATE, Recording, Source
 from prep.errors import BadFile, PrepError
@@ -178,7 +178,7 @@ def recording(source: Source, joints: NDArray[Any], data: Dataset, keep_length: 
 
 def details_of(source: Source, data: Dataset) -> dict[str, Any]:
     """Subject, camera, setup and repetition, where the name contains them. Raises BadFile if it has another action."""
-    match = re.fullmatch(data.pattern, source.name)
+    match = match_name(data.pattern, source.name)
     groups = match.groupdict() if match else {}
     if data.labels == "name" and "action" in groups and int(groups["action"]) != data.actions[source.label]:
         label = f"label {source.label} is action {data.actions[source.label]}"

@@ -11,12 +11,12 @@ split, every clip gets its name back; counts and labels are checked. Otherwise n
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from manifests.dataset import Dataset
+from manifests.pattern import match_name
 from prep.clip import Source
 from prep.errors import BadFile, PrepError
 from prep.formats import FindRequest, FindResult, Format
@@ -69,7 +69,7 @@ def divide(names: list[str], split: str, data: Dataset) -> dict[str, list[str]]:
     group = {"xsub": "subject", "xview": "camera", "xset": "setup"}[split]
     by_value: dict[int, list[str]] = {}
     for name in names:
-        match = re.fullmatch(data.pattern, name)
+        match = match_name(data.pattern, name)
         if match is None or group not in match.groupdict():
             raise PrepError(
                 f"{name}: the name has no {group} as {data.name} writes them, so {split} cannot be applied."

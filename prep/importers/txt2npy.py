@@ -7,7 +7,6 @@ lost, so only preprocessing that does not follow bodies can be used.
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from manifests.dataset import Dataset
 from manifests.facts import layout_of
+from manifests.pattern import match_name
 from prep.clip import Recording, Source
 from prep.errors import BadFile
 from prep.formats import FindRequest, FindResult, Format
@@ -33,7 +33,7 @@ def find(request: FindRequest) -> FindResult:
 
 def read(source: Source, raw: bytes, data: Dataset) -> Recording:
     """The recording in the bytes of one file, with all its frames. Raises BadFile, UnsafePickle if it has code."""
-    match = re.fullmatch(data.pattern, source.name)
+    match = match_name(data.pattern, source.name)
     if match is None or int(match["action"]) not in data.actions:
         raise BadFile(f"{source.name}: the name is not one of {data.name}, so the label is unknown. Rename the file.")
     labelled = replace(source, label=data.actions.index(int(match["action"])))

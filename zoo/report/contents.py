@@ -1,0 +1,183 @@
+"""Contents: everything that the page of one run shows, as arrays and facts, before any of it becomes HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import torch
+
+from manifests.facts import published_choices
+from manifests.layout import Layout
+from prep.progress import Work
+from prep.store.read import Store
+from zoo.experiment.recipe import Recipe
+from zoo.named_arrays import NamedArrays, merged
+from zoo.report.answers import Answers, answers_of
+from zoo.report.charts import curves
+from zoo.report.clips import PlayedClip, played
+from zoo.report.tally import certain_mistakes, class_accuracy, confusion, labels_of
+from zoo.runs import log
+from zoo.runs.chain import trained_method
+from zoo.runs.result import Result
+from zoo.runs.run import Run
+from zoo.runs.status import status
+from zoo.sweep.compare import Row, compare
+from zoo.sweep.grid import as_toml, choices
+
+MISTAKES = 20
+PACKAGES = ("fewshot-skeleton", "torch", "numpy", "zarr")
+
+
+class ReportError(Exception):
+    """A run has nothing to report yet; the text says what to do first."""
+
+
+@dataclass(frozen=True)
+class Contents:
+    """The facts of one run. `labels` are the test classes and `names` their names, both in the same order.
+
+    `clips` are those of the mistakes, by index in the store; `mistakes` are places in `answers`.
+    """
+
+    path: Path
+    recipe: Recipe
+    result: Result
+    row: Row
+    answers: Answers
+    labels: tuple[int, ...]
+    names: tuple[str, ...]
+    mistakes: tuple[int, ...]
+    clips: Mapping[int, PlayedClip]
+    layout: Layout
+    spent: tuple[tuple[str, str], ...]
+    provenance: tuple[tuple[str, str], ...]
+    silent: tuple[str, ...]
+    curve: NamedArrays
+
+    def name(self, label: int) -> str:
+        """The name of a test class."""
+        return self.names[self.labels.index(label)]
+
+    def arrays(self, prefix: str = "") -> NamedArrays:
+        """Every array of the page; names and axes begin with `prefix`."""
+        times, queries = confusion(self.answers)
+        each = class_accuracy(self.answers)
+        matrix, row = (f"{prefix}true", f"{prefix}answered"), (f"{prefix}true",)
+        arrays = {f"{prefix}{name}": value for name, value in vars(each).items() if name != "over"}
+        axes = {name: row for name in arrays}
+        arrays |= {f"{prefix}times": times, f"{prefix}pair_queries": queries}
+        axes |= {f"{prefix}times": matrix, f"{prefix}pair_queries": matrix}
+        mine = NamedArrays(arrays, axes, {axis: self.names for axis in matrix})
+        named = {f"{prefix}{name}": self.curve[name] for name in self.curve}
+        curve = NamedArrays(named, {name: (f"{prefix}record",) for name in named})
+        return merged([mine, curve, self.answers.arrays(f"{prefix}answers/")])
+
+
+def contents_of(run: Run, store: Store, device: torch.device) -> Work[Contents]:
+    """Everything that the page of a finished run shows; its test tasks are answered again.
+
+    Raises ReportError for a run that is not finished or has no test, and what `trained_method` raises.
+    """
+    recipe, result = run.recipe(), run.result()
+    if result is None:
+        raise ReportError(f"{run.path}: {status(run.path)}. Run the same `fszoo train` again; it continues.")
+    if result.accuracy is None:
+        remedy = f"Train a method from it with init.source={run.path}, and report that run"
+        raise ReportError(f"{run.path}: a pre-training run has no test to report. {remedy}.")
+    prepared, _ = trained_method(run, recipe, store, device)
+    answers = yield from answers_of(prepared)
+    labels = tuple(labels_of(answers).tolist())
+    mistakes = tuple(certain_mistakes(answers, MISTAKES).tolist())
+    parameters = sum(parameter.numel() for parameter in prepared.learner.parameters())
+    (row,) = compare([(recipe, result)])
+    return Contents(
+        path=run.path,
+        recipe=recipe,
+        result=result,
+        row=row,
+        answers=answers,
+        labels=labels,
+        names=tuple(store.info.classes[label] for label in labels),
+        mistakes=mistakes,
+        clips={clip: played(store, clip) for clip in _clips_of(answers, mistakes)},
+        layout=store.info.layout,
+        spent=spent(run, result, parameters),
+        provenance=provenance(store, result),
+        silent=silent(row),
+        curve=curves(log.read(run.log)),
+    )
+
+
+def silent(row: Row) -> tuple[str, ...]:
+    """Where the papers of a run's rows are silent or contradict themselves, and what is done here."""
+    places = dict.fromkeys((paper.paper, paper.table) for paper in row.papers)
+    found = published_choices()
+    return tuple(dict.fromkeys(text for place in places for text in found.get(place, ())))
+
+
+def settings(recipe: Recipe) -> list[tuple[str, str]]:
+    """Every choice of a recipe by its dotted key, as --set takes it."""
+    pairs = choices(recipe).items()
+    return [(key, value if isinstance(value, str) else as_toml(value)) for key, value in pairs]
+
+
+def spent(run: Run, result: Result, parameters: int) -> tuple[tuple[str, str], ...]:
+    """What a run took: its length by the dates of its files, its training, parameters and files."""
+    begin, end = ((run.path / name).stat().st_mtime for name in ("recipe.toml", "result.json"))
+    files = sum(file.stat().st_size for file in run.path.iterdir() if file.is_file())
+    return (
+        ("from recipe.toml to result.json", f"{duration(max(0.0, end - begin))}, pauses of a stopped run included"),
+        ("trained on", f"{result.trained:,} episodes"),
+        ("tested on", f"{result.queries:,} queries in {result.episodes:,} tasks"),
+        ("parameters", f"{parameters:,} ({parameters * 4 / 1e6:.2f} MB in float32)"),
+        ("files", f"{files / 1e6:.2f} MB"),
+    )
+
+
+def duration(seconds: float) -> str:
+    """A length of time in its two largest units.
+
+    >>> duration(14.2), duration(75), duration(7320)
+    ('14 s', '1 min 15 s', '2 h 2 min')
+    """
+    whole = round(seconds)
+    hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def provenance(store: Store, result: Result) -> tuple[tuple[str, str], ...]:
+    """What the numbers belong to: digests, the store, and the versions that made the report."""
+    info = store.info
+    return (
+        ("store", f"{info.dataset} {info.subset}".strip() + f", {len(store):,} clips, {info.preprocessing}"),
+        ("store digest", result.store_digest),
+        ("recipe digest", result.recipe_digest),
+        ("weights digest", result.weights_digest),
+        ("initial weights", result.init_digest or "random"),
+        ("seed of training, of the test", f"{result.seed}, {result.test_seed}"),
+        ("report made by", ", ".join(f"{name} {_version(name)}" for name in PACKAGES)),
+        ("data", info.citation),
+    )
+
+
+def joined(runs: Sequence[Contents]) -> NamedArrays:
+    """The arrays of all runs of a page, `run1/`, `run2/` ... before their names."""
+    return merged([run.arrays(f"run{number}/") for number, run in enumerate(runs, 1)])
+
+
+def _clips_of(answers: Answers, mistakes: Sequence[int]) -> list[int]:
+    places = list(mistakes)
+    parts = (answers.query, answers.support_given, answers.support_true)
+    return sorted({int(clip) for part in parts for clip in part[places]})
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "of a source tree"

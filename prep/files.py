@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import platform
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,7 +19,9 @@ from prep.errors import PrepError
 
 WRITING = ".writing"  # suffix of a file that is not yet whole
 LOCK = "lock"
+HOLDER = f"{LOCK}.holder{WRITING}"  # beside the lock: who holds it
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.EISDIR, errno.ENOTDIR)
 REFUSED = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.ENAMETOOLONG)
 
 
@@ -27,7 +30,7 @@ def locked(folder: Path) -> Iterator[None]:
     """Create `folder` if needed and hold its lock; an empty folder is removed again at the end.
 
     The lock is released when its process ends, however it ends. What killed writers left behind is cleared.
-    Raises PrepError when another process holds it.
+    Raises PrepError, which names the process, when another one holds it.
     """
     from filelock import FileLock, Timeout
 
@@ -36,17 +39,29 @@ def locked(folder: Path) -> Iterator[None]:
     try:
         lock.acquire()
     except Timeout:
-        raise PrepError(f"{folder}: another command is writing here. Wait for it, or choose another --out.") from None
+        rule = f"another command is writing here{_holder(folder)}"
+        raise PrepError(f"{folder}: {rule}. Wait for it, or choose another --out.") from None
     try:
         for left in folder.rglob(f"*{WRITING}"):
             remove(left)
+        (folder / HOLDER).write_text(f"process {os.getpid()} on {platform.node()}", encoding="utf-8")
         yield
     finally:
         # Unlinked before the release: a process that opened the old file meanwhile notices and does not lock it.
-        (folder / LOCK).unlink(missing_ok=True)
+        for name in (HOLDER, LOCK):
+            (folder / name).unlink(missing_ok=True)
         lock.release()
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
+
+
+def _holder(folder: Path) -> str:
+    """ ", " and the process that holds the lock of a folder; "" in the moment before it has written its number."""
+    try:
+        text = (folder / HOLDER).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
+    return f", {text}" if text else ""
 
 
 @contextmanager
@@ -88,6 +103,7 @@ def writing(path: Path) -> Iterator[Path]:
         yield temporary
         flush(temporary)
         temporary.replace(path)
+        _flush_entry(path.parent)
     except BaseException:
         remove(temporary)
         raise
@@ -107,11 +123,36 @@ def flush(path: Path) -> None:
     """Flush a file, or a folder with everything below it, to the disk."""
     for entry in [path, *path.rglob("*")] if path.is_dir() else [path]:
         if entry.is_file() or entry.is_dir():
-            descriptor = os.open(entry, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            _flush_entry(entry)
+
+
+def _flush_entry(path: Path) -> None:
+    """Flush one file, or the names in one folder."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def publish(complete: Path, target: Path) -> None:
+    """Move a flushed file or folder to its final name, durably. Raises PrepError if something is there meanwhile."""
+    try:
+        if target.is_file():  # a rename would replace it
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+        complete.rename(target)
+    except OSError as error:
+        if error.errno not in TAKEN:
+            raise
+        raise PrepError(f"{target}: another command wrote it meanwhile. Run the same command again.") from error
+    _flush_entry(target.parent)
+
+
+def clear(folder: Path) -> None:
+    """Remove everything in a folder but its lock, which `locked` removes."""
+    for path in folder.iterdir():
+        if path.name not in (LOCK, HOLDER):
+            remove(path)
 
 
 def remove(path: Path) -> None:

@@ -82,8 +82,9 @@ def command(
     exists = job.out.exists()
     if exists:
         _check_same(job)
-    else:
+    if not exists or job.working.exists():  # a build that was killed may have left its parts
         run_build(job, workers, scheduler, json_)
+        _check_same(job)
     facts = summary(job.out)
     options.emit(json_, asdict(facts), ("Already built.\n" if exists else "") + summary_text(facts))
 

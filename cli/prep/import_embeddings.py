@@ -42,4 +42,6 @@ def command(
         lines.append(
             f"  {len(result.missing):,} clips have no vector; the first is {result.missing[0]}. --json lists all"
         )
+    if not result.fresh:
+        lines.append("  Already there.")
     options.emit(json_, asdict(result), "\n".join(lines))

@@ -37,7 +37,7 @@ def command(url: str, raw: Path, out: Path | None, workers: int | None, schedule
     if aside.exists():
         raise WorkspaceError(f"{aside} exists from an earlier attempt. Delete it, or choose another --out.")
     exists = target.exists()
-    if not exists:
+    if not exists or target.with_name(f"{target.name}.building").exists():  # a killed build may have left its parts
         run_build(job_of(recipe, raw.absolute(), target), workers, scheduler, json_)
     try:
         check_same(recipe, open_store(target))

@@ -23,12 +23,13 @@ from prep.building.job import Job
 from prep.building.part import PartResult, PartTask, convert_part, part_key
 from prep.clip import Source
 from prep.errors import PrepError
-from prep.files import atomic_write, disk_errors, locked
+from prep.files import atomic_write, clear, disk_errors, locked, publish
 from prep.formats import IMPORTED, IMPORTED_ALL, FindResult, Format, detect_format
 from prep.preprocessing.pipeline import pipeline
 from prep.progress import Step, Work
 from prep.store.info import is_name
 from prep.store.manifest import BlockDigests
+from prep.store.read import open_store
 from prep.store.write import create, finalise
 
 CLIPS_PER_PART = 128
@@ -51,11 +52,16 @@ class BadFiles(PrepError):
 def build(job: Job, executor: Executor, window: int) -> Work[str]:
     """Convert every clip of `job`, finish the store and return its digest; at most `window` parts are in flight.
 
-    Raises PrepError if nothing can be built. Raises BadFiles, after everything else is converted, unless
-    `job.allow_bad`: then the store lists the bad files in `left_out`.
+    A store at `job.out` is kept; the caller checks that it is the one wanted. Raises PrepError if nothing can be built.
+    Raises BadFiles, after everything else is converted, unless `job.allow_bad`: then the store lists the bad files in
+    `left_out`.
     """
     _check(job)
     with disk_errors(job.working), locked(job.working):
+        # Another build may have finished before the lock was taken, or have been killed before it cleared its parts.
+        if job.out.exists():
+            clear(job.working)
+            return open_store(job.out).digest
         file_format, search = detect_format(
             job.file_format, job.raw, job.dataset, job.options, job.working / "unpacked"
         )
@@ -68,8 +74,8 @@ def build(job: Job, executor: Executor, window: int) -> Work[str]:
         if bad and not job.allow_bad:
             raise BadFiles(_bad_files_message(job, bad, report), bad, report)
         digest = yield from _assemble(job, file_format, parts, bad, notes, executor, window)
-        (job.working / "store").rename(job.out)
-        shutil.rmtree(job.working)
+        publish(job.working / "store", job.out)
+        clear(job.working)
         return digest
 
 

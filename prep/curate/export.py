@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from prep.curate.hdf5_file import Hdf5File
 from prep.errors import PrepError
-from prep.files import disk_errors, locked, remove, writing
+from prep.files import clear, disk_errors, locked, publish, remove, writing
 from prep.importers.hdf5 import EXPORT_FORMAT
 from prep.progress import Step, Work
 from prep.store.arrays import SMALL
@@ -66,6 +66,7 @@ def export(store: Store, file_format: FileFormat, out: Path, frames: int = 0) ->
             if not out.exists():
                 yield from _write(store, file_format, out, working / "complete", length)
                 return Exported(cut, written=True)
+            clear(working)
     if not _is_export(out, store, file_format, length):
         rule = f"exists, and is not the {file_format} export of this store with these options"
         raise PrepError(f"{out}: {rule}. Choose another --out, or move it away.")
@@ -79,7 +80,7 @@ def _write(store: Store, file_format: FileFormat, out: Path, complete: Path, len
             yield from _hdf5(store, temporary)
         else:
             yield from (_npz if file_format == "npz" else _npy)(store, temporary, length)
-    complete.rename(out)
+    publish(complete, out)
 
 
 def _is_export(out: Path, store: Store, file_format: FileFormat, length: int) -> bool:

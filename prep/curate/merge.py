@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from prep.curate.merge_embeddings import are_merged, merge_embeddings
 from prep.errors import PrepError
-from prep.files import disk_errors, locked
+from prep.files import clear, disk_errors, locked, publish
 from prep.progress import Step, Work
 from prep.store.arrays import BLOCK, PER_CLIP
 from prep.store.frames import Frames, joined
@@ -49,6 +49,7 @@ def merge(stores: Sequence[Store], out: Path) -> Work[bool]:
             if not out.exists():
                 yield from _write(stores, out, working / "store")
                 return True
+            clear(working)
     _check_finished(stores, out)
     return False
 
@@ -68,7 +69,7 @@ def _write(stores: Sequence[Store], out: Path, target: Path) -> Work[None]:
         yield Step(index + 1, total, "writing")
     finalise(target, small, blocks)
     merge_embeddings(stores, open_store(target))
-    target.rename(out)
+    publish(target, out)
 
 
 def _check_facts(stores: Sequence[Store]) -> None:

@@ -12,13 +12,11 @@ from dataclasses import replace
 import numpy as np
 
 from prep.errors import PrepError
-from prep.store.embedding_key import EmbeddingPart, KeyMismatch, TextMetadata, VideoMetadata, check_same, check_together
+from prep.store.embedding_key import KeyMismatch, TextMetadata, VideoMetadata, check_same, check_together
 from prep.store.embeddings import Embedding, open_embedding
 from prep.store.info import software
-from prep.store.keep_embedding import NewPart, keep, text_part, video_part
-from prep.store.manifest import EMBEDDINGS, array_digest, embedding_digest
+from prep.store.keep_embedding import NewPart, are_kept, keep, text_part, video_part
 from prep.store.read import Store
-from prep.store.write import as_json
 
 Videos = Sequence[tuple[Embedding, VideoMetadata]]
 Texts = Sequence[tuple[Embedding, TextMetadata]]
@@ -36,12 +34,7 @@ def merge_embeddings(stores: Sequence[Store], merged: Store) -> Store:
 
 def are_merged(stores: Sequence[Store], merged: Store) -> bool:
     """Whether `merged` holds the embeddings that `merge_embeddings` would write, by their digests."""
-    return all(
-        (entry := merged.manifest.embedded.get(str(EmbeddingPart(name, part.kind)))) is not None
-        and entry.digest == _digest(name, part, merged)
-        for name, parts in _merged_parts(stores, merged)
-        for part in parts
-    )
+    return all(are_kept(merged, name, *parts) for name, parts in _merged_parts(stores, merged))
 
 
 def left_out(stores: Sequence[Store]) -> Mapping[str, str]:
@@ -65,11 +58,6 @@ def _merged_parts(stores: Sequence[Store], merged: Store) -> Iterator[tuple[str,
         parts = [_merged_videos(videos, merged)] if videos else []
         parts += [text_part(texts[0][0].text, texts[0][1])] if texts else []
         yield name, parts
-
-
-def _digest(name: str, part: NewPart, merged: Store) -> str:
-    arrays = {f"{EMBEDDINGS}/{name}/{array}": array_digest(values) for array, values in part.arrays.items()}
-    return embedding_digest(as_json(part.metadata), arrays, merged.digest)
 
 
 def _embeddings(stores: Sequence[Store], name: str) -> tuple[Videos, Texts]:

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from prep.embedding.job import StoredType, as_stored
 from prep.errors import PrepError
+from prep.files import WRITING
 from prep.store.embedding_key import TextKey, TextMetadata, VideoKey, VideoMetadata
 from prep.store.embeddings import LARGEST_WIDTH
 from prep.store.info import software
-from prep.store.keep_embedding import NewPart, check_name, keep, locked_store, text_part, video_part
+from prep.store.keep_embedding import NewPart, are_kept, check_name, keep, locked_store, text_part, video_part
 from prep.store.manifest import file_digest
 from prep.store.read import Store
 from prep.untrusted.arrays import npz_names, open_npy, open_npz, read_all
@@ -44,7 +45,8 @@ class ImportJob:
 class Imported:
     """The outcome of an import: how many clips and classes have a vector (None: not in the file).
 
-    `missing` lists clips without a vector, `unknown` names in the file that are no clip of the store.
+    `missing` lists clips without a vector, `unknown` names in the file that are no clip of the store. `fresh` is False
+    if the store had these vectors already.
     """
 
     store: str
@@ -54,21 +56,20 @@ class Imported:
     classes: int | None
     missing: tuple[str, ...]
     unknown: tuple[str, ...]
+    fresh: bool
 
 
 def import_embeddings(job: ImportJob) -> Imported:
     """Match vectors with clips by name and store them. Names that are no clip of the store are left out and reported.
 
     Raises PrepError where the file has another format, a name occurs twice, no name matches or numbers are not finite,
-    and where the store has an embedding of this name already, unless `replace` is set.
+    and where the store has another embedding of this name, unless `replace` is set.
     """
     check_name(job.name)
     with locked_store(job.store) as (store, working):
         job = dataclasses.replace(job, store=store)
-        _check_free(job)
-        with TemporaryDirectory(dir=working) as scratch:
+        with TemporaryDirectory(dir=working, suffix=WRITING) as scratch:
             arrays = _arrays(job, Path(scratch))
-        _check_all_replaced(job, arrays)
         weights, parts = file_digest(job.file), []
         done, unknown = None, tuple[str, ...]()
         if "video" in arrays:
@@ -76,7 +77,11 @@ def import_embeddings(job: ImportJob) -> Imported:
             parts.append(_video_part(job, vectors, done, weights))
         if "text" in arrays:
             parts.append(_text_part(job, arrays["text"], weights))
-        keep(store, job.name, *parts)
+        fresh = not are_kept(store, job.name, *parts)
+        if fresh:
+            _check_free(job)
+            _check_all_replaced(job, arrays)
+            keep(store, job.name, *parts)
     return Imported(
         store=store.path,
         name=job.name,
@@ -85,6 +90,7 @@ def import_embeddings(job: ImportJob) -> Imported:
         classes=len(arrays["text"]) if "text" in arrays else None,
         missing=() if done is None else tuple(store.names[clip] for clip in np.flatnonzero(~done)),
         unknown=unknown,
+        fresh=fresh,
     )
 
 
@@ -108,7 +114,8 @@ def _check_free(job: ImportJob) -> None:
     parts = job.store.embeddings.get(job.name, ())
     if parts and not job.replace:
         listed = " and ".join(map(str, parts))
-        raise PrepError(f"{job.store.path}: holds {listed} already. Take another --name, or --replace.")
+        rule = f"holds {listed} already, with other vectors or another --description"
+        raise PrepError(f"{job.store.path}: {rule}. Take another --name, or --replace.")
 
 
 def _check_all_replaced(job: ImportJob, arrays: Mapping[str, NDArray[Any]]) -> None:

@@ -99,16 +99,25 @@ def keep(store: Store, name: str, *parts: NewPart) -> Store:
     remove_unlisted(folder, manifest)
     entries, folders = {}, {}
     for part in parts:
-        metadata, digests = as_json(part.metadata), {}
-        for array, values in part.arrays.items():
-            path = f"{EMBEDDINGS}/{name}/{array}"
+        entry = _entry(store, name, part)
+        for path, (array, values) in zip(entry.arrays, part.arrays.items(), strict=True):
             folders[path] = _free_folder(manifest, path)
-            write_array(folder, folders[path], values, metadata if array == part.kind else None)
-            digests[path] = array_digest(values)
-        digest = embedding_digest(metadata, digests, store.digest)
-        entries[str(EmbeddingPart(name, part.kind))] = EmbeddingEntry(digest, digests)
+            write_array(folder, folders[path], values, as_json(part.metadata) if array == part.kind else None)
+        entries[str(EmbeddingPart(name, part.kind))] = entry
     remove_unlisted(folder, enter_embeddings(folder, manifest, entries, folders))
     return open_store(folder)
+
+
+def are_kept(store: Store, name: str, *parts: NewPart) -> bool:
+    """Whether a store holds exactly these parts under `name`, by their digests."""
+    entries = {str(EmbeddingPart(name, part.kind)): _entry(store, name, part).digest for part in parts}
+    embedded = store.manifest.embedded
+    return entries == {key: embedded[key].digest for key in entries if key in embedded}
+
+
+def _entry(store: Store, name: str, part: NewPart) -> EmbeddingEntry:
+    digests = {f"{EMBEDDINGS}/{name}/{array}": array_digest(values) for array, values in part.arrays.items()}
+    return EmbeddingEntry(embedding_digest(as_json(part.metadata), digests, store.digest), digests)
 
 
 def keep_videos(

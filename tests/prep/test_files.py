@@ -16,7 +16,7 @@ import pytest
 
 from prep import files
 from prep.errors import PrepError
-from prep.files import LOCK, WRITING, atomic_write, disk_errors, flush, locked, remove, writing
+from prep.files import HOLDER, LOCK, WRITING, atomic_write, clear, disk_errors, flush, locked, publish, remove, writing
 
 
 def contents(folder: Path) -> set[str]:
@@ -74,7 +74,7 @@ def test_the_content_is_flushed_before_the_rename(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(os, "fsync", lambda descriptor: (events.append("fsync"), fsync(descriptor)))
     monkeypatch.setattr(Path, "replace", lambda path, target: (events.append("replace"), replace(path, target)))
     atomic_write(tmp_path / "a", b"content")
-    assert events == ["fsync", "replace"]
+    assert events == ["fsync", "replace", "fsync"]  # the last one for the name in the folder
 
 
 def test_a_folder_is_flushed_with_everything_below_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,14 +101,16 @@ def test_a_kill_leaves_the_old_file(tmp_path: Path) -> None:
     assert path.read_text() == "old"
     assert any(name.endswith(WRITING) for name in contents(tmp_path))
     with locked(tmp_path):  # the lock ended with its process, and the leftover is cleared
-        assert contents(tmp_path) == {"a", LOCK}
+        assert contents(tmp_path) == {"a", LOCK, HOLDER}
 
 
 def test_a_second_writer_is_refused_and_the_lock_is_released(tmp_path: Path) -> None:
     folder = tmp_path / "out"
     with (
         locked(folder),
-        pytest.raises(PrepError, match="out: another command is writing here. Wait for it, or choose another --out"),
+        pytest.raises(
+            PrepError, match=rf"out: another command is writing here, process {os.getpid()} on .*\. Wait for it"
+        ),
         locked(folder),
     ):
         pytest.fail("two writers")
@@ -126,7 +128,8 @@ def test_another_process_is_refused(tmp_path: Path) -> None:
     try:
         assert process.stdout is not None
         assert process.stdout.readline() == "locked\n"
-        with pytest.raises(PrepError, match="another command is writing here"), locked(tmp_path):
+        rule = f"another command is writing here, process {process.pid} on "
+        with pytest.raises(PrepError, match=rule), locked(tmp_path):
             pytest.fail("two writers")
     finally:
         process.kill()
@@ -170,7 +173,7 @@ def test_leftovers_are_cleared_in_every_subfolder(tmp_path: Path) -> None:
     (tmp_path / f"b.2{WRITING}" / "file").write_text("half")
     (tmp_path / "kept.writing.txt").write_text("kept")
     with locked(tmp_path):
-        assert contents(tmp_path) == {"deep", "kept.writing.txt", LOCK}
+        assert contents(tmp_path) == {"deep", "kept.writing.txt", LOCK, HOLDER}
         assert contents(tmp_path / "deep") == set()
 
 
@@ -235,3 +238,31 @@ def test_remove_takes_links_and_not_their_targets(tmp_path: Path) -> None:
     remove(tmp_path / "link")
     remove(tmp_path / "absent")
     assert contents(tmp_path) == {"kept"}
+
+
+def test_what_is_complete_gets_its_name_and_replaces_nothing(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text(name)
+    publish(tmp_path / "a", tmp_path / "out")
+    assert (tmp_path / "out" / "file").read_text() == "a"
+    (tmp_path / "c").write_text("c")
+    for complete in ("b", "c"):
+        with pytest.raises(PrepError, match="out: another command wrote it meanwhile. Run the same command again."):
+            publish(tmp_path / complete, tmp_path / "out")
+    publish(tmp_path / "c", tmp_path / "file")
+    (tmp_path / "d").write_text("d")
+    with pytest.raises(PrepError, match="file: another command wrote it meanwhile"):
+        publish(tmp_path / "d", tmp_path / "file")
+    assert ((tmp_path / "out" / "file").read_text(), (tmp_path / "file").read_text()) == ("a", "c")
+
+
+def test_a_folder_is_cleared_but_for_its_lock(tmp_path: Path) -> None:
+    folder = tmp_path / "work"
+    with locked(folder):
+        (folder / "parts").mkdir()
+        (folder / "parts" / "a").write_text("a")
+        (folder / "b").write_text("b")
+        clear(folder)
+        assert contents(folder) == {LOCK, HOLDER}
+    assert not folder.exists()

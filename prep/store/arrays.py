@@ -17,8 +17,8 @@ A store is one zarr v3 group that holds every clip of a dataset, all clips end t
     source     uint8   (clips, 32)         sha256 of the raw bytes
     names      uint8   (clips, width)      UTF-8, padded with zeros
 
-Each small array is one chunk. Headers are checked before zarr reads an array: a header that claims 10^9 rows would
-otherwise fill the memory, and a chunk without a file would be read as zeros.
+Each small array, and each array of an embedding, is one chunk. Headers are checked before zarr reads an array: a header
+that claims 10^9 rows would otherwise fill the memory, and a chunk without a file would be read as zeros.
 """
 
 from __future__ import annotations
@@ -33,8 +33,9 @@ from manifests.layout import Layout
 BLOCK = 65_536  # frames per shard: a part of the format, since digests are computed block by block
 CHUNK = 1_024
 MAX_NAME = 1_024  # bytes of a clip's name
-MAX_BODIES = 64
-MAX_CHANNELS = 16
+MAX_BODIES = 16
+MAX_CHANNELS = 8
+MAX_WIDTH = 65_536  # numbers of an embedding's vector
 PER_CLIP = {
     "label": "int32",
     "subject": "int16",
@@ -54,6 +55,11 @@ BOX = ("left", "top", "right", "bottom")
 PER_FRAME = ("joints", "body_mask", "origin")
 SMALL = ("offsets", "names", "source", "to_recorded", *PER_CLIP)
 ARRAYS = (*PER_FRAME, *SMALL)
+# The arrays of each part of an embedding; the first holds the vectors and, as attributes, the metadata.
+EMBEDDED = {"video": ("video", "done", "frames"), "text": ("text",)}
+VECTORS = ("float32", "float16")
+PLAIN = "bytes, blosc, crc32c"  # the codecs of every chunk
+_SHARDED = f"sharding_indexed with chunks of {{}} ({PLAIN}) and an index (bytes, crc32c)"
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,7 @@ class Header:
     shape: tuple[int, ...]
     dtype: str
     chunk: tuple[int, ...]
+    codecs: str = PLAIN
 
     @classmethod
     def parse(cls, content: Mapping[str, Any]) -> Header:
@@ -72,11 +79,12 @@ class Header:
             shape, chunk = content["shape"], grid["configuration"]["chunk_shape"]
             standard = (content["zarr_format"], content["node_type"], grid["name"], keys["name"])
             separator, dtype = keys.get("configuration", {}).get("separator", "/"), content["data_type"]
+            codecs = _codecs(content["codecs"], sharded=True)
         except (KeyError, TypeError, AttributeError):
             raise ValueError("is not the header of a zarr v3 array") from None
         if standard != (3, "array", "regular", "default") or separator != "/" or not isinstance(dtype, str):
             raise ValueError("is not the header of a zarr v3 array with a regular grid and default chunk keys")
-        return cls(_sizes(shape, 0), dtype, _sizes(chunk, 1))
+        return cls(_sizes(shape, 0), dtype, _sizes(chunk, 1), codecs)
 
 
 def check_headers(headers: Mapping[str, Header], files: Sequence[str], layout: Layout) -> None:
@@ -99,12 +107,27 @@ def check_headers(headers: Mapping[str, Header], files: Sequence[str], layout: L
     chunk_files = {file for file in files if file.partition("/")[0] in ARRAYS and not file.endswith("/zarr.json")}
     expected_files: set[str] = set()
     for name, wanted in _expected(frames, (bodies, vertices, channels), clips, width).items():
-        if headers[name] != wanted:
-            raise ValueError(f"`{name}` has {_words(headers[name])}, it must have {_words(wanted)}")
+        _compare(name, headers[name], wanted)
         expected_files |= _chunk_files(name, wanted)
     if chunk_files != expected_files:
         file = min(chunk_files ^ expected_files)
         raise ValueError(f"{file} is {'not listed' if file in expected_files else 'no chunk of an array'}")
+
+
+def check_embedding_header(path: str, header: Header, clips: int, classes: int) -> None:
+    """Raise ValueError unless an array of an embedding has a row per clip, or per class for vectors of class names."""
+    name = path.rpartition("/")[2]
+    rows: tuple[int, ...] = (classes if name == "text" else clips,)
+    dtype = {"done": "bool", "frames": "int32"}.get(name, header.dtype)
+    if name in ("video", "text"):
+        rows = (*rows, min(_axes({path: header}, path, 2)[1], MAX_WIDTH))
+        dtype = dtype if dtype in VECTORS else VECTORS[0]
+    _compare(path, header, Header(rows, dtype, tuple(max(1, size) for size in rows)))
+
+
+def _compare(name: str, header: Header, wanted: Header) -> None:
+    if header != wanted:
+        raise ValueError(f"`{name}` has {_words(header)}, it must have {_words(wanted)}")
 
 
 def _expected(frames: int, shape: tuple[int, int, int], clips: int, width: int) -> dict[str, Header]:
@@ -116,7 +139,7 @@ def _expected(frames: int, shape: tuple[int, int, int], clips: int, width: int) 
         **{name: ((clips,), dtype) for name, dtype in PER_CLIP.items()},
     }
     return {
-        "joints": Header((frames, *shape), "float32", (BLOCK, *shape)),
+        "joints": Header((frames, *shape), "float32", (BLOCK, *shape), _SHARDED.format((CHUNK, *shape))),
         "body_mask": Header((frames, shape[0]), "bool", (BLOCK, shape[0])),
         "origin": Header((frames, shape[2]), "float32", (BLOCK, shape[2])),
         **{name: Header(rows, dtype, tuple(max(1, size) for size in rows)) for name, (rows, dtype) in small.items()},
@@ -142,5 +165,20 @@ def _sizes(values: Any, least: int) -> tuple[int, ...]:
     return tuple(values)
 
 
+def _codecs(codecs: Any, sharded: bool) -> str:
+    """The codecs of an array in words. Raises ValueError for big-endian numbers and for shards inside of shards."""
+    words = []
+    for codec in codecs:
+        name, settings = codec["name"], codec.get("configuration", {})
+        if not isinstance(name, str) or settings.get("endian", "little") != "little":
+            raise ValueError("has a codec that this format does not have")
+        if name == "sharding_indexed" and sharded:
+            chunk, inner = _sizes(settings["chunk_shape"], 1), _codecs(settings["codecs"], sharded=False)
+            name = f"{name} with chunks of {chunk} ({inner}) and an index ({_codecs(settings['index_codecs'], False)})"
+        words.append(name[:200])
+    return ", ".join(words[:8])
+
+
 def _words(header: Header) -> str:
-    return f"shape {header.shape}, data type {header.dtype} and chunks of {header.chunk}"
+    codecs = f"chunks of {header.chunk} and the codecs {header.codecs}"
+    return f"shape {header.shape}, data type {header.dtype}, {codecs}"

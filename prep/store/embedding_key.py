@@ -7,11 +7,10 @@ from typing import TypeVar
 
 from manifests.digest import short
 from prep.errors import PrepError
+from prep.store.arrays import EMBEDDED
 from prep.store.manifest import EMBEDDINGS
 
-# The arrays of each kind of part; the first holds the vectors and, as attributes, the metadata.
-ARRAYS = {"video": ("video", "done", "frames"), "text": ("text",)}
-
+ARRAYS = EMBEDDED
 Rows = tuple[tuple[str, str], ...]
 KeyT = TypeVar("KeyT", "VideoKey", "TextKey")
 

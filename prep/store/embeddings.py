@@ -11,11 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manifests.strict import InvalidValue, build, hint
-from prep.store.embedding_key import ARRAYS, EmbeddingPart, TextMetadata, VideoMetadata, check_together
-from prep.store.manifest import EMBEDDINGS, StoreError
+from prep.store.embedding_key import EmbeddingPart, TextMetadata, VideoMetadata, check_together
+from prep.store.manifest import EMBEDDINGS, StoreError, array_digest, embedding_digest
 from prep.store.read import Store
 
-LARGEST_WIDTH = 65_536
 MetadataT = TypeVar("MetadataT", VideoMetadata, TextMetadata)
 
 
@@ -69,12 +68,18 @@ class Embedding:
 
 
 def open_embedding(store: Store, name: str) -> Embedding:
-    """The embedding `name` of a store. Raises StoreError for an unknown name, KeyMismatch if its parts do not fit."""
+    """The embedding `name` of a store.
+
+    Raises StoreError for an unknown name and for metadata that do not give their digest, KeyMismatch if the vectors of
+    videos and of class names do not fit together.
+    """
     names = list(store.embeddings)
     if name not in names:
         known = hint(name, names) if names else "It has none."
         remedy = f"`fsprep embed-videos --name {name}` and `fsprep embed-text --name {name}` make one."
         raise StoreError(f"{store.path}: has no embedding `{name}`. {known} {remedy}")
+    for part in store.embeddings[name]:
+        _check_entry(store, part)
     video = _metadata(store, EmbeddingPart(name, "video"), VideoMetadata)
     text = _metadata(store, EmbeddingPart(name, "text"), TextMetadata)
     if video and text:
@@ -83,12 +88,14 @@ def open_embedding(store: Store, name: str) -> Embedding:
 
 
 def read_array(store: Store, name: str, array: str) -> NDArray[Any]:
-    """One array of an embedding, whole. Raises StoreError where its header has another number of rows."""
-    rows, shape = len(store.info.classes) if array == "text" else len(store), shape_of(store, name, array)
-    if shape[:1] != (rows,) or len(shape) != 1 + (array in ARRAYS) or max(shape[1:], default=0) > LARGEST_WIDTH:
-        part = EmbeddingPart(name, "text" if array == "text" else "video")
-        raise unfit(store, part, f"has `{array}` of shape {shape}, and there are {rows} rows")
-    return store.read(_folder(store, name, array))
+    """One array of an embedding, whole. Raises StoreError unless it gives its digest and every number is finite."""
+    part = EmbeddingPart(name, "text" if array == "text" else "video")
+    values = store.read(_folder(store, name, array))
+    if array_digest(values) != store.manifest.embedded[str(part)].arrays.get(f"{EMBEDDINGS}/{name}/{array}"):
+        raise unfit(store, part, f"has an array `{array}` that differs from its digest")
+    if not np.isfinite(values).all():
+        raise unfit(store, part, "holds values that are not finite")
+    return values
 
 
 def shape_of(store: Store, name: str, array: str) -> tuple[int, ...]:
@@ -96,9 +103,11 @@ def shape_of(store: Store, name: str, array: str) -> tuple[int, ...]:
     return store.shape_of(_folder(store, name, array))
 
 
-def attributes_of(store: Store, part: EmbeddingPart) -> Mapping[str, Any]:
-    """The metadata of a part as it is stored. Raises StoreError."""
-    return store.attributes(_folder(store, part.name, part.kind))
+def _check_entry(store: Store, part: EmbeddingPart) -> None:
+    entry = store.manifest.embedded[str(part)]
+    attributes = store.attributes(_folder(store, part.name, part.kind))
+    if embedding_digest(attributes, entry.arrays, store.digest) != entry.digest:
+        raise unfit(store, part, "differs from its digest, or belongs to other clips")
 
 
 def unfit(store: Store, part: EmbeddingPart, rule: str) -> StoreError:
@@ -138,7 +147,8 @@ def _metadata(store: Store, part: EmbeddingPart, cls: type[MetadataT]) -> Metada
     if part not in store.embeddings[part.name]:
         return None
     try:
-        return build(cls, attributes_of(store, part), f"{store.path}/{EMBEDDINGS}/{part}")
+        attributes = store.attributes(_folder(store, part.name, part.kind))
+        return build(cls, attributes, f"{store.path}/{EMBEDDINGS}/{part}")
     except InvalidValue as error:
         raise StoreError(f"{error}. The store was altered, or is of another version.") from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from importlib.metadata import version
 from manifests.layout import Layout
 from manifests.strict import InvalidValue, build
 from prep.storage.storage import Storage
-from prep.store.arrays import ARRAYS, Header, check_headers
+from prep.store.arrays import ARRAYS, Header, check_embedding_header, check_headers
 from prep.store.manifest import AGAIN, Manifest, StoreError, read_manifest, read_metadata
 
 # These names become names of folders, and may come from a server.
@@ -24,7 +25,8 @@ class StoreInfo:
     `file_format` is the one that it was read from (a module of prep.readers or prep.importers), with that format's
     `options`; `preprocessing` is the pipeline. `left_out` lists (name, reason) of bad files that were left out on
     purpose, `notes` (name, remark) of oddities, `made_from` the digests of the stores that it was merged from.
-    Raises ValueError for a dataset, subset or preprocessing that is no plain name.
+    Raises ValueError for a dataset, subset or preprocessing that is no plain name, for equal classes, and for an `fps`
+    that is no positive number.
     """
 
     format: int
@@ -54,6 +56,10 @@ class StoreInfo:
             if not is_name(name) and (name or key != "subset"):
                 rule = "it must be 1 to 64 letters, digits, _ and -, and not begin with -"
                 raise ValueError(f"{key} is {name[:80]!r}; {rule}")
+        if not (math.isfinite(self.fps) and self.fps > 0):
+            raise ValueError(f"fps is {self.fps}; it must be a finite number above 0")
+        if len(set(self.classes)) < len(self.classes):
+            raise ValueError("two classes have the same name")
 
 
 def is_name(text: str) -> bool:
@@ -87,6 +93,9 @@ def read_info(storage: Storage) -> tuple[Manifest, StoreInfo]:
     try:
         headers = {name: Header.parse(metadata[f"{name}/zarr.json"]) for name in ARRAYS}
         check_headers(headers, list(manifest.files), info.layout)
+        for array in (array for entry in manifest.embedded.values() for array in entry.arrays):
+            header = metadata.get(f"{manifest.folder_of(array)}/zarr.json", {})
+            check_embedding_header(array, Header.parse(header), headers["label"].shape[0], len(info.classes))
     except ValueError as error:
         raise StoreError(f"{storage}: {error}. {AGAIN}") from error
     return manifest, info

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -17,7 +17,8 @@ from manifests.strict import InvalidValue, build
 from prep.errors import PrepError
 from prep.files import atomic_write, flush
 from prep.storage.storage import Storage
-from prep.store.arrays import ARRAYS, PER_FRAME
+from prep.store.arrays import ARRAYS, EMBEDDED, PER_FRAME
+from prep.store.frames import Frames
 
 FORMAT = 4
 MANIFEST = "manifest.json"
@@ -60,13 +61,20 @@ def array_digest(array: NDArray[Any]) -> str:
     return digest.hexdigest()
 
 
+def block_digests(index: int, frames: Frames) -> BlockDigests:
+    """The digests of one block of frames."""
+    return BlockDigests(index, **{name: array_digest(values) for name, values in frames.arrays.items()})
+
+
 def long_digests(blocks: list[BlockDigests]) -> dict[str, str]:
-    """Digests of the arrays with one row per frame, each over the digests of its blocks in order."""
+    """Digests of the arrays with one row per frame."""
     ordered = sorted(blocks, key=lambda block: block.index)
-    return {
-        name: hashlib.sha256("".join(getattr(block, name) for block in ordered).encode()).hexdigest()
-        for name in PER_FRAME
-    }
+    return {name: long_digest([getattr(block, name) for block in ordered]) for name in PER_FRAME}
+
+
+def long_digest(blocks: Sequence[str]) -> str:
+    """Digest of an array with one row per frame, over the digests of its blocks in order."""
+    return hashlib.sha256("".join(blocks).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -90,7 +98,7 @@ class Manifest:
     """The store's digest, the digest of each array, and every file by its path inside the store.
 
     `digest` and `arrays` cover the clips. `embedded` holds the embeddings that were added later, by part
-    ("xclip/video"). Raises ValueError for a file that is not a file of this format.
+    ("xclip/video"). Raises ValueError for a file or an embedding that this format does not have.
     """
 
     format: int
@@ -105,6 +113,13 @@ class Manifest:
                 raise ValueError(f"lists {name!r:.100}, which is not a file of a store. Do not trust its origin")
             if entry.bytes < 0:
                 raise ValueError(f"lists {name} with {entry.bytes} bytes")
+        for key, embedding in self.embedded.items():
+            name, _, kind = key.partition("/")
+            arrays = {f"{EMBEDDINGS}/{name}/{array}" for array in EMBEDDED.get(kind, ())}
+            groups = {f"{EMBEDDINGS}/zarr.json", f"{EMBEDDINGS}/{name}/zarr.json"}
+            headers = groups | {f"{self.folder_of(array)}/zarr.json" for array in arrays}
+            if not arrays or set(embedding.arrays) != arrays or not headers <= self.files.keys():
+                raise ValueError(f"lists {key!r:.100}, which is not an embedding of this format")
 
     def folder_of(self, array: str) -> str:
         """The folder with the files of an embedding's array: its path, or the alternate folder after a replacement."""

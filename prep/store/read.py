@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,15 +17,32 @@ from prep.store.arrays import BLOCK, BOX, PER_FRAME
 from prep.store.embedding_key import EmbeddingPart
 from prep.store.frames import Frames
 from prep.store.info import StoreInfo, read_info
-from prep.store.manifest import AGAIN, MANIFEST, FileEntry, Manifest, StoreError, check_files
+from prep.store.manifest import (
+    AGAIN,
+    MANIFEST,
+    FileEntry,
+    Manifest,
+    StoreError,
+    array_digest,
+    block_digests,
+    check_files,
+    long_digest,
+    long_digests,
+)
+from prep.store.values import check_values, clip_names
 
 
 def _small(name: str) -> cached_property[NDArray[Any]]:
-    return cached_property(lambda store: store.read(name))
+    return cached_property(lambda store: store.read_small(name))
 
 
 class Store:
-    """A finished store, read only: small arrays are read on first use and kept, `joints` and `origin` on every call."""
+    """A finished store, read only: small arrays are read on first use and kept, `joints` and `origin` on every call.
+
+    Small arrays and `body_mask` are compared with their digests when they are read, the frames by `blocks`: what these
+    give is what the digest of the store stands for. `joints`, `origin` and `read_frames` give any rows, and find only
+    damage (a checksum per chunk).
+    """
 
     def __init__(self, storage: Storage, info: StoreInfo, manifest: Manifest, group: Any) -> None:
         self.storage, self.info, self.manifest, self._group = storage, info, manifest, group
@@ -86,6 +103,32 @@ class Store:
         """Frames start : stop with everything that a store holds per frame. Raises StoreError if a block is damaged."""
         return Frames(**{name: self.read(name, slice(start, stop)) for name in PER_FRAME})
 
+    def blocks(self) -> Iterator[tuple[int, Frames]]:
+        """All frames, at most 65,536 at a time, each with the number of its first frame.
+
+        Raises StoreError for values that are not finite, and at the end if the frames do not give the store's digest.
+        """
+        digests = []
+        for index, start in enumerate(range(0, self.frames, BLOCK)):
+            frames = self.read_frames(start, min(start + BLOCK, self.frames))
+            if not (np.isfinite(frames.joints).all() and np.isfinite(frames.origin).all()):
+                rows = f"frames {start} to {start + len(frames) - 1}"
+                raise StoreError(f"{self.path}: {rows} hold values that are not finite. {AGAIN}")
+            digests.append(block_digests(index, frames))
+            yield start, frames
+        for name, digest in long_digests(digests).items():
+            self._compare(name, digest)
+
+    def read_small(self, name: str) -> NDArray[Any]:
+        """One of the small arrays. Raises StoreError unless it gives its digest and its values are possible."""
+        values = self.read(name)
+        self._compare(name, array_digest(values))
+        try:
+            check_values(name, values, self.frames, len(self.info.classes))
+        except ValueError as error:
+            raise StoreError(f"{self.path}: {error}. {AGAIN}") from error
+        return values
+
     def read(self, name: str, rows: slice = slice(None)) -> NDArray[Any]:
         """Some rows of one array. Raises StoreError if it is damaged, StorageError if it cannot be reached."""
         try:
@@ -111,6 +154,10 @@ class Store:
         except (KeyError, ValueError) as error:
             raise StoreError(f"{self.path}: has no array `{name}`. {AGAIN}") from error
 
+    def _compare(self, name: str, digest: str) -> None:
+        if digest != self.array_digests.get(name):
+            raise StoreError(f"{self.path}: array `{name}` differs from its digest. {AGAIN}")
+
     def _shards(self, name: str, rows: slice) -> str:
         """The files that hold these rows, for an error message."""
         start, stop, _ = rows.indices(self.frames if name in PER_FRAME else 1)
@@ -119,13 +166,16 @@ class Store:
 
     @cached_property
     def body_mask(self) -> NDArray[np.bool_]:
-        """(frames, M): False where a body is absent."""
-        return self.read("body_mask")
+        """(frames, M): False where a body is absent. Raises StoreError unless it gives its digest."""
+        mask = self.read("body_mask")
+        digests = [array_digest(mask[start : start + BLOCK]) for start in range(0, len(mask), BLOCK)]
+        self._compare("body_mask", long_digest(digests))
+        return mask
 
     @cached_property
     def to_recorded(self) -> NDArray[np.float32]:
         """(clips, C, C): the linear map from preprocessed to recorded coordinates; see `origin`."""
-        return self.read("to_recorded")
+        return self.read_small("to_recorded")
 
     @cached_property
     def box(self) -> NDArray[np.float32]:
@@ -135,7 +185,11 @@ class Store:
     @cached_property
     def names(self) -> tuple[str, ...]:
         """The name of each clip: its raw file without the extension."""
-        return tuple(bytes(row).rstrip(b"\0").decode() for row in self.read("names"))
+        rows = self.read_small("names")
+        try:
+            return clip_names(rows)
+        except ValueError as error:
+            raise StoreError(f"{self.path}: `names` is damaged ({error}). {AGAIN}") from error
 
     label = _small("label")
     subject = _small("subject")
@@ -178,6 +232,8 @@ def local(store: Store) -> Path:
 
 def _open_group(storage: Storage, manifest: Manifest) -> Any:
     import zarr
+
+    import prep.store.codec  # noqa: F401  (zarr reads Blosc chunks through it)
 
     backend = storage.backend
     zarr_store = backend if isinstance(backend, Path) else _remote_group(backend, storage, manifest)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from prep.store.arrays import BLOCK, CHUNK
 from prep.store.frames import Frames
 from prep.store.info import StoreInfo
-from prep.store.manifest import BlockDigests, array_digest, long_digests, write_manifest
+from prep.store.manifest import BlockDigests, array_digest, block_digests, long_digests, write_manifest
 
 
 def create(path: Path, info: StoreInfo, frames: int, shape: tuple[int, int, int]) -> None:
@@ -56,11 +56,6 @@ def write_block(path: Path, index: int, frames: Frames) -> BlockDigests:
         for name, values in frames.arrays.items():
             zarr.open_array(path / name, mode="r+")[rows] = values
     return block_digests(index, frames)
-
-
-def block_digests(index: int, frames: Frames) -> BlockDigests:
-    """The digests of one block of frames."""
-    return BlockDigests(index, **{name: array_digest(values) for name, values in frames.arrays.items()})
 
 
 def write_array(path: Path, name: str, value: NDArray[Any], attributes: Mapping[str, Any] | None = None) -> None:

@@ -339,10 +339,10 @@ def endless() -> np.ndarray:
 FORGED = {
     "endless": ("video", endless(), "`xclip/video` holds values that are not finite"),
     "of clips without": ("video", vectors(width=16), "has vectors for clips that it lists as clips without one"),
-    "too few": ("video", vectors(rows=47), r"has `video` of shape \(47, 4\), and there are 48 rows"),
-    "flat": ("video", vectors()[:, 0], r"has `video` of shape \(48,\), and there are 48 rows"),
-    "a short mask": ("done", np.ones(47, bool), r"has `done` of shape \(47,\)"),
-    "a wide count": ("frames", np.ones((48, 2), np.int32), r"has `frames` of shape \(48, 2\)"),
+    "too few": ("video", vectors(rows=47), r"xclip/video` has shape \(47, 4\).*it must have shape \(48, 4\)"),
+    "flat": ("video", vectors()[:, 0], r"`embeddings/xclip/video` has the shape \(48,\), it must have 2 axes"),
+    "a short mask": ("done", np.ones(47, bool), r"`embeddings/xclip/done` has shape \(47,\)"),
+    "a wide count": ("frames", np.ones((48, 2), np.int32), r"`embeddings/xclip/frames` has shape \(48, 2\)"),
 }
 
 
@@ -362,7 +362,7 @@ def test_other_vectors_under_the_old_entry_fail_the_check(full: Path) -> None:
     write_array(full, other, values, about)
     entry = store.manifest.embedded["xclip/video"]
     marking.enter_embeddings(full, store.manifest, {"xclip/video": entry}, {VIDEO: other})
-    with pytest.raises(StoreError, match="array `embeddings/xclip/video` differs from its digest"):
+    with pytest.raises(StoreError, match="`xclip/video` has an array `video` that differs from its digest"):
         check(full)
 
 
@@ -377,18 +377,21 @@ ALTERED: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     ),
     "no mask": (
         lambda entries: entries["xclip/video"]["arrays"].pop("embeddings/xclip/done"),
-        "does not have the arrays of",
+        "lists 'xclip/video', which is not an embedding of this format",
     ),
-    "elsewhere": (lambda entries: entries["xclip/text"].update(arrays={"joints": "0"}), "does not have the arrays of"),
+    "elsewhere": (
+        lambda entries: entries["xclip/text"].update(arrays={"joints": "0"}),
+        "lists 'xclip/text', which is not an embedding",
+    ),
     "outside": (
         lambda entries: entries.update(
             {"../video": {"digest": "", "arrays": {f"embeddings/../{a}": "" for a in ARRAYS["video"]}}}
         ),
-        "has no array|no embedding",
+        "lists '../video', which is not an embedding",
     ),
     "strange": (
         lambda entries: entries.update({"xclip/sound": {"digest": "", "arrays": {}}}),
-        "does not have the arrays",
+        "lists 'xclip/sound', which is not an embedding",
     ),
 }
 

@@ -101,7 +101,7 @@ HOSTILE: dict[str, tuple[str, Callable[[dict[str, Any]], None], str]] = {
     "one row too few": ("source", rows(71), "`source` has shape"),
     "offsets of one clip more": ("offsets", rows(74), "has shape"),
     "wide names": ("names", lambda content: content.update(shape=[72, 10**9]), "`names` has 1000000000 bytes per name"),
-    "a chunk beyond the array": ("label", chunk(2 * 10**9), "and chunks of"),
+    "a chunk beyond the array": ("label", chunk(2 * 10**9), "chunks of .2000000000,."),
     "a chunk of zero": ("label", chunk(0), "which are not whole numbers"),
     "a chunk that is no number": ("label", chunk("9" * 10_000), "which are not whole numbers"),
     "a large shard": ("joints", chunk(2**40), "`joints` has shape"),

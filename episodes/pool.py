@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -15,9 +15,8 @@ from torch import Tensor
 from torch.nn.functional import embedding_bag
 
 from episodes.options import EpisodeError
+from prep.store.frames import Frames
 
-# Frames read from the store at once: about 40 MB for two bodies of 25 joints.
-SLICE = 65_536
 DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 # The share of a GPU's free memory that the joints may take: a network has to train beside them.
 SHARE = 0.75
@@ -51,11 +50,15 @@ class StoreLike(Protocol):
     def to_recorded(self) -> NDArray[np.float32]:
         """(clips, C, C): recorded = to_recorded @ preprocessed + origin, for a joint of a present body."""
 
-    def joints(self, start: int = 0, stop: int | None = None) -> NDArray[np.float32]:
-        """Frames start : stop of all clips end to end, (L, M, V, C)."""
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(M, V, C) of every frame."""
 
-    def origin(self, start: int = 0, stop: int | None = None) -> NDArray[np.float32]:
-        """The origin of frames start : stop, (L, C), in the unit in which the clips were recorded."""
+    def blocks(self) -> Iterator[tuple[int, Frames]]:
+        """All frames in pieces that fit in memory, each with the number of its first frame.
+
+        Raises an error after the last one unless all frames together give the digest of the store.
+        """
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,8 @@ class Pool:
     ) -> tuple[Pool, ...]:
         """A pool for each choice of clips, in one pass over the store, which may be remote.
 
-        The store is read slice by slice, so the peak is the pools and one slice. Clips without frames are left out.
+        The store is read block by block, so the peak is the pools and one block. All blocks are read, because only all
+        of them together give the digest of the store. Clips without frames are left out.
         Joints are kept as `dtype` and served as float32. float16 keeps 11 significant bits: coordinates of 1 to 2 m are
         off by at most 0.5 mm, of 2 to 4 m by 1 mm. bfloat16 keeps 8: 4 mm and 8 mm.
         `on_host` None keeps the joints on the host where they would take more than 3/4 of the free memory of a GPU.
@@ -118,7 +122,7 @@ class Pool:
             raise EpisodeError(f"dtype is {dtype}: a pool keeps its joints as {', '.join(map(str, DTYPES))}.")
         device, lengths, present = torch.device(device), np.diff(store.offsets), _present(store)
         plans = [_Plan.of(keep, lengths, present) for keep in keeps]
-        shapes = [(int((plan.bodies * lengths).sum()) + 1, *store.joints(0, 0).shape[2:]) for plan in plans]
+        shapes = [(int((plan.bodies * lengths).sum()) + 1, *store.shape[1:]) for plan in plans]
         if on_host is None:
             on_host = _too_large(dtype.itemsize * sum(map(math.prod, shapes)), device)
         home = torch.device("cpu") if on_host else device
@@ -237,23 +241,19 @@ def _present(store: StoreLike) -> NDArray[np.bool_]:
 
 
 def _read(store: StoreLike, plans: Sequence[_Plan], pools: Sequence[Tensor]) -> list[NDArray[np.float32]]:
-    """Fill the joints of the pools, slice by slice; returns the origins of their frames, and one of zeros."""
-    offsets, frames = store.offsets, int(store.offsets[-1])
+    """Fill the joints of the pools, block by block; returns the origins of their frames, and one of zeros."""
+    offsets = store.offsets
     origins: list[list[NDArray[np.float32]]] = [[] for _ in plans]
-    for start in range(0, frames, SLICE):
-        frame = np.arange(start, min(start + SLICE, frames))
+    for start, frames in store.blocks():
+        frame = np.arange(start, start + len(frames))
         clip = np.searchsorted(offsets, frame, side="right") - 1
-        here = [plan.wanted[clip] for plan in plans]
-        if not any(mask.any() for mask in here):
-            continue
-        part, origin = store.joints(start, start + len(frame)), store.origin(start, start + len(frame))
         inside = frame - offsets[clip]
-        for plan, pool, mask, seen in zip(plans, pools, here, origins, strict=True):
-            _copy(part, plan.rows(clip, inside), pool)
-            seen.append(origin[mask])
+        for plan, pool, seen in zip(plans, pools, origins, strict=True):
+            _copy(frames.joints, plan.rows(clip, inside), pool)
+            seen.append(frames.origin[plan.wanted[clip]])
     for pool in pools:
         pool[-1] = 0
-    zero = np.zeros((1, store.joints(0, 0).shape[-1]), dtype=np.float32)
+    zero = np.zeros((1, store.shape[-1]), dtype=np.float32)
     return [np.concatenate([*seen, zero]) for seen in origins]
 
 

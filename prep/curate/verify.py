@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
-from prep.files import LOCK
 from prep.progress import Step, Work
 from prep.store.arrays import BLOCK, SMALL
 from prep.store.embedding_key import ARRAYS, EmbeddingPart
 from prep.store.embeddings import open_embedding, read_array, unfit
-from prep.store.manifest import AGAIN, MANIFEST, StoreError
 from prep.store.read import Store
 
 FILES = "files"

@@ -43,25 +43,18 @@ def test_clips_without_frames_are_left_out_and_counted() -> None:
     assert pool.length.tolist() == [3, 2]
 
 
-def test_reads_are_slices_and_only_where_something_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(episodes.pool, "SLICE", 10)
-    store = FakeStore([8, 8, 8, 8, 8], [0] * 5)
-    pool = Pool.load(store, keep=[0, 4])
-    assert max(frames for _, frames in store.reads) <= 10
-    assert [start for start, frames in store.reads if frames] == [0, 30]
+def test_clips_that_lie_in_two_blocks_are_whole() -> None:
+    store = FakeStore([8, 8, 8, 8, 8], [0] * 5, block=10)
+    pool = Pool.load(store, keep=[1, 4])
+    assert torch.equal(clip(pool, 0), torch.from_numpy(store.joints(8, 16)))
     assert torch.equal(clip(pool, 1), torch.from_numpy(store.joints(32, 40)))
 
 
-def test_several_pools_take_one_pass_over_the_store(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(episodes.pool, "SLICE", 10)
-    store = FakeStore([8, 8, 8, 8, 8], [0] * 5)
+def test_several_pools_take_one_pass_over_the_store() -> None:
+    store = FakeStore([8, 8, 8, 8, 8], [0] * 5, block=10)
     first, second, none = Pool.load_several(store, [[0, 3], [1, 3, 4], []])
-    assert [start for start, frames in store.reads if frames] == [0, 10, 20, 30]
+    assert store.reads == 1
     assert [pool.clip_id.tolist() for pool in (first, second, none)] == [[0, 3], [1, 3, 4], []]
-    for pool, keep in ((first, [0, 3]), (second, [1, 3, 4]), (none, [])):
-        alone = Pool.load(store, keep)
-        for name in ("joints", "first", "stride", "start", "origin", "to_recorded"):
-            assert torch.equal(getattr(pool, name), getattr(alone, name))
 
 
 def test_nothing_to_keep_is_an_empty_pool() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from prep.store.frames import Frames
 
 
 @dataclass(frozen=True)
@@ -29,12 +31,14 @@ class FakeStore:
         labels: Sequence[int],
         shape: tuple[int, int, int] = (2, 25, 3),
         bodies: Sequence[int] | None = None,
+        block: int = 65_536,
     ) -> None:
+        self.block = block
         self.info = FakeInfo(tuple(f"action {i}" for i in range(max(labels, default=0) + 1)))
         self.offsets: NDArray[np.int64] = np.concatenate([[0], np.cumsum(np.asarray(lengths, dtype=np.int64))])
         self.label: NDArray[np.int32] = np.asarray(labels, dtype=np.int32)
         self.names = tuple(f"clip{i:04d}" for i in range(len(lengths)))
-        self.reads: list[tuple[int, int]] = []
+        self.shape, self.reads = shape, 0
         frames, random = int(self.offsets[-1]), np.random.default_rng(0)
         self._joints = random.standard_normal((frames, *shape), dtype=np.float32)
         for clip, (start, stop) in enumerate(zip(self.offsets[:-1], self.offsets[1:], strict=True)):
@@ -47,15 +51,20 @@ class FakeStore:
         self.to_recorded = random.standard_normal((len(lengths), shape[2], shape[2]), dtype=np.float32)
         self._origin = random.standard_normal((frames, shape[2]), dtype=np.float32)
 
+    def joints(self, start: int = 0, stop: int | None = None) -> NDArray[np.float32]:
+        """Frames start : stop."""
+        return self._joints[start:stop]
+
     def origin(self, start: int = 0, stop: int | None = None) -> NDArray[np.float32]:
         """The origins of frames start : stop."""
         return self._origin[start:stop]
 
-    def joints(self, start: int = 0, stop: int | None = None) -> NDArray[np.float32]:
-        """Frames start : stop; every read is noted in `reads`."""
-        part = self._joints[start:stop]
-        self.reads.append((start, len(part)))
-        return part
+    def blocks(self) -> Iterator[tuple[int, Frames]]:
+        """All frames, `block` at a time; every pass is counted in `reads`."""
+        self.reads += 1
+        every = Frames(self._joints, self.body_mask, self._origin)
+        for start in range(0, len(every), self.block):
+            yield start, every[start : start + self.block]
 
 
 def even_store(

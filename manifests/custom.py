@@ -1,14 +1,15 @@
 """A custom dataset: a folder of arrays and a dataset file of about twenty lines, as in manifests/custom_example.toml.
 
-Each clip is one file: `.npy` (frames, joints, coordinates) or (frames, bodies, joints, coordinates), `.npz` with such
-an array called `joints`, or `.json` with the same numbers as nested lists. A body is absent from a frame if all its
-numbers are zero or missing (NaN, `null` in JSON). The dataset is named after its file.
+Each clip is one file: `.npy` (frames, joints, coordinates) or (frames, bodies, joints, coordinates); `.npz` or `.mat`
+with such an array called `joints`; `.json` with the same numbers as nested lists; or `.txt` or `.csv` with a line per
+frame, all numbers of the first joint first. A body is absent from a frame if all its numbers are zero or missing (NaN,
+`null` in JSON, an empty cell in CSV). The dataset is named after its file.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any, Literal
 from manifests import facts
 from manifests.dataset import Dataset
 from manifests.layout import IMAGE_UNITS, Layout
-from manifests.rules import groups, require
+from manifests.rules import groups, require, unique
 from manifests.strict import InvalidValue, build, hint, read_toml
 
 EXAMPLE = Path(__file__).with_name("custom_example.toml")
@@ -83,6 +84,8 @@ class DatasetFile:
     pattern: regular expression for a clip's name without the extension, with any of the groups action, subject, camera,
         setup, repetition.
     layout: the name of a layout that ships; without it, the file has a table `custom_layout`.
+    joint_order: names of the layout's joints in the order of the files, "" for a joint of the files that the layout
+        lacks; without it, the files have the layout's order.
     preprocessing: the default pipeline: "standard" (hips at zero, bones of unit length), "raw" (as recorded), and
         for kinect20 and ntu25 also "agcn" and "ctrgcn".
     """
@@ -101,6 +104,7 @@ class DatasetFile:
     preprocessing: str = PIPELINES[0]
     source: str = ""
     actions: tuple[int, ...] = ()
+    joint_order: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         valid = self.labels.endswith(".csv") or self.labels in (BY_NAME, BY_FOLDER)
@@ -185,7 +189,24 @@ def _dataset(file: DatasetFile, path: Path, layout: Layout | None) -> Dataset:
             labels="name" if file.labels == BY_NAME else "files",
             actions=file.actions,
             custom_layout=layout,
+            joint_order=_joint_order(file.joint_order, (layout or facts.layout(file.layout)).joints),
         )
+
+
+def _joint_order(order: Sequence[str], joints: Sequence[str]) -> tuple[int, ...]:
+    """The layout's joint at each position of the files, -1 for one that it lacks.
+
+    >>> _joint_order(["head", "", "hip"], ["hip", "head"])
+    (1, -1, 0)
+    """
+    named = [name for name in order if name]
+    for name in named:
+        require(name in joints, f"joint_order: `{name}` is not a joint of the layout. {hint(name, joints)}")
+    unique("joint_order", named)
+    missing = [name for name in joints if order and name not in named]
+    rule = f"joint_order leaves out {', '.join(missing)}; it names every joint of the layout once, in the files' order"
+    require(not missing, rule)
+    return tuple(joints.index(name) if name else -1 for name in order)
 
 
 @contextmanager

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
+from math import isfinite
 from typing import Literal
 
 from manifests.layout import Layout
@@ -74,6 +76,8 @@ class Dataset:
     image_joints: source of the joints' image coordinates: the skeleton file ("file"), the joints themselves ("joints"),
         the projection of a Kinect v2 ("kinect_v2"), or none.
     untrimmed: True if a recording holds several clips, named after it with the suffixes `_001`, `_002`, ...
+    joint_order: the layout's joint at each position of the files, -1 for one that is not used; empty where the files
+        have the layout's order.
     """
 
     name: str
@@ -100,6 +104,7 @@ class Dataset:
     videos: tuple[VideoLayout, ...] = ANY_VIDEO
     image_joints: Literal["file", "joints", "kinect_v2", "none"] = "none"
     untrimmed: bool = False
+    joint_order: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.actions:
@@ -115,8 +120,22 @@ class Dataset:
         rule = f"preprocessing `{self.preprocessing}` is not in preprocessings. {near}"
         require(self.preprocessing in self.preprocessings, rule)
         require(self.bodies >= 1, f"bodies is {self.bodies}; it must be at least 1")
-        require(self.fps > 0, f"fps is {self.fps}; it must be above 0")
+        require(isfinite(self.fps) and self.fps > 0, f"fps is {self.fps}; it must be a number above 0")
         unique("readers", self.readers)
         require(len(self.readers) > 0, "readers is empty; name at least one module of prep.readers")
         labelled = "action" in groups(self.pattern)
         require(labelled or self.labels == "files", f"pattern `{self.pattern}` has no group (?P<action>...)")
+
+    @cached_property
+    def _labels(self) -> dict[str | int, int]:
+        numbers: dict[str | int, int] = {number: label for label, number in enumerate(self.actions)}
+        return numbers | {name: label for label, name in enumerate(self.classes)}
+
+    def label_of(self, word: str) -> int | None:
+        """The label of a class that is given by its name or by its number in `actions`; None if there is no such class.
+
+        A name comes first where a class is called like a number.
+        """
+        if word in self._labels:
+            return self._labels[word]
+        return self._labels.get(int(word)) if word.isascii() and word.isdigit() and len(word) <= 9 else None

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Literal
 
+from manifests.pattern import match_name
 from manifests.rules import classes_disjoint, require, unique
 
 
@@ -134,5 +134,5 @@ def _check_samples(key: str, count: int) -> None:
 
 def _view(pattern: str, name: str) -> tuple[str | None, ...]:
     """Setup and camera, as far as the name gives them."""
-    match = re.fullmatch(pattern, name)
+    match = match_name(pattern, name)
     return tuple(match.groupdict().get(group) for group in ("setup", "camera")) if match else ()

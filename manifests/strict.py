@@ -35,13 +35,16 @@ def parse(text: str, where: str) -> dict[str, Any]:
     """Parse TOML text to a dictionary. Raises InvalidValue, beginning with `where`."""
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InvalidValue(f"{where}: not readable as TOML: {error}") from error
+    except (ValueError, RecursionError) as error:
+        # Beside its own error, tomllib raises ValueError for endless numbers and RecursionError for nested lists.
+        raise InvalidValue(f"{where}: not readable as TOML: {str(error)[:200]}") from error
 
 
 def read_toml(path: Path, where: str = "") -> dict[str, Any]:
     """Read a TOML file as a dictionary. Raises InvalidValue, beginning with `where` (default: the path)."""
     where = where or str(path)
+    if path.exists() and not path.is_file():  # to read a named pipe could wait for ever
+        raise InvalidValue(f"{where}: cannot be read: it is not a regular file.")
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -94,6 +97,8 @@ def _validate(cls: Any, value: Mapping[str, Any], where: str) -> Any:
         text = json.dumps(value)
     except TypeError as error:
         raise InvalidValue(f"{where}: dates and times are not used here; write them as text in quotes") from error
+    except RecursionError as error:
+        raise InvalidValue(f"{where}: lists or tables are nested too deeply") from error
     try:
         # JSON in strict mode accepts arrays for tuples, but not "5" for 5.
         return _adapter(cls).validate_json(text, strict=True)

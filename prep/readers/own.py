@@ -1,18 +1,13 @@
 """Your own dataset: a folder of arrays, one file per clip, described by a dataset file (manifests/custom.py).
 
-Files are validated before memory is allocated for them. An array of objects, a header that announces more than the
-file holds, or a shape that does not fit the layout makes a file unusable. Nothing is ever unpickled.
+Here it is decided which files are clips and which label each has; prep/readers/_array_files.py reads the files.
 """
 
 from __future__ import annotations
 
 import csv
-import io
-import lzma
 import re
-import zipfile
-import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -23,18 +18,14 @@ from numpy.typing import NDArray
 from manifests.custom import CustomDataset, read_custom
 from manifests.dataset import Dataset
 from manifests.facts import layout_of
+from manifests.pattern import match_name
 from manifests.strict import hint
 from prep.clip import LARGEST_COORDINATE, Recording, Source
-from prep.errors import BadFile, PrepError
+from prep.errors import PrepError
 from prep.formats import FindRequest, FindResult, Format
-from prep.readers._nested import NotNumbers, Ragged, nested, numbers
-from prep.untrusted.arrays import from_npy
-from prep.untrusted.files import LARGEST as MOST_BYTES
-from prep.untrusted.files import find_sources, location
+from prep.readers._array_files import ARRAYS, MOST_FRAMES, TABLES, array_in, bad_file
+from prep.untrusted.files import check_regular, find_sources, location
 
-SUFFIXES = (".npy", ".npz", ".json")
-KEY = "joints"
-MOST_FRAMES = 100_000
 MOST_BODIES = 64
 LARGEST_NUMBER = 2**15 - 1  # subject, camera, setup and repetition are stored in 16 bits
 
@@ -54,9 +45,10 @@ def find(request: FindRequest) -> FindResult:
     custom = read_custom(request.raw)
     if not custom.folder.is_dir():
         raise PrepError(f"{custom.folder}: there is no such folder. Correct `folder` in {request.raw}.")
-    clips, misplaced = _in_class_folders(custom) if custom.by_folder else (find_sources(custom.folder, SUFFIXES), [])
+    clips, misplaced = _in_class_folders(custom) if custom.by_folder else (_clips_below(custom.folder, custom), [])
     if not clips and not misplaced:
         raise PrepError(f"{custom.folder}: holds no {FORMAT.files}. Correct `folder` in {request.raw}.")
+    _check_pattern(clips, custom.data.pattern, request.raw)
     table = _label_table(custom.table) if custom.table else {}
     sources, bad = [], list(misplaced)
     for clip in clips:
@@ -65,8 +57,35 @@ def find(request: FindRequest) -> FindResult:
         except _Unlabelled as error:
             bad.append((clip.name, f"{location(clip)}: {error}"))
     names = {clip.name for clip in clips}
-    bad += [(name, f"{custom.table}: names it, and there is no such clip.") for name in table if name not in names]
+    absent = "names it, and there is no such clip. A clip's name has no folder and no extension."
+    bad += [(name, f"{custom.table}: {absent}") for name in table if name not in names]
     return FindResult(tuple(sorted(sources, key=lambda source: source.name)), tuple(sorted(bad)))
+
+
+def _clips_below(folder: Path, custom: CustomDataset) -> list[Source]:
+    """The clips in a folder. Tables of numbers are clips where there are no files of arrays, the label table never."""
+    arrays = find_sources(folder, ARRAYS)
+    tables = [] if arrays else find_sources(folder, TABLES)
+    return arrays or [clip for clip in tables if custom.table is None or not _is_same(clip.path, custom.table)]
+
+
+def _is_same(path: str, other: Path) -> bool:
+    return Path(path).resolve() == other.resolve()
+
+
+def _check_pattern(clips: Sequence[Source], pattern: str, file: Path) -> None:
+    """Raise PrepError if the pattern fits no clip: one mistake is reported once, not for every clip."""
+    if clips and not any(match_name(pattern, _stem(clip)) for clip in clips):
+        rule = f"matches none of the {len(clips)} names, for example `{_stem(clips[0])}`"
+        raise PrepError(
+            f"{file}: pattern `{pattern}` {rule}. It must match the whole name of a file without its extension. "
+            "Correct the pattern."
+        )
+
+
+def _stem(source: Source) -> str:
+    """The name of the file without its extension, which `pattern` describes."""
+    return PurePosixPath(source.member or source.path).stem
 
 
 def _in_class_folders(custom: CustomDataset) -> tuple[list[Source], list[tuple[str, str]]]:
@@ -75,13 +94,13 @@ def _in_class_folders(custom: CustomDataset) -> tuple[list[Source], list[tuple[s
     misplaced = []
     for path in sorted(custom.folder.iterdir()):
         if path.is_dir() and path.name in custom.data.classes:
-            for source in find_sources(path, SUFFIXES):
+            for source in _clips_below(path, custom):
                 label = custom.data.classes.index(path.name)
                 clips.append(replace(source, name=f"{path.name}-{source.name}", label=label))
         elif path.is_dir() and not path.name.startswith("."):
             rule = f"is not named like a class. {hint(path.name, custom.data.classes)}"
             misplaced.append((path.name, f"{path}: {rule}"))
-        elif path.name.endswith(SUFFIXES):
+        elif path.name.lower().endswith(ARRAYS):
             misplaced.append((path.stem, f"{path}: is in no class's folder. Move it into one."))
     return clips, misplaced
 
@@ -89,6 +108,7 @@ def _in_class_folders(custom: CustomDataset) -> tuple[list[Source], list[tuple[s
 def _label_table(path: Path) -> Mapping[str, str]:
     """Clip name to label, without blanks around them. Raises PrepError."""
     try:
+        check_regular(path)
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = [[cell.strip() for cell in row] for row in csv.reader(file, strict=True)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
@@ -97,7 +117,7 @@ def _label_table(path: Path) -> Mapping[str, str]:
         raise PrepError(f"{path}: line 1 is not `name,label`. Separate the columns by commas.")
     labels: dict[str, str] = {}
     for number, row in enumerate(rows[1:], 2):
-        if not any(row):
+        if not any(row):  # an empty line
             continue
         if len(row) < 2:
             raise PrepError(f"{path}: line {number} has no label; a line is `name,label`.")
@@ -108,34 +128,31 @@ def _label_table(path: Path) -> Mapping[str, str]:
 
 
 def _label(custom: CustomDataset, source: Source, table: Mapping[str, str]) -> int:
-    data = custom.data
+    data, stem = custom.data, _stem(source)
+    match = match_name(data.pattern, stem)
+    if match is None:
+        rule = f"the name `{stem}` does not match `{data.pattern}`, which must match the whole name"
+        raise _Unlabelled(f"{rule}. Rename the file or move it away.")
     if source.label >= 0:
         return source.label
-    if custom.table:
-        if source.name not in table:
-            raise _Unlabelled(f"has no line in {custom.table.name}. Add one, or move the file away.")
-        word, origin = table[source.name], custom.table.name
-    else:
-        match = re.fullmatch(data.pattern, source.name)
-        if match is None:
-            raise _Unlabelled(f"the name does not match `{data.pattern}`. Rename the file or move it away.")
-        word, origin = match["action"] or "", "the name"
-    if word in data.classes:
-        return data.classes.index(word)
-    if word.isascii() and word.isdigit() and len(word) <= 9 and int(word) in data.actions:
-        return data.actions.index(int(word))
-    numbers = f"{data.actions[0]} to {data.actions[-1]}"
-    raise _Unlabelled(f"{origin} has `{word}`, which is neither a class nor the number of one ({numbers}).")
+    if custom.table and source.name not in table:
+        raise _Unlabelled(f"has no line in {custom.table.name}. Add one, or move the file away.")
+    word, origin = (table[source.name], custom.table.name) if custom.table else (match["action"] or "", "the name")
+    label = data.label_of(word)
+    if label is None:
+        numbers = f"{data.actions[0]} to {data.actions[-1]}"
+        near = hint(word, data.classes)
+        raise _Unlabelled(f"{origin} has `{word}`, which is neither a class nor the number of one ({numbers}). {near}")
+    return label
 
 
 def read(source: Source, data: bytes, facts: Dataset) -> Recording:
     """Parse one file to a Recording in the dataset's unit; the body in slot m has the id m. Raises BadFile."""
-    layout = layout_of(facts)
-    joints = _joints(source, _array(source, data), len(layout.joints), layout.coordinates)
-    stem = PurePosixPath(source.member or source.path).stem
-    match = re.fullmatch(facts.pattern, stem)
+    stem = _stem(source)
+    match = match_name(facts.pattern, stem)
     if match is None:
-        raise _bad(source, f"the name `{stem}` does not match `{facts.pattern}`", "Rename the file or move it away")
+        raise bad_file(source, f"the name `{stem}` does not match `{facts.pattern}`", "Rename the file or move it away")
+    joints = _joints(source, array_in(source, data), facts)
     present = np.nan_to_num(joints).any(axis=(2, 3))
     return Recording(
         name=source.name,
@@ -150,73 +167,46 @@ def read(source: Source, data: bytes, facts: Dataset) -> Recording:
     )
 
 
-FORMAT = Format(files=".npy, .npz or .json files, one per clip", find=find, read=read, slots=True)
+FORMAT = Format(files=".npy, .npz, .mat, .json, .txt or .csv files, one per clip", find=find, read=read, slots=True)
 
 
-def _array(source: Source, data: bytes) -> NDArray[Any]:
-    """The array in the file, of any type and shape. Raises BadFile."""
-    file = source.member or source.path
-    if file.endswith(".npy"):
-        return from_npy(data, source.name)
-    if file.endswith(".npz"):
-        return from_npy(_member(source, data), source.name)
-    return _nested(source, data)
-
-
-def _member(source: Source, data: bytes) -> bytes:
-    """The bytes of `joints.npy` in a .npz. Raises BadFile."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            entry = archive.getinfo(f"{KEY}.npy")
-            if entry.file_size > MOST_BYTES:
-                raise _bad(source, f"`{KEY}` announces {entry.file_size} bytes; a clip has at most {MOST_BYTES}")
-            with archive.open(entry) as file:
-                return file.read(entry.file_size + 1)
-    except KeyError as error:
-        raise _bad(source, f"holds no array `{KEY}`", f"Save it as numpy.savez(file, {KEY}=array)") from error
-    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, RuntimeError, ValueError) as error:
-        raise _bad(source, f"is not a readable .npz ({str(error)[:200]})") from error
-
-
-def _nested(source: Source, data: bytes) -> NDArray[Any]:
-    """Nested lists in JSON, or in an object under `joints`; null is a missing number. Raises BadFile."""
-    import orjson
-
-    try:
-        value = orjson.loads(data)
-    except orjson.JSONDecodeError as error:
-        raise _bad(source, f"is not readable as JSON: {error}") from error
-    if isinstance(value, dict):
-        if KEY not in value:
-            raise _bad(source, f"is an object without `{KEY}`", f'Write only the lists, or {{"{KEY}": ...}}')
-        value = value[KEY]
-    try:
-        return numbers(nested(value), missing=True)
-    except Ragged as error:
-        remedy = "Give every frame all joints; null where missing"
-        raise _bad(source, "holds lists of unequal length", remedy) from error
-    except NotNumbers as error:
-        raise _bad(source, "holds what is not a number") from error
-
-
-def _joints(source: Source, array: NDArray[Any], joints: int, coordinates: int) -> NDArray[np.float32]:
-    """(L, M, V, C) float32 with checked shape, type and magnitude. Raises BadFile."""
+def _joints(source: Source, array: NDArray[Any], facts: Dataset) -> NDArray[np.float32]:
+    """(L, M, V, C) float32 in the layout's order, with checked shape, type and magnitude. Raises BadFile."""
+    layout = layout_of(facts)
+    joints, coordinates = len(facts.joint_order or layout.joints), layout.coordinates
+    if array.ndim == 2:
+        array = _from_table(source, array, joints, coordinates)
     rule = f"frames x {joints} joints x {coordinates} numbers, or frames x bodies x {joints} x {coordinates}"
     if array.ndim not in (3, 4) or array.shape[-2:] != (joints, coordinates):
         transposed = (
             " The axes are in another order; transpose it." if {joints, coordinates} <= set(array.shape) else ""
         )
-        raise _bad(source, f"has shape {array.shape}; it must be {rule}.{transposed}")
+        raise bad_file(source, f"has shape {array.shape}; it must be {rule}.{transposed}")
     if array.dtype.kind not in "fiu":
-        raise _bad(source, "holds what is not a number")
+        raise bad_file(source, "holds what is not a number")
     if len(array) > MOST_FRAMES or (array.ndim == 4 and array.shape[1] > MOST_BODIES):
-        raise _bad(source, f"has shape {array.shape}; a clip has at most {MOST_FRAMES} frames, {MOST_BODIES} bodies")
+        raise bad_file(
+            source, f"has shape {array.shape}; a clip has at most {MOST_FRAMES} frames, {MOST_BODIES} bodies"
+        )
     with np.errstate(invalid="ignore"):
         far = np.isinf(array) | (np.abs(array.astype(np.float64)) > LARGEST_COORDINATE)
     if far.any():
-        raise _bad(source, f"holds a number beyond {LARGEST_COORDINATE:g}")
-    bodies = array if array.ndim == 4 else array[:, None]
-    return bodies.astype(np.float32)
+        raise bad_file(source, f"holds a number beyond {LARGEST_COORDINATE:g}")
+    bodies = (array if array.ndim == 4 else array[:, None]).astype(np.float32)
+    # Position of each joint of the layout in the file.
+    order = [facts.joint_order.index(joint) for joint in range(len(layout.joints))] if facts.joint_order else []
+    return bodies[:, :, order] if order else bodies
+
+
+def _from_table(source: Source, array: NDArray[Any], joints: int, coordinates: int) -> NDArray[Any]:
+    """(L, V, C), or (L, M, V, C) with several bodies, from one line of numbers per frame. Raises BadFile."""
+    frames, columns = array.shape
+    bodies, rest = divmod(columns, joints * coordinates)
+    if frames and (rest or not bodies):
+        rule = f"has {columns} numbers in a line; it must be {joints} joints x {coordinates} numbers, for each body"
+        raise bad_file(source, rule, "Remove other columns, such as the number or the time of the frame")
+    shape = (joints, coordinates) if bodies <= 1 else (bodies, joints, coordinates)
+    return array.reshape(frames, *shape)
 
 
 def _number(source: Source, match: re.Match[str], group: str) -> int:
@@ -225,9 +215,7 @@ def _number(source: Source, match: re.Match[str], group: str) -> int:
     if word is None:
         return -1
     if not (word.isascii() and word.isdigit() and len(word) <= 9 and int(word) <= LARGEST_NUMBER):
-        raise _bad(source, f"{group} `{word}` in the name is not a number up to {LARGEST_NUMBER}", "Rename the file")
+        raise bad_file(
+            source, f"{group} `{word}` in the name is not a number up to {LARGEST_NUMBER}", "Rename the file"
+        )
     return int(word)
-
-
-def _bad(source: Source, what: str, remedy: str = "Write the file again") -> BadFile:
-    return BadFile(f"{source.name}: {what.rstrip('.')}. {remedy}.")

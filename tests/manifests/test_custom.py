@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,25 @@ def test_a_custom_layout_is_completed(tmp_path: Path) -> None:
     assert (known.centre, known.spine, known.parts["down"]) == (1, 1, (0, 5, 6))
 
 
+def test_the_order_of_joints_is_mapped_to_the_layout(tmp_path: Path) -> None:
+    assert read_custom(write(tmp_path, DATASET_FILE)).data.joint_order == ()
+    order = '["head", "", "neck", "hip", "left hand", "right hand", "left foot", "right foot"]'
+    ordered = DATASET_FILE.replace("bodies = 1", f"bodies = 1\njoint_order = {order}")
+    assert read_custom(write(tmp_path, ordered)).data.joint_order == (2, -1, 1, 0, 3, 4, 5, 6)
+    names = layout("kinect20").joints
+    shipped = (
+        DATASET_FILE[: DATASET_FILE.index("[custom_layout]")]
+        + f'layout = "kinect20"\njoint_order = {json.dumps(names)}\n'
+    )
+    assert read_custom(write(tmp_path, shipped)).data.joint_order == tuple(range(20))
+
+
+def test_a_named_pipe_is_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "gestures.toml")
+    with pytest.raises(InvalidValue, match=r"gestures\.toml: cannot be read: it is not a regular file\."):
+        read_custom(tmp_path / "gestures.toml")
+
+
 def test_every_pipeline_has_steps_for_the_layouts_it_is_offered_for() -> None:
     for name in ("agcn", "ctrgcn"):
         assert all(pipeline(name).steps(each) for each in PREPARED)
@@ -71,6 +92,23 @@ def test_paths_are_relative_to_the_dataset_file(tmp_path: Path) -> None:
 FAULTS = {
     "not TOML": ("title =", "title", "gestures.toml: not readable as TOML: "),
     "unknown key": ("fps =", "fsp =", "`fsp` is not a key of DatasetFile. Did you mean `fps`?"),
+    "nested": ("bodies = 1", "bodies = " + "[" * 5000 + "]" * 5000, "not readable as TOML: "),
+    "digits": ("bodies = 1", "bodies = " + "1" * 5000, "not readable as TOML: "),
+    "unknown joint": (
+        "bodies = 1",
+        'bodies = 1\njoint_order = ["hipp"]',
+        "joint_order: `hipp` is not a joint of the layout. Did you mean `hip`?",
+    ),
+    "a joint left out": (
+        "bodies = 1",
+        'bodies = 1\njoint_order = ["hip", "neck", "head", "left hand", "right hand", "left foot"]',
+        "joint_order leaves out right foot; it names every joint of the layout once, in the files' order",
+    ),
+    "a joint named twice": (
+        "bodies = 1",
+        'bodies = 1\njoint_order = ["hip", "hip"]',
+        "joint_order: `hip` is listed twice; list it once",
+    ),
     "no licence": ('licence = "CC-BY-4.0"', "", "licence: "),
     "empty licence": ('"CC-BY-4.0"', '""', 'licence is empty; write the terms, for example "CC-BY-4.0"'),
     "empty unit": ('"metre"', '""', "unit is empty; write for example metre"),
@@ -79,7 +117,9 @@ FAULTS = {
     "no action": ("<action>", "<setup>", "has no group (?P<action>...)"),
     "pattern": ("a(?P", "a((?P", "is not a regular expression"),
     "no bodies": ("bodies = 1", "bodies = 0", "bodies is 0; it must be 1 to 64"),
-    "fps": ("fps = 25.0", "fps = 0.0", "fps is 0.0; it must be above 0"),
+    "fps": ("fps = 25.0", "fps = 0.0", "fps is 0.0; it must be a number above 0"),
+    "endless fps": ("fps = 25.0", "fps = inf", "fps"),
+    "no fps": ("fps = 25.0", "fps = nan", "fps"),
     "fps as text": ("fps = 25.0", 'fps = "25"', "fps: Input should be a valid number"),
     "class twice": ('"point"', '"wave"', "classes: `wave` is listed twice; list it once"),
     "actions": ("bodies = 1", "bodies = 1\nactions = [1, 2]", "2 actions for 5 classes"),

@@ -113,5 +113,5 @@ def test_an_axis_the_wrong_way_is_said_for_layouts_that_have_one(tmp_path: Path,
 
 
 def test_nothing_at_all_is_no_crash(tmp_path: Path) -> None:
-    report = surveyed(write_own(tmp_path, arrays={"x": CLIP}))
+    report = surveyed(write_own(tmp_path, arrays={"a09_s0_e0": CLIP}))
     assert (report.clips, report.frames, report.low, len(report.bad)) == (0, (0, 0, 0), (), 1)

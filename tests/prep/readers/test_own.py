@@ -6,18 +6,23 @@ import io
 import json
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 from helpers.synthetic_own import clips, joints, write_own
+from scipy.io import savemat
 
 from manifests.custom import read_custom
 from manifests.facts import dataset
+from manifests.strict import InvalidValue
 from prep.clip import Source
 from prep.errors import BadFile, PrepError
 from prep.formats import FindRequest, FindResult, format_named
+from prep.readers._mat import MatError, from_mat
 from prep.readers.own import find, read
 from prep.untrusted.files import load_bytes
 
@@ -49,12 +54,40 @@ def found_in(manifest: Path) -> FindResult:
     return find(FindRequest(manifest, read_custom(manifest).data))
 
 
+def mat(array: Any, name: str = "joints", **more: Any) -> bytes:
+    file = io.BytesIO()
+    savemat(file, {name: array, **more}, do_compression=True)
+    return file.getvalue()
+
+
+def mat_73(array: Any, name: str = "joints") -> bytes:
+    """As MATLAB's -v7.3 writes it: HDF5 after a block of 512 bytes, axes reversed."""
+    file = io.BytesIO()
+    with h5py.File(file, "w", userblock_size=512) as target:
+        target.create_dataset(name, data=np.asarray(array).T, compression="gzip")
+        target.create_group("#refs#")
+    return b"MATLAB 7.3 MAT-file".ljust(124) + b"\0\x02IM" + file.getvalue()[128:]
+
+
+def lines(array: Any, separator: str = ",", header: str = "") -> bytes:
+    """A line per frame; every body after the other."""
+    rows = np.asarray(array, np.float64).reshape(len(array), -1)
+    return (header + "".join(separator.join(map(repr, row.tolist())) + "\n" for row in rows)).encode()
+
+
 WAYS: dict[str, Callable[[Any], bytes]] = {
     ".npy": npy,
     ".npz": lambda array: npz(joints=array, other=np.zeros(3)),
     " .npz": lambda array: npz(joints=array, compressed=False),
     ".json": lambda array: json.dumps(np.asarray(array, np.float64).tolist()).encode(),
     " .json": lambda array: json.dumps({"joints": np.asarray(array, np.float64).tolist(), "who": "me"}).encode(),
+    ".mat": lambda array: mat(array, fps=30.0, notes=np.array(["x", "y"], object)),
+    " .mat": lambda array: mat(array, name="skeleton"),
+    "  .mat": mat_73,
+    ".csv": lambda array: lines(array, header="\ufeffx0,y0,z0\n"),
+    " .csv": lambda array: lines(array, " ; "),
+    ".txt": lambda array: lines(array, " "),
+    " .txt": lambda array: lines(array, "\t").replace(b"\n", b"\r\n\r\n"),
 }
 
 
@@ -71,6 +104,35 @@ def test_every_number_of_a_file_arrives(facts: Any, ending: str) -> None:
         np.testing.assert_array_equal(one.joints, shown[shown.any((2, 3))])
         assert one.body_id.tolist() == [m for count in bodies for m in range(count)]
         assert one.joints.dtype == np.float32
+
+
+def test_the_joints_of_a_file_may_have_another_order(facts: Any) -> None:
+    array, order = joints(1, 3), (2, -1, 6, 0, 1, 3, 4, 5)
+    stored = np.full((20, 8, 3), 9.0)
+    for position, joint in enumerate(order):
+        if joint >= 0:
+            stored[:, position] = array[:, joint]
+    one = read(source(".npy"), npy(stored), replace(facts, joint_order=order))
+    np.testing.assert_array_equal(one.joints, array)
+    one = read(source(".txt"), lines(stored), replace(facts, joint_order=order))
+    np.testing.assert_array_equal(one.joints, array)
+    with pytest.raises(BadFile, match=r"has shape \(20, 7, 3\); it must be frames x 8 joints x 3 numbers"):
+        read(source(".npy"), npy(array), replace(facts, joint_order=order))
+
+
+def test_packed_numbers_are_unpacked_up_to_the_size_of_a_clip() -> None:
+    for packed in (mat(np.zeros((500, 7, 3))), mat_73(np.zeros((500, 7, 3)))):
+        assert len(packed) < 10_000
+        with pytest.raises(MatError, match="holds an array of more than 50000 bytes"):
+            from_mat(packed, "joints", 50_000)
+        assert from_mat(packed, "joints", 100_000).shape == (500, 7, 3)
+
+
+def test_an_empty_cell_is_a_missing_number(facts: Any) -> None:
+    text = lines(joints(1, 3)[:2]).splitlines()
+    one = read(source(".csv"), b",".join([b"", b" ", *text[0].split(b",")[2:]]) + b"\n" + b"," * 20 + b"\n", facts)
+    assert np.isnan(one.joints[0, 0]).tolist() == [True, True, False]
+    assert one.bodies_per_frame.tolist() == [1]
 
 
 def test_missing_numbers_are_nan_and_a_body_without_any_is_absent(facts: Any) -> None:
@@ -105,6 +167,13 @@ def bomb() -> bytes:
 
 def cut_header(shape: str) -> bytes:
     return npy(joints(1, 3)).replace(b"(20, 7, 3)", shape.encode().ljust(10))
+
+
+def promising() -> bytes:
+    """A small MATLAB file whose header promises 2^31 frames."""
+    file = io.BytesIO()
+    savemat(file, {"joints": np.zeros((20, 7, 3))}, do_compression=False)
+    return file.getvalue().replace(b"\x14\0\0\0\x07\0\0\0\x03", b"\xff\xff\xff\x7f\x07\0\0\0\x03")
 
 
 GOOD = joints(1, 3).astype(float).tolist()
@@ -149,6 +218,26 @@ FAULTS: dict[str, tuple[str, bytes, str]] = {
     "objects in lists": (".json", json.dumps([[[{}] * 3] * 7]).encode(), "holds what is not a number"),
     "no list": (".json", b"5", f"has shape (); {RULE}"),
     "no frame": (".json", b"[]", f"has shape (0,); {RULE}"),
+    "not MATLAB": (".mat", b"x" * 200, "is not a MATLAB file of level 5 or 7.3. Save it in MATLAB as save(file, 'jo"),
+    "cut MATLAB": (".mat", mat(GOOD)[:-9], "is a MATLAB file that ends too early. Save it in MATLAB"),
+    "two in MATLAB": (".mat", mat(GOOD, "a", b=GOOD), "has no array `joints`, and not exactly one array of real"),
+    "a structure": (".mat", mat({"a": GOOD}), "not exactly one array of real numbers instead (none)"),
+    "complex in MATLAB": (".mat", mat(np.ones((2, 7, 3), complex)), "not exactly one array of real numbers"),
+    "promising MATLAB": (".mat", promising(), "promises the shape (2147483647, 7, 3) in "),
+    "damaged 7.3": (".mat", mat_73(GOOD)[:1000], "is a damaged MATLAB file ("),
+    "two in 7.3": (".mat", mat_73(GOOD, "a/b"), "not exactly one array of real numbers instead (none)"),
+    "a word in a table": (
+        ".csv",
+        b"x,y\n1,2\n3,b\n",
+        "line 3 has `b`, which is not a number. Write one line per frame.",
+    ),
+    "a ragged table": (".txt", b"1 2 3\n1 2\n", "line 2 has 2 numbers, the first line has 3. Give every frame all"),
+    "a column too many": (
+        ".csv",
+        lines(np.ones((3, 22))),
+        "has 22 numbers in a line; it must be 7 joints x 3 numbers, for each body. Remove other columns",
+    ),
+    "a long line": (".txt", b"1 " * 2**20, "line 1 is beyond 100000 frames, or 1048576 bytes long"),
     "far in JSON": (".json", json.dumps([[[1e300] * 3] * 7]).encode(), "holds a number beyond 1e+12"),
 }
 
@@ -183,6 +272,37 @@ def test_labels_in_the_name_are_numbers_or_classes(tmp_path: Path) -> None:
     actions = "bodies = 1\nactions = [0, 1, 2, 3, 4]"
     result = found_in(write_own(tmp_path / "zero", "bodies = 1", actions, {"a0_s1_e0": joints(0, 1)}))
     assert result.sources[0].label == 0
+
+
+def test_a_pattern_that_fits_no_name_is_reported_once(tmp_path: Path) -> None:
+    manifest = write_own(tmp_path, r"_e(?P<repetition>\d+)", "")
+    with pytest.raises(PrepError) as caught:
+        found_in(manifest)
+    assert str(caught.value).startswith(
+        f"{manifest}: pattern `a(?P<action>\\d+)_s(?P<subject>\\d+)` matches none of the "
+    )
+    assert "20 names, for example `a01_s0_e0`. It must match the whole name of a file without its" in str(caught.value)
+
+
+def test_a_pattern_cannot_run_away(tmp_path: Path) -> None:
+    endless = r"(?P<action>(\d+)+)_s"
+    manifest = write_own(tmp_path, r"a(?P<action>\d+)_s", endless, {"1" * 60: joints(0, 1)})
+    with pytest.raises((InvalidValue, PrepError), match="takes more than 1 s|matches none"):
+        found_in(manifest)
+
+
+def test_tables_are_clips_where_there_are_no_arrays(tmp_path: Path) -> None:
+    manifest = table(tmp_path, "name,label\na01_s0_e0,wave\n", {})
+    manifest.write_text(manifest.read_text().replace('"labels.csv"', '"clips/labels.csv"'))
+    (tmp_path / "labels.csv").rename(tmp_path / "clips" / "labels.csv")
+    (tmp_path / "clips" / "a01_s0_e0.txt").write_bytes(lines(joints(0, 0)))
+    result = found_in(manifest)
+    assert [(clip.name, clip.label) for clip in result.sources] == [("a01_s0_e0", 0)]
+    one = read(result.sources[0], load_bytes(result.sources[0]), read_custom(manifest).data)
+    np.testing.assert_array_equal(one.joints, joints(0, 0))
+    (tmp_path / "clips" / "a01_s0_e0.txt").rename(tmp_path / "clips" / "notes.txt")
+    np.save(tmp_path / "clips" / "a01_s0_e0.npy", joints(0, 0))
+    assert [Path(clip.path).name for clip in found_in(manifest).sources] == ["a01_s0_e0.npy"]
 
 
 def test_labels_are_names_of_folders(tmp_path: Path) -> None:
@@ -251,7 +371,9 @@ def test_missing_folders_and_files_are_named(tmp_path: Path) -> None:
         found_in(write_own(tmp_path / "a", 'labels = "name"', 'labels = "labels.csv"'))
     with pytest.raises(PrepError, match=r"gone: there is no such folder\. Correct `folder` in .*gestures\.toml\."):
         found_in(write_own(tmp_path / "b", '"clips"', '"gone"'))
-    with pytest.raises(PrepError, match=r"clips: holds no \.npy, \.npz or \.json files, one per clip\. Correct"):
+    with pytest.raises(
+        PrepError, match=r"clips: holds no \.npy, \.npz, \.mat, \.json, .* files, one per clip\. Correct"
+    ):
         found_in(write_own(tmp_path / "c", arrays={}))
     both = write_own(tmp_path / "d")
     (tmp_path / "d" / "clips" / "a01_s0_e0.json").write_text("[]")
@@ -273,7 +395,7 @@ def test_clips_without_a_class_are_unusable_and_zips_are_read(tmp_path: Path) ->
 
 
 def test_it_is_a_file_format() -> None:
-    assert format_named("own").files.startswith(".npy, .npz or .json")
+    assert format_named("own").files.startswith(".npy, .npz, .mat, .json")
     assert not format_named("own").prepared
     with pytest.raises(PrepError, match="`labels` is not an option of the file format own. It has none"):
         format_named("own").parse_options({"labels": "x"})

@@ -21,6 +21,7 @@ from prep.store.embedding_key import TextKey, TextMetadata, VideoKey, VideoMetad
 from prep.store.embeddings import open_embedding
 from prep.store.keep_embedding import keep_texts, keep_videos
 from prep.store.read import open_store
+from zoo.backbones._backbone import ShapeError
 from zoo.engine.checkpoint import CheckpointError
 from zoo.engine.train import Diverged
 from zoo.experiment import feed
@@ -144,7 +145,20 @@ def test_a_chain_that_was_stopped_ends_with_the_same_weights(store: Path, tmp_pa
     assert straight.result() == again.result()
 
 
-@pytest.mark.parametrize(("name", "settings"), [("supervised", STAGE), ("byol", STAGE), ("transfer", TRANSFER)])
+STAGES = [("supervised", STAGE), ("byol", STAGE), ("transfer", TRANSFER)]
+MORE_STAGES = ["byol_asymmetric", "aimclr", "koopman_pooling", "skeleton_dml_training", "transfer_as_stated"]
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        *STAGES,
+        *(
+            pytest.param(name, TRANSFER if "transfer" in name else STAGE, marks=pytest.mark.slow)
+            for name in MORE_STAGES
+        ),
+    ],
+)
 def test_a_stage_that_was_stopped_ends_with_the_same_weights(
     store: Path, tmp_path: Path, name: str, settings: list[str]
 ) -> None:
@@ -356,3 +370,11 @@ def test_a_folder_named_like_a_recipe_is_not_taken_for_it(
     monkeypatch.chdir(tmp_path)
     train(resolve("finetuned_cosine", "demo", CHAIN), store, tmp_path / "runs")
     assert {path.name.split("-")[0] for path in (tmp_path / "runs").iterdir()} == {"finetuned_cosine", "supervised"}
+
+
+def test_what_does_not_fit_is_refused_before_the_first_run_is_trained(store: Path, tmp_path: Path) -> None:
+    settings = [setting for setting in CHAIN if "backbone" not in setting]
+    recipe = resolve("trx", "demo", [*settings, "init.source=supervised", "backbone.name=tcn", "data.frames=4"])
+    with pytest.raises(ShapeError, match="trx needs maps of at least 3 frames, but those of tcn have 1 for clips of 4"):
+        train(recipe, store, tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()

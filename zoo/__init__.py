@@ -3,6 +3,7 @@
 learner      the contract of everything that is trained
 registry     kind + name -> class, a user's own file included
 checks       the checks that Options share
+fit          which backbones fit a method or stage
 source       a class of a shipped file, without the libraries that the file imports
 backbones    clips to feature maps, one per file
 methods      few-shot methods, one per file

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from manifests.layout import Layout
-
-if TYPE_CHECKING:
-    from zoo.backbones._backbone import Backbone
+from zoo.backbones._backbone import Backbone, ShapeError
+from zoo.fit import declared, fitting
 
 
 @dataclass(frozen=True)
@@ -68,6 +67,23 @@ class Learner(nn.Module):
         self.backbone = backbone
         self.options = options
         self.known = known
+        self._check_maps()
+
+    def _check_maps(self) -> None:
+        """Raise ShapeError where maps of the backbone lack joints or frames that the options declare as needed."""
+        options, layout, frames = self.options, self.known.layout, self.known.frames
+        mine, its = (type(part).__module__.rpartition(".")[2] for part in (self, self.backbone))
+        joints, least = self.backbone.map_joints, declared(options, "needs_frames", 1)
+        if declared(options, "needs_joints", False) and layout and joints != len(layout.joints):
+            raise ShapeError(
+                f"{mine} needs maps of the {len(layout.joints)} joints of layout `{layout.name}`, but those of {its} "
+                f"have {joints}. Set backbone.name to one of: {', '.join(fitting(options))}."
+            )
+        if least > 1 and frames and (found := self.backbone.map_frames(frames)) < least:
+            raise ShapeError(
+                f"{mine} needs maps of at least {least} frames, but those of {its} have {found} for clips of {frames}. "
+                f"Set a larger data.frames, or backbone.name to one that keeps frames: {', '.join(fitting(options))}."
+            )
 
     def losses(self, served: Any) -> Losses:
         """The loss on one step's Episode or Batch."""

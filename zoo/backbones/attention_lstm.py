@@ -8,7 +8,7 @@ were at hand: the architecture below is this project's reading of them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -27,6 +27,8 @@ class Options:
     `pooling`: `attention` weighs the frames, with the global context made again `refinements` times; `fully_connected`
     is a layer of `connected` units with ReLU on the last states; `average` is the mean over frames.
     """
+
+    pools: ClassVar[tuple[str, ...]] = ("frames", "joints")
 
     pooling: Literal["attention", "fully_connected", "average"] = "attention"
     width: int = 128

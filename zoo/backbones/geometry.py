@@ -6,6 +6,9 @@ optimistic.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -13,12 +16,18 @@ from torch import Tensor
 from episodes.augment import swaps
 from manifests.layout import Layout
 from zoo.backbones._backbone import Backbone, ShapeError
-from zoo.registry import NoOptions
 
 # Height against pose, and 5 times the mean of 15 steps: sums of steps do not depend on the number of frames.
 HEIGHT, SPEED = 3.0, 5.0 / 15
 # Moments at which the weights above were chosen.
 MOMENTS = 8
+
+
+@dataclass(frozen=True)
+class Options:
+    """Nothing to choose: the weights of the parts are fixed."""
+
+    pools: ClassVar[tuple[str, ...]] = ("joints",)
 
 
 class Model(Backbone):
@@ -41,7 +50,7 @@ class Model(Backbone):
     swap: Int[Tensor, "V"]
     reflection: Float[Tensor, "C"]
 
-    def __init__(self, layout: Layout, channels: int, bodies: int, options: NoOptions) -> None:
+    def __init__(self, layout: Layout, channels: int, bodies: int, options: Options) -> None:
         super().__init__(layout, channels, bodies)
         self.axes, V = min(channels, layout.axes), len(layout.joints)
         self.up, self.sign = layout.vertical

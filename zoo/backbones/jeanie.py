@@ -7,6 +7,7 @@ The facts are those of the authors' code; of the paper, only the abstract was at
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -29,6 +30,8 @@ class Options:
     `width` (theirs: the number of classes). `degree` and `alpha` are those of the graph convolution. `normalise`
     subtracts the spine and divides each axis by its largest value in the clip.
     """
+
+    pools: ClassVar[tuple[str, ...]] = ("joints",)
 
     frames: int = 8
     stride: int = 4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -15,6 +16,8 @@ from zoo.checks import at_least_one, share
 @dataclass(frozen=True)
 class Options:
     """`width` hidden units in each of `layers` layers, and `dropout` between the layers."""
+
+    pools: ClassVar[tuple[str, ...]] = ("joints",)
 
     width: int = 256
     layers: int = 2

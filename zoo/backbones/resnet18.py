@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pickle
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Bool, Float
@@ -35,6 +35,8 @@ class Options:
     `weights` to start from: "random", or "imagenet", which torchvision downloads once (45 MB). The linear layer at the
     end has `embedding_width` outputs and random weights; 0: no such layer, and the 512 numbers of the network.
     """
+
+    pools: ClassVar[tuple[str, ...]] = ("frames", "joints")
 
     encoding: Literal["sl_dml", "skeleton_dml"] = "skeleton_dml"
     image_size: int = 256

@@ -9,6 +9,7 @@ narrow layers: for datasets of some hundred clips.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -23,6 +24,8 @@ class Options:
 
     `kernel` is the number of frames that a layer looks at, an odd number. With T = 16 frames the default map has 4.
     """
+
+    pools: ClassVar[tuple[str, ...]] = ("joints",)
 
     widths: tuple[int, ...] = (48, 64, 96)
     kernel: int = 3

@@ -5,6 +5,7 @@ Therapy Scenarios", CVPR workshops 2021): distances, coordinates and angles, the
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -27,6 +28,8 @@ class Options:
     `unit` scales the vector to unit length, as the authors do at test time, where a cosine does the same; their
     classifier is trained on vectors of any length.
     """
+
+    pools: ClassVar[tuple[str, ...]] = ("frames", "joints")
 
     width: int = 256
     kernel: int = 4

@@ -21,7 +21,7 @@ DEFAULT = "stgcn"
 
 
 class UnfitBackbone(InvalidValue):
-    """A recipe needs an option that the chosen backbone does not have; the text names backbones that have it."""
+    """A recipe needs an option or an axis of maps that the chosen backbone lacks; the text names those that have it."""
 
 
 def with_graph_options(table: Mapping[str, Any], where: str) -> tuple[dict[str, Any], tuple[str, ...]]:

@@ -67,6 +67,16 @@ def prepare(
     return replace(prepared, identity=identity_of(recipe, store, initial))
 
 
+def check_learner(recipe: Recipe, store: Store) -> None:
+    """Build the learner of a method once, so that a backbone, layout or option that does not fit is an error before the
+    recipe of its initial weights is trained. Raises what `prepare` raises for it.
+    """
+    feed.check_store(recipe, store)
+    # A stage is not built: how wide its targets are is not known without the clips.
+    if not is_stage(recipe):
+        make_learner(recipe, store.info.layout, store.shape, _known(recipe, store))
+
+
 def identity_of(recipe: Recipe, store: Store, initial: Initial | None) -> Identity:
     """The identity of the run of this recipe on this store from these weights."""
     return Identity(

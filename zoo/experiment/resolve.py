@@ -28,11 +28,12 @@ from manifests.strict import InvalidValue, build, hint, parse
 from manifests.user_code import is_user_code
 from zoo import registry
 from zoo.engine.imported import is_weights
-from zoo.experiment.graph import with_graph_options
+from zoo.experiment.graph import UnfitBackbone, with_graph_options
 from zoo.experiment.layers import merged, with_base
 from zoo.experiment.library import FOLDER, shipped
 from zoo.experiment.protocol import CUSTOM, protocol, protocol_name
 from zoo.experiment.recipe import Choice, Data, Recipe, is_stage
+from zoo.fit import reason
 
 # What a recipe passes on to the recipe that it is initialised from: the same clips for the same backbone.
 INHERITED = ("split", "class_split", "clip_seed", "clips_per_class", "preprocessing", "frames", "streams")
@@ -113,10 +114,15 @@ def initial(recipe: Recipe) -> Recipe:
 
 def check(recipe: Recipe, where: str) -> Recipe:
     """The same recipe with all options written out, once everything that it names is known to exist and to fit."""
+    method = option_values(recipe.method, "methods", "pretrain", where=f"{where}: method")
+    backbone = option_values(recipe.backbone, "backbones", where=f"{where}: backbone")
+    unfit = reason(Path(recipe.method.name).stem, method, Path(recipe.backbone.name).stem, backbone)
+    if unfit:
+        raise UnfitBackbone(f"{where}: {unfit}")
     recipe = replace(
         recipe,
-        method=_with_options(recipe.method, ("methods", "pretrain"), f"{where}: method"),
-        backbone=_with_options(recipe.backbone, ("backbones",), f"{where}: backbone"),
+        method=replace(recipe.method, options=asdict(method)),
+        backbone=replace(recipe.backbone, options=asdict(backbone)),
     )
     _check_budget(recipe, where)
     chosen, data = split(recipe.data.split), recipe.data
@@ -142,10 +148,6 @@ def option_values(choice: Choice, *kinds: str, where: str = "") -> Any:
     except registry.RegistryError as error:
         raise InvalidValue(f"{where}: {error}") from error
     return build(known, choice.options, f"{where}.options")
-
-
-def _with_options(choice: Choice, kinds: tuple[str, ...], where: str) -> Choice:
-    return replace(choice, options=asdict(option_values(choice, *kinds, where=where)))
 
 
 def _check_budget(recipe: Recipe, where: str) -> None:

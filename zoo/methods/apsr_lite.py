@@ -10,6 +10,7 @@ so that here the relevance is a linear map of these, trained in episodes of base
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -17,7 +18,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from episodes.episode import Episode
-from zoo.backbones._backbone import Backbone, ShapeError
+from zoo.backbones._backbone import Backbone
 from zoo.checks import positive
 from zoo.learner import Known
 from zoo.methods._method import Method
@@ -31,6 +32,8 @@ class Options:
     `relevance_temperature`. Scores are divided by `temperature`: they are cosines, which want about 0.1.
     """
 
+    needs_joints: ClassVar[bool] = True
+
     relevance_temperature: float = 1.0
     temperature: float = 0.1
 
@@ -43,7 +46,7 @@ class Model(Method):
 
     CHOICES: parts are those of the layout, five for human bodies; the vector of a part is the mean of a map over frames
     and over the part's joints; a class is the mean of its shots' unit vectors; before training all parts count the
-    same. Raises ShapeError for a backbone whose maps have other joints than the skeleton.
+    same.
     """
 
     options: Options
@@ -55,11 +58,6 @@ class Model(Method):
         layout = known.layout
         if layout is None:
             raise ValueError("apsr_lite needs the layout of the skeleton: give Known(layout).")
-        if backbone.map_joints != len(layout.joints):
-            raise ShapeError(
-                f"apsr_lite gathers the {len(layout.joints)} joints of layout `{layout.name}` into body parts, but "
-                f"maps of this backbone have {backbone.map_joints}. Choose a backbone that keeps joints, such as agcn."
-            )
         self.relevance = nn.Linear(self.class_text.shape[1], len(layout.parts))
         nn.init.zeros_(self.relevance.weight)
         nn.init.zeros_(self.relevance.bias)

@@ -7,6 +7,7 @@ belongs to the exemplar whose operator predicts its frames best. The facts are t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -23,6 +24,8 @@ class Options:
 
     The authors' 0.9, for maps of 64 frames, leaves little more than the largest; 0.5 is a CHOICE for shorter maps.
     """
+
+    needs_frames: ClassVar[int] = 2
 
     rtol: float = 0.5
     temperature: float = 1.0

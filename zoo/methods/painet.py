@@ -92,6 +92,11 @@ class Options:
         both = ("temporal", "spatial")
         return both if self.tcm == "both" else tuple(branch for branch in both if branch == self.tcm)
 
+    @property
+    def needs_frames(self) -> int:
+        """2 where pairs of frames are compared."""
+        return 2 if self.tca or (self.tsm and self.unit == "pair") else 1
+
 
 class Model(Method):
     """Minus the sum of the distances D (eq. 5) and lambda T (eq. 8) of both branches.

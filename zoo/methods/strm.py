@@ -12,6 +12,7 @@ it. Widths, scales and the missing division by the root of the width are those o
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -42,6 +43,8 @@ class Options:
     attention's matrices without a gradient in the first step; the recipe does so too. `encoding` scales the positional
     encodings, and `dropout` follows each. Scores are divided by `temperature`.
     """
+
+    needs_frames: ClassVar[int] = SIZE
 
     key_width: int = 256
     joint_weight: float = 0.1

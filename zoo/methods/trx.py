@@ -43,6 +43,11 @@ class Options:
         share(self, "dropout")
         positive(self, "temperature")
 
+    @property
+    def needs_frames(self) -> int:
+        """The largest tuple."""
+        return max(self.sizes)
+
 
 class Model(Method):
     """Minus the mean squared distance of a query's tuples from their prototypes, the mean over sizes (eq. 8)."""

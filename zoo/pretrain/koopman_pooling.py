@@ -7,6 +7,7 @@ second stage, which scales the eigenvalues of trained operators, is not part of 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -23,6 +24,8 @@ from zoo.pretrain._stage import Stage
 @dataclass(frozen=True)
 class Options:
     """`deviation` is the standard deviation of the operators' first numbers, which have mean 0 (theirs: 1)."""
+
+    needs_frames: ClassVar[int] = 2
 
     deviation: float = 1.0
 

@@ -16,7 +16,7 @@ from zoo.engine.header import Header, Progress
 from zoo.engine.imported import is_weights
 from zoo.experiment.identity import initial_recipe, is_run, run_name
 from zoo.experiment.initial import Initial, imported
-from zoo.experiment.prepare import Prepared, identity_of, prepare
+from zoo.experiment.prepare import Prepared, check_learner, identity_of, prepare
 from zoo.experiment.recipe import Init, Recipe
 from zoo.experiment.resolve import initial
 from zoo.runs.confusion import Confusion, confusions
@@ -137,5 +137,6 @@ def _initial(
         if result is None:
             raise RunError(f"{path}: not finished, so nothing can start from it. Run `fszoo train` for it again.")
     else:
+        check_learner(recipe, store)
         run, result, _ = yield from train_chain(initial(recipe), store, device, runs, runtime=runtime)
     return Initial(run.weights, result.weights_digest, initial_recipe(recipe))

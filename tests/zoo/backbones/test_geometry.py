@@ -13,8 +13,7 @@ from episodes.recorded import Recorded
 from manifests.facts import layout
 from manifests.layout import Layout
 from zoo.backbones._backbone import ShapeError
-from zoo.backbones.geometry import Model
-from zoo.registry import NoOptions
+from zoo.backbones.geometry import Model, Options
 
 KINECT = layout("kinect20")
 
@@ -27,7 +26,7 @@ def bodies(count: int = 5, frames: int = 16, skeleton: Layout = KINECT) -> torch
 
 
 def geometry(clips: torch.Tensor, skeleton: Layout = KINECT) -> torch.Tensor:
-    return Model(skeleton, clips.shape[-1], clips.shape[1], NoOptions())(clips)
+    return Model(skeleton, clips.shape[-1], clips.shape[1], Options())(clips)
 
 
 def literal(body: NDArray[np.float64], skeleton: Layout) -> NDArray[np.float64]:
@@ -74,7 +73,7 @@ def test_height_and_speed_are_those_of_the_streams() -> None:
 
 
 def test_a_mirrored_clip_has_the_same_map() -> None:
-    model = Model(KINECT, 3, 1, NoOptions())
+    model = Model(KINECT, 3, 1, Options())
     mirrored = bodies()[..., model.swap, :] * torch.tensor([-1.0, 1.0, 1.0])
     torch.testing.assert_close(model(mirrored), model(bodies()))
 
@@ -153,4 +152,4 @@ def test_any_number_of_frames(frames: int) -> None:
 
 def test_channels_without_the_vertical_axis_are_refused() -> None:
     with pytest.raises(ShapeError, match=r"geometry needs the axis `z` of layout `kinect20` and has 2 channels"):
-        Model(replace(KINECT, up="z"), 2, 1, NoOptions())
+        Model(replace(KINECT, up="z"), 2, 1, Options())

@@ -31,9 +31,8 @@ def command(store: str, out: Path | None, strict: bool, json_: bool) -> None:
     opened = open_store(store)
     with meter(json_) as bars:
         report = make_report(opened, bars.run(measure(opened), "checking"))
-        if out:
-            bars.run(write_report(opened, report, out), "writing")
-    written = f"\n  report and figures in {plain(str(out))}" if out else ""
+        fresh = out is not None and bars.run(write_report(opened, report, out), "writing")
+    written = f"\n  report and figures in {plain(str(out))}{'' if fresh else ', there already'}" if out else ""
     options.emit(json_, record(report), as_text(report) + written)
     if strict and report.flags:
         raise SystemExit(options.BAD_FILES)

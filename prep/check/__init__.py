@@ -5,5 +5,5 @@ measures.py       one pass over a store: flags, duplicate clips, bone lengths
 report.py         Report: findings, counts and remarks, as a record, as text and as Markdown
 charts.py         bar charts of a report
 skeletons.py      a few frames of a flagged clip, drawn side by side
-folder.py         the report folder: report.json, figures, report.md
+folder.py         the report folder: report.md, report.json, figures
 """

@@ -1,55 +1,73 @@
-"""A report as a folder: report.json, the figures, and report.md.
+"""A report as a folder: report.md, report.json, and the figures in a folder that report.md names.
 
-report.json is written first and marks the folder as a report; report.md is removed first and written last, so a folder
-with report.md is finished. After a kill or a full disk the same command writes the rest.
+The folder of the figures has a digest of the report in its name, so a new report overwrites no figure of an earlier
+one. report.md is replaced last, and then the earlier figures are deleted. After a kill or a full disk report.md shows
+the earlier report or the new one, complete, and the same command writes the rest.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
+from manifests.digest import digest_of, short
 from prep.check.charts import caption, draw_bones, draw_classes, draw_lengths
 from prep.check.flag_location import clip_detections, locate_flag
 from prep.check.measures import as_recorded
 from prep.check.report import Finding, Report, as_markdown
 from prep.check.skeletons import Strip, draw_strip
 from prep.errors import PrepError
-from prep.files import LOCK, WRITING, atomic_write, disk_errors, locked, writing
+from prep.files import LOCK, WRITING, atomic_write, disk_errors, locked, remove, writing
 from prep.preprocessing import quality
 from prep.progress import Step, Work
 from prep.store.read import Store
 
 RECORD, PAGE = "report.json", "report.md"
+_FIGURES = re.compile(r"figures-[0-9a-f]{12}")
 
 Figure = tuple[str, str, Callable[[Path], None]]  # caption, file name, function that writes the file
 
 
-def write_report(store: Store, report: Report, folder: Path) -> Work[None]:
+def write_report(store: Store, report: Report, folder: Path) -> Work[bool]:
     """Write the report and draw its figures into `folder`, in place of an earlier report; a step per file.
 
-    Raises PrepError if `folder` is a file or holds anything else than a report, if another command is writing there, or
-    if the disk is full.
+    Returns False if the same report is there already. Raises PrepError if `folder` is a file or holds anything else
+    than a report, if another command is writing there, or if the disk is full.
     """
     _check_folder(folder)
     with disk_errors(folder), locked(folder):
-        (folder / PAGE).unlink(missing_ok=True)
-        atomic_write(folder / RECORD, json.dumps(record(report), indent=1))
-        for flag in quality.FLAGS:  # an earlier report may have had more flags
-            (folder / f"{flag.name}.png").unlink(missing_ok=True)
+        _check_folder(folder)  # again: another command may have written to it before the lock was taken
+        text = json.dumps(record(report), indent=1)
         figures = [*_charts(report), *(_strip(store, finding) for finding in report.flags)]
-        total = len(figures) + 2
-        yield Step(1, total, note=RECORD)
-        for done, (_, file, draw) in enumerate(figures, 2):
-            with writing(folder / file) as temporary:
-                draw(temporary)
-            yield Step(done, total, note=file)
-        atomic_write(folder / PAGE, as_markdown(report, [(text, file) for text, file, _ in figures]))
+        place = folder / f"figures-{short(digest_of(record(report)))}"
+        page = as_markdown(report, [(title, f"{place.name}/{file}") for title, file, _ in figures])
+        done, total = 0, len(figures) + 2
+        written = not _is_written(folder, {PAGE: page, RECORD: text}, [place / file for _, file, _ in figures])
+        if written:
+            place.mkdir(exist_ok=True)
+            for done, (_, file, draw) in enumerate(figures, 1):
+                with writing(place / file) as temporary:
+                    draw(temporary)
+                yield Step(done, total, note=file)
+            atomic_write(folder / RECORD, text)
+            yield Step(done + 1, total, note=RECORD)
+            atomic_write(folder / PAGE, page)
+        for earlier in folder.iterdir():
+            if _FIGURES.fullmatch(earlier.name) and earlier != place:
+                remove(earlier)
     yield Step(total, total, note=PAGE)
+    return written
+
+
+def _is_written(folder: Path, texts: Mapping[str, str], figures: Sequence[Path]) -> bool:
+    """Whether a folder holds these texts and files."""
+    there = all((folder / name).is_file() for name in texts) and all(path.is_file() for path in figures)
+    return there and all((folder / name).read_bytes() == text.encode() for name, text in texts.items())
 
 
 def record(report: Report) -> dict[str, object]:
@@ -90,5 +108,6 @@ def _check_folder(folder: Path) -> None:
         return
     # What a command that was killed before its first file leaves behind is not something else.
     others = [path for path in folder.iterdir() if path.name != LOCK and path.suffix != WRITING]
+    others = [path for path in others if not _FIGURES.fullmatch(path.name)]
     if others:
         raise PrepError(f"{folder}: holds something else than a report, `{others[0].name}`. Give --out a new folder.")

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from prep.embedding.job import StoredType, as_stored
 from prep.errors import PrepError
 from prep.files import WRITING
+from prep.store.arrays import MAX_WIDTH
 from prep.store.embedding_key import TextKey, TextMetadata, VideoKey, VideoMetadata
-from prep.store.embeddings import LARGEST_WIDTH
 from prep.store.info import software
 from prep.store.keep_embedding import NewPart, are_kept, check_name, keep, locked_store, text_part, video_part
 from prep.store.manifest import file_digest
@@ -151,7 +151,7 @@ def _arrays(job: ImportJob, scratch: Path) -> Mapping[str, NDArray[Any]]:
 
 
 def _check_vectors(job: ImportJob, kind: str, vectors: NDArray[Any]) -> None:
-    if vectors.ndim != 2 or not 1 <= vectors.shape[1] <= LARGEST_WIDTH or vectors.dtype.kind != "f":
+    if vectors.ndim != 2 or not 1 <= vectors.shape[1] <= MAX_WIDTH or vectors.dtype.kind != "f":
         rule = f"`{kind}` is {vectors.dtype} of shape {vectors.shape}; it must be floats of (rows, D)"
         raise PrepError(f"{job.file}: {rule}. Save it again.")
     if not np.isfinite(vectors).all():

@@ -39,7 +39,9 @@ def test_check_leaves_a_folder(shell: Shell, tmp_path: Path) -> None:
     store = flagged(tmp_path / "s.zarr")
     done = shell(f"fsprep check {store} --out {tmp_path / 'report'}")
     assert f"report and figures in {tmp_path / 'report'}" in done.stdout
-    assert {"report.md", "report.json", "zero.png"} <= {file.name for file in (tmp_path / "report").iterdir()}
+    assert {"report.md", "report.json", "zero.png"} <= {file.name for file in (tmp_path / "report").rglob("*")}
+    again = shell(f"fsprep check {store} --out {tmp_path / 'report'}")
+    assert (again.exit_code, again.stdout) == (0, done.stdout.rstrip("\n") + ", there already\n")
     refused = shell(f"fsprep check {store} --out {store}")
     assert refused.exit_code == 2
     assert "holds something else than a report" in refused.stderr

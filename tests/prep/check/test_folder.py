@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,7 @@ from prep.check.folder import write_report
 from prep.check.measures import measure
 from prep.check.report import Report, make_report
 from prep.errors import PrepError
-from prep.files import LOCK, locked
+from prep.files import HOLDER, LOCK, locked
 from prep.progress import result
 from prep.store.read import Store, open_store
 
@@ -38,27 +40,42 @@ def checked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, Report]:
 
 
 def names(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir()}
+    """The names of all files; figures lie in a folder whose name depends on the report."""
+    return {path.name for path in folder.rglob("*") if path.is_file()}
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def shows_a_whole_report(folder: Path) -> bool:
+    """Whether report.md is there with all figures that it shows."""
+    page = folder / "report.md"
+    return page.exists() and all((folder / link).is_file() for link in re.findall(r"\]\((.*?)\)", page.read_text()))
+
+
+@pytest.fixture
+def blank_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures take most of the time."""
+    for name in ("draw_lengths", "draw_classes", "draw_bones", "draw_strip"):
+        monkeypatch.setattr(f"prep.check.folder.{name}", lambda _, path: path.write_bytes(PNG))
 
 
 def test_the_folder_holds_report_and_figures(checked: tuple[Store, Report], tmp_path: Path) -> None:
     folder = tmp_path / "report"
-    folder.mkdir()
-    for name in ("report.md", "ghost.png"):  # of an earlier check
+    (folder / "figures-0123456789ab").mkdir(parents=True)
+    for name in ("report.md", "figures-0123456789ab/ghost.png"):  # of an earlier check
         (folder / name).write_text("old")
     steps = list(write_report(*checked, folder))
     assert names(folder) == FILES
     assert steps[-1].done == steps[-1].total == len(steps) == len(FILES)
     assert {step.note for step in steps} == FILES
-    assert all((folder / name).read_bytes().startswith(PNG) for name in FIGURES)
+    figures = next(folder.glob("figures-*"))
+    assert all((figures / name).read_bytes().startswith(PNG) for name in FIGURES)
     record = json.loads((folder / "report.json").read_text())
     assert (record["flagged"], record["clips"], record["preprocessing"]) == (4, 10, "raw v1")
     text = (folder / "report.md").read_text()
-    assert all(f"({name})" in text for name in FIGURES)
+    assert all(f"({figures.name}/{name})" in text for name in FIGURES)
     assert "| bone-jump | 1 | 10.00% |" in text
 
 
@@ -72,18 +89,17 @@ def test_a_folder_of_something_else_is_left_alone(checked: tuple[Store, Report],
     assert contents(tmp_path / "mine") == {"photo.png": b"dear to me"}
 
 
-def test_a_finished_report_is_written_again(checked: tuple[Store, Report], tmp_path: Path) -> None:
-    result(write_report(*checked, tmp_path / "report"))
-    before = contents(tmp_path / "report")
-    result(write_report(*checked, tmp_path / "report"))
-    assert contents(tmp_path / "report") == before
-
-
-@pytest.fixture
-def blank_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Figures take most of the time."""
-    for name in ("draw_lengths", "draw_classes", "draw_bones", "draw_strip"):
-        monkeypatch.setattr(f"prep.check.folder.{name}", lambda _, path: path.write_bytes(PNG))
+@pytest.mark.usefixtures("blank_figures")
+def test_a_finished_report_is_there_already(checked: tuple[Store, Report], tmp_path: Path) -> None:
+    folder = tmp_path / "report"
+    assert result(write_report(*checked, folder))
+    before = contents(folder)
+    assert not result(write_report(*checked, folder))
+    assert contents(folder) == before
+    for damaged in ("report.json", "report.md", next(folder.rglob("bones.png")).relative_to(folder)):
+        (folder / damaged).unlink()
+        assert result(write_report(*checked, folder))
+        assert contents(folder) == before
 
 
 @pytest.mark.usefixtures("blank_figures")
@@ -98,30 +114,29 @@ def test_a_killed_report_is_continued(
     renamed: bool,
     again: bool,
 ) -> None:
-    """Killed at every file, before or after its rename, in a new folder or over a finished report."""
+    """Killed at every file, before or after its rename, in a new folder or over another report."""
     folder, calls = tmp_path / "report", iter(range(100))
     if again:
-        result(write_report(*checked, folder))
+        result(write_report(checked[0], replace(checked[1], remarks=("earlier",)), folder))
 
     def kill(*_: object) -> None:
         if next(calls) == step:
             (folder / LOCK).touch()
             raise KilledError
 
-    def replace(path: Path, target: Path, real=Path.replace) -> None:  # type: ignore[no-untyped-def]
+    def rename(path: Path, target: Path, real=Path.replace) -> None:  # type: ignore[no-untyped-def]
         real(path, target)
         kill()
 
     with monkeypatch.context() as patch:
         patch.setattr(files, "remove", lambda _: None)
-        patch.setattr(*((Path, "replace", replace) if renamed else (files, "flush", kill)))
+        patch.setattr(*((Path, "replace", rename) if renamed else (files, "flush", kill)))
         with pytest.raises(KilledError):
             result(write_report(*checked, folder))
-    (folder / LOCK).touch()
-    assert names(folder) != FILES
-    assert ("report.md" in names(folder)) == (renamed and step == len(FILES) - 1)
+    assert shows_a_whole_report(folder) == (again or (renamed and step == len(FILES) - 1))
     result(write_report(*checked, folder))
     assert names(folder) == FILES
+    assert len(list(folder.glob("figures-*"))) == 1
 
 
 def test_a_process_that_was_killed_is_continued(checked: tuple[Store, Report], tmp_path: Path) -> None:
@@ -136,7 +151,7 @@ def test_a_process_that_was_killed_is_continued(checked: tuple[Store, Report], t
     folder = tmp_path / "report"
     command = [sys.executable, "-c", script, store.path, str(folder)]
     assert subprocess.run(command, cwd=ROOT, check=False).returncode == -signal.SIGKILL
-    assert names(folder) == {LOCK, "report.json", "lengths.png", "classes.png"}
+    assert names(folder) == {LOCK, HOLDER, "lengths.png", "classes.png", "bones.png"}
     result(write_report(*checked, folder))
     assert names(folder) == FILES
 

@@ -73,7 +73,7 @@ def test_compressed_files_are_read_too_and_nothing_is_left_beside(store: Store, 
 def test_what_is_there_is_only_replaced_when_asked(store: Store, tmp_path: Path) -> None:
     take(store, tmp_path / "f.npz", text=vectors(CLASSES))
     again = open_store(store.path)
-    with pytest.raises(PrepError, match="holds x_florence/text already. Take another --name, or --replace"):
+    with pytest.raises(PrepError, match="holds x_florence/text already, with other vectors or another --desc.*. Take another --name, or"):
         take(again, tmp_path / "f.npz", text=vectors(CLASSES, 1))
     import_embeddings(ImportJob(again, tmp_path / "f.npz", "x_florence", "", replace=True))
     np.testing.assert_array_equal(open_embedding(open_store(store.path), "x_florence").text, vectors(CLASSES, 1))
@@ -84,8 +84,10 @@ def test_an_import_that_began_beside_another_command_loses_nothing(store: Store,
     for name in ("a", "b"):  # `store` was opened before either
         import_embeddings(ImportJob(store, tmp_path / "f.npz", name, ""))
     assert open_store(store.path).manifest.embedded.keys() == {"a/text", "b/text"}
+    # The same again is there already, an other description is not the same.
+    assert not import_embeddings(ImportJob(store, tmp_path / "f.npz", "a", "")).fresh
     with pytest.raises(PrepError, match="holds a/text already"):
-        import_embeddings(ImportJob(store, tmp_path / "f.npz", "a", ""))
+        import_embeddings(ImportJob(store, tmp_path / "f.npz", "a", "another"))
 
 
 def test_a_killed_replacement_leaves_videos_and_names_that_fit(

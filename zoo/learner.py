@@ -20,7 +20,8 @@ class Known:
 
     `classes` are the names of the base classes, in the order of `Batch.label`. `target_width` is D of `Batch.target`
     (0: no targets). `text` (N, D) are text vectors of the base classes' names, for a learner with `uses_names`.
-    `frames` is T of every clip, for a learner with weights for every frame (see `Backbone.map_frames`).
+    `frames` is T of every clip, for a learner with weights for every frame (see `Backbone.map_frames`). `streams` are
+    those along the channels of every clip, for a learner that mirrors, turns or augments clips.
     `class_text` are text vectors of the names of ALL classes of the store, row by label, novel ones included: only for
     a method with `uses_novel_names`.
     """
@@ -31,6 +32,7 @@ class Known:
     text: Float[Tensor, "N D"] | None = None
     frames: int = 0
     class_text: Float[Tensor, "_ D"] | None = None
+    streams: tuple[str, ...] = ("joint",)
 
 
 @dataclass(frozen=True)

@@ -100,6 +100,7 @@ def make_learner(recipe: Recipe, layout: Layout, shape: tuple[int, int, int], kn
         )
         backbone.skip_empty = recipe.data.skip_empty_bodies
         model = registry.learner(recipe.method.name).model
+        known = replace(known, streams=recipe.data.streams)
         made = cast(Learner, model(backbone, options(recipe.method, "methods", "pretrain"), known))
     lazy = [name for name, parameter in made.named_parameters() if is_lazy(parameter)]
     if lazy:

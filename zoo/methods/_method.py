@@ -95,7 +95,7 @@ class Method(Learner):
         clips = episode.support
         if self.mirrors(clips.shape[2]):
             assert self.known.layout is not None
-            clips = torch.cat([clips, mirrored(clips, self.known.layout)], dim=2)
+            clips = torch.cat([clips, mirrored(clips, self.known.layout, self.known.streams)], dim=2)
         support = clips.flatten(1, 2)
         maps = self.embed(torch.cat([support, episode.query], dim=1))
         return maps[:, : support.shape[1]].unflatten(1, clips.shape[1:3]), maps[:, support.shape[1] :]

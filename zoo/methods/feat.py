@@ -90,6 +90,14 @@ class Model(Method):
         groups = [ParameterGroup(rest), ParameterGroup(own, self.options.attention_lr_multiplier)]
         return [group for group in groups if group.parameters]
 
+    def adapted(
+        self, support: Float[Tensor, "B N K T V D"], query: Float[Tensor, "B Q T V D"]
+    ) -> tuple[Float[Tensor, "B Q N D"], Float[Tensor, "B Q N D"]]:
+        """The vectors of queries, which stay as they are, and the adapted class means, for every pair of them."""
+        own, other = self._vectors(query), self.attention(self._vectors(support).mean(2))
+        shape = (*own.shape[:2], other.shape[1], own.shape[2])
+        return own[:, :, None].expand(shape), other[:, None].expand(shape)
+
     @torch.no_grad()
     def evidence(self, episode: Episode) -> dict[str, Tensor]:
         """`prototype_attention` (B, Q, N, N): how much each class takes from each other one, the same for all queries.

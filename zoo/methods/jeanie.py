@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from episodes.episode import Episode
+from episodes.streams import SCALARS
 from zoo.backbones._backbone import Backbone, ShapeError
 from zoo.checks import at_least_one, not_negative, positive, softness
 from zoo.learner import Known, Losses
@@ -74,13 +75,14 @@ class Model(Method):
 
     def __init__(self, backbone: Backbone, options: Options, known: Known = Known()) -> None:  # noqa: B008 - frozen
         super().__init__(backbone, options, known)
-        channels = backbone.shape[2]
         self.register_buffer("matrices", rotations(options.views).float(), persistent=False)
         self.turns = options.views != (0.0,)
-        if self.turns and (channels % 3 or (known.layout is not None and known.layout.axes != 3)):
+        flat = backbone.shape[2] % 3 or (known.layout is not None and known.layout.axes != 3)
+        if self.turns and (flat or not set(SCALARS).isdisjoint(known.streams)):
             raise ShapeError(
-                f"jeanie turns clips in space, but joints have {channels} channels in layout `{backbone.layout_name}`. "
-                "Choose a layout with three coordinates and streams with as many, or set method.options.views = [0.0]."
+                f"jeanie turns clips in space, but those of layout `{backbone.layout_name}` have {backbone.shape[2]} "
+                f"channels of {', '.join(known.streams)}. Choose a layout with three coordinates and streams with as "
+                "many, or set method.options.views = [0.0]."
             )
 
     def clip_maps(self, clips: Float[Tensor, "X M T V C"]) -> Float[Tensor, "X _ _ D"]:

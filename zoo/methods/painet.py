@@ -216,6 +216,22 @@ class Model(Method):
             squared = frame_distance(frames, others.flatten(3, 4), "squared_frobenius")
         return squared.unflatten(-1, others.shape[3:5]).transpose(-3, -2)
 
+    def adapted(
+        self, support: Float[Tensor, "B N K T V D"], query: Float[Tensor, "B Q T V D"]
+    ) -> tuple[Float[Tensor, "B Q N D"], Float[Tensor, "B Q N D"]]:
+        """What the branches make of each query facing each class, and of that class (Fig. 5): frame vectors of both
+        branches side by side, meant over frames and shots.
+        """
+        Q, N, own, other = query.shape[1], support.shape[1], [], []
+        if self.options.tsm:
+            frames, others = self.facing(support, query)
+            own.append(frames.mean(3))
+            other.append(others.mean((3, 4)))
+        if self.options.tca:
+            own.append(self._frames(query).mean(2)[:, :, None].expand(-1, -1, N, -1))
+            other.append(self._frames(support).mean((2, 3))[:, None].expand(-1, Q, -1, -1))
+        return torch.cat(own, dim=-1), torch.cat(other, dim=-1)
+
     def evidence(self, episode: Episode) -> dict[str, Tensor]:
         """Of every query: `cross_attention` (B, Q, N, T, V, V), from its joints to the support's, meant over shots;
         `self_attention` (B, Q, T, V, V), or of channels (B, Q, V, V, D); `frame_distance` (B, Q, N, K, T, T);

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from episodes.augment import rotation, swaps
-from episodes.streams import pick
+from episodes.streams import SCALARS, pick
 from manifests.layout import Layout
 from zoo.backbones._backbone import ShapeError, present_bodies
 
@@ -25,22 +25,22 @@ BLUR_RADIUS, BLUR_SIGMA = 7, (0.1, 2.0)  # frames
 
 
 class SkeletonAugment(nn.Module):
-    """The normal and the extreme augmentation for clips of `layout` with C = streams * coordinates channels.
+    """The normal and the extreme augmentation for clips of `layout` with these `streams` along the channels.
 
     All streams of a clip are transformed alike, and so are all its bodies; the velocities of a reversed clip keep their
     sign. A detector's score goes with its joint and its frame, and is otherwise left as it is. An absent body, all
-    zeros, stays zeros. Raises ShapeError where `channels` are not whole streams.
+    zeros, stays zeros. Raises ShapeError for paths, heights and speeds, which have no coordinates to transform.
     """
 
     swap: Int[Tensor, "V"]
 
-    def __init__(self, layout: Layout, channels: int) -> None:
+    def __init__(self, layout: Layout, streams: tuple[str, ...]) -> None:
         super().__init__()
-        if channels % layout.coordinates:
+        of_body = [name for name in streams if name in SCALARS]
+        if of_body:
             raise ShapeError(
-                f"clips have {channels} channels, which is no multiple of the {layout.coordinates} coordinates of "
-                f"layout `{layout.name}`, so they cannot be augmented. "
-                "Leave path, height and speed out of data.streams."
+                f"{' and '.join(of_body)} of a body cannot be augmented as coordinates of joints are. "
+                f"Leave {' and '.join(of_body)} out of data.streams."
             )
         self.coordinates, self.axes = layout.coordinates, layout.axes
         self.register_buffer("swap", torch.tensor(swaps(layout.mirror, len(layout.joints))), persistent=False)

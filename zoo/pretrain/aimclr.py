@@ -82,7 +82,7 @@ class Model(Stage):
     def __init__(self, backbone: Backbone, options: Options, known: Known) -> None:
         super().__init__(backbone, options, known)
         assert known.layout is not None
-        self.augment = SkeletonAugment(known.layout, backbone.shape[2])
+        self.augment = SkeletonAugment(known.layout, known.streams)
         self.head = nn.Sequential(
             nn.Linear(backbone.width, backbone.width), nn.ReLU(), nn.Linear(backbone.width, options.width)
         )

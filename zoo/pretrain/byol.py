@@ -59,7 +59,7 @@ class Model(Stage):
         self.augment: SkeletonAugment | None = None
         if options.augmentation == "asymmetric":
             assert known.layout is not None
-            self.augment = SkeletonAugment(known.layout, backbone.shape[2])
+            self.augment = SkeletonAugment(known.layout, known.streams)
 
     def losses(self, batch: Batch) -> Losses:
         """The mean over both directions of 2 - 2 cos. In evaluation the views are those of the batch."""

@@ -80,9 +80,7 @@ def test_a_backbone_without_joints_and_a_missing_layout_are_refused() -> None:
     text = torch.randn(9, TEXT)
     with pytest.raises(ValueError, match=r"apsr_lite needs the layout of the skeleton: give Known\(layout\)"):
         Model(LinearBackbone(), Options(), Known(class_text=text))
-    with pytest.raises(
-        ShapeError, match="apsr_lite needs maps of the 25 joints of layout `ntu25`, .* one of: agcn"
-    ):
+    with pytest.raises(ShapeError, match="apsr_lite needs maps of the 25 joints of layout `ntu25`, .* one of: agcn"):
         Model(LinearBackbone(), Options(), Known(LAYOUT, class_text=text))
     with pytest.raises(ValueError, match=r"apsr_lite needs text vectors of the names of all classes: give Known\(cl"):
         Model(LinearBackbone(), Options(), Known(FIVE))

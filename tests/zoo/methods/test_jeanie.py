@@ -156,10 +156,12 @@ def test_each_clip_is_embedded_once_in_evaluation(tmp_path) -> None:  # type: ig
 
 
 def test_clips_that_cannot_be_turned_are_refused() -> None:
-    with pytest.raises(ShapeError, match=r"2 channels in layout `five`.*set method\.options\.views = \[0\.0\]"):
+    with pytest.raises(ShapeError, match=r"layout `five` have 2 channels.*set method\.options\.views = \[0\.0\]"):
         Model(LinearBackbone(2), Options(), Known())
     with pytest.raises(ShapeError, match="jeanie turns clips in space"):
         Model(LinearBackbone(), Options(), Known(layout("coco17")))
+    with pytest.raises(ShapeError, match="6 channels of joint, path, height, speed"):
+        Model(LinearBackbone(6), Options(), Known(FIVE, streams=("joint", "path", "height", "speed")))
     assert not Model(LinearBackbone(2), Options(views=(0.0,)), Known(layout("coco17"))).turns
 
 

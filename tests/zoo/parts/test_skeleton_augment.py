@@ -57,7 +57,7 @@ def test_a_clip_shorter_than_six_frames_is_not_cropped() -> None:
 
 def test_half_of_the_clips_are_reversed_swapped_noisy_blurred_and_masked() -> None:
     given = torch.randn(MANY, 1, 4, 5, 3)
-    swap = SkeletonAugment(FIVE, 3).swap
+    swap = SkeletonAugment(FIVE, ("joint",)).swap
     points = given.unsqueeze(-2)
     assert near(changed(given, skeleton_augment.reverse_time(given)), 0.5)
     assert near(changed(given, skeleton_augment.swap_sides(given, swap)), 0.5)
@@ -72,7 +72,9 @@ def test_reversed_and_swapped_clips_are_what_they_are_called() -> None:
     given = torch.randn(20, 1, 4, 5, 3)
     for clip, turned in zip(given, skeleton_augment.reverse_time(given), strict=True):
         assert torch.equal(turned, clip) or torch.equal(turned, clip.flip(1))
-    for clip, swapped in zip(given, skeleton_augment.swap_sides(given, SkeletonAugment(FIVE, 3).swap), strict=True):
+    for clip, swapped in zip(
+        given, skeleton_augment.swap_sides(given, SkeletonAugment(FIVE, ("joint",)).swap), strict=True
+    ):
         assert torch.equal(swapped, clip) or torch.equal(swapped, clip[:, :, [0, 1, 2, 4, 3]])
 
 
@@ -135,7 +137,7 @@ def test_flat_skeletons_turn_in_their_plane(axes: int) -> None:
 @pytest.mark.parametrize("name", ["normal", "extreme"])
 def test_absent_bodies_stay_zeros_and_others_stay_present(name: str) -> None:
     given = clips(200)
-    out = getattr(SkeletonAugment(FIVE, 3), name)(given)
+    out = getattr(SkeletonAugment(FIVE, ("joint",)), name)(given)
     present = given.ne(0).flatten(2).any(-1)
     assert torch.equal(out.ne(0).flatten(2).any(-1), present)
     assert torch.isfinite(out).all()
@@ -146,7 +148,7 @@ def test_streams_and_bodies_are_transformed_alike(name: str, monkeypatch: pytest
     monkeypatch.setattr(skeleton_augment, "NOISE", 0.0)
     one = torch.randn(50, 1, 12, 5, 3)
     given = torch.cat((one, 2 * one), dim=-1).expand(-1, 2, -1, -1, -1)
-    out = getattr(SkeletonAugment(FIVE, 6), name)(given)
+    out = getattr(SkeletonAugment(FIVE, ("joint", "bone")), name)(given)
     torch.testing.assert_close(out[..., 3:], 2 * out[..., :3])
     torch.testing.assert_close(out[:, 0], out[:, 1])
 
@@ -154,7 +156,7 @@ def test_streams_and_bodies_are_transformed_alike(name: str, monkeypatch: pytest
 def test_a_score_goes_with_its_joint_and_is_left_as_it_is() -> None:
     given = torch.randn(50, 1, 12, 5, 3)
     given[..., 2] = torch.tensor([0.1, 0.2, 0.3, 0.4, 0.5])
-    out = SkeletonAugment(IMAGE, 3).extreme(given)
+    out = SkeletonAugment(IMAGE, ("joint",)).extreme(given)
     scores = out[..., 2].reshape(-1, 5)
     swapped = scores[:, 3] > 0.45
     assert torch.equal(scores[~swapped], given[..., 2].reshape(-1, 5)[~swapped])
@@ -163,7 +165,7 @@ def test_a_score_goes_with_its_joint_and_is_left_as_it_is() -> None:
 
 
 def test_draws_are_those_of_the_default_generator_and_differ_from_clip_to_clip() -> None:
-    augment, given = SkeletonAugment(FIVE, 3), clips(1).expand(8, -1, -1, -1, -1)
+    augment, given = SkeletonAugment(FIVE, ("joint",)), clips(1).expand(8, -1, -1, -1, -1)
     torch.manual_seed(3)
     first, second = augment.extreme(given), augment.extreme(given)
     torch.manual_seed(3)
@@ -173,7 +175,7 @@ def test_draws_are_those_of_the_default_generator_and_differ_from_clip_to_clip()
 
 
 def test_half_precision_training_augments_in_full_precision() -> None:
-    augment, given = SkeletonAugment(FIVE, 3), clips()
+    augment, given = SkeletonAugment(FIVE, ("joint",)), clips()
     torch.manual_seed(3)
     plain = augment.extreme(given)
     torch.manual_seed(3)
@@ -182,6 +184,7 @@ def test_half_precision_training_augments_in_full_precision() -> None:
 
 
 def test_streams_without_coordinates_are_refused() -> None:
-    rule = r"clips have 7 channels, which is no multiple of the 3 coordinates of layout `five`.*Leave path, height"
+    """Three of them have as many channels as one stream of coordinates."""
+    rule = "path and height and speed of a body cannot be augmented as coordinates of joints are. Leave path and height"
     with pytest.raises(ShapeError, match=rule):
-        SkeletonAugment(FIVE, 7)
+        SkeletonAugment(FIVE, ("joint", "path", "height", "speed"))

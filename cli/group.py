@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib
 from pathlib import Path
+from typing import Any
 
 import click
 
+from cli.interrupt import interruptible
 from manifests.folder import stems
 
 
@@ -25,6 +27,11 @@ class FolderGroup(click.Group):
             return None
         command: click.Command = importlib.import_module(f"cli.{self.folder}.{name.replace('-', '_')}").command
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Import and run the command; Ctrl-C ends it with one line."""
+        with interruptible():
+            return super().invoke(ctx)
 
 
 class ZooGroup(FolderGroup):

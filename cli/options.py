@@ -16,7 +16,6 @@ CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
 BAD_INPUT = 2
 BAD_FILES = 3
-INTERRUPTED = 130  # as shells report a program that SIGINT ended
 
 
 def as_json(command: CommandT) -> CommandT:
@@ -65,16 +64,13 @@ def print_error(message: str) -> None:
 def plain_errors(command: CommandT) -> CommandT:
     """End the program with one message on standard error instead of a traceback.
 
-    Errors of this project's classes, a full disk and refused paths have exit status 2, Ctrl-C has 130.
+    Errors of this project's classes, a full disk and refused paths have exit status 2. See cli.interrupt for Ctrl-C.
     """
 
     @wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         try:
             return command(*args, **kwargs)
-        except KeyboardInterrupt:
-            click.echo("Stopped. Run the same command; it continues.", err=True)
-            sys.exit(INTERRUPTED)
         except OSError as error:
             from prep.files import disk_error
 

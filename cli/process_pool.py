@@ -13,10 +13,12 @@ import pickle
 import signal
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from queue import Empty, SimpleQueue
@@ -56,7 +58,8 @@ class IsolatedPool(Executor):
     ) -> None:
         self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
         self._lock = threading.Lock()
-        self._closed = self._killed = False
+        # Set for good: no task is begun, or tried again, once the workers are asked to end.
+        self._closed = self._ending = False
         self._timeout = timeout
         self._workers = [_Worker(initializer) for _ in range(workers)]
         self._threads = [threading.Thread(target=self._serve, args=(one,), daemon=True) for one in self._workers]
@@ -87,14 +90,19 @@ class IsolatedPool(Executor):
 
     def kill_workers(self) -> None:
         """Shut down at once: running tasks fail with WorkerDied and the others are cancelled."""
-        self._killed = True
+        self._ending = True
         self.shutdown(wait=False, cancel_futures=True)
         for worker in self._workers:
             worker.kill()
         self.shutdown()
 
     def terminate_workers(self) -> None:
-        """Send SIGTERM to every worker, whose initializer may have installed a handler that ends its task early."""
+        """Begin no further task and send SIGTERM to every worker.
+
+        Its initializer may have installed a handler that ends its task early. A worker that has none yet ends.
+        """
+        self._ending = True
+        self.shutdown(wait=False, cancel_futures=True)
         for worker in self._workers:
             worker.terminate()
 
@@ -130,9 +138,9 @@ class IsolatedPool(Executor):
     def _attempt(self, worker: _Worker, call: bytes) -> Any:
         for _ in range(ATTEMPTS):
             try:
-                succeeded, value = pickle.loads(worker.run(call, self._timeout, lambda: self._killed))
+                succeeded, value = pickle.loads(worker.run(call, self._timeout, lambda: self._ending))
             except WorkerDied:
-                if self._killed:
+                if self._ending:
                     break
             else:
                 if succeeded:
@@ -149,11 +157,12 @@ class _Worker:
         self._process: BaseProcess | None = None
         self._pipe: Connection | None = None
 
-    def run(self, call: bytes, timeout: float | None, killed: Callable[[], bool]) -> bytes:
+    def run(self, call: bytes, timeout: float | None, ending: Callable[[], bool]) -> bytes:
         """A pickled callable to its pickled outcome. Raises WorkerDied, TaskTimeout."""
         try:
             pipe = self._started()
-            if killed():
+            # A signal that was sent before the process was known here has not reached it.
+            if ending():
                 raise EOFError
             pipe.send_bytes(call)
             if pipe.poll(timeout):
@@ -190,7 +199,7 @@ class _Worker:
             context = multiprocessing.get_context("spawn")
             self._pipe, theirs = context.Pipe()
             process = context.Process(target=_work, args=(theirs, self._initializer), daemon=True)
-            with _STARTING, theirs:
+            with _STARTING, theirs, interrupts_blocked():
                 process.start()
             self._process = process
             # The time-out of the first task does not include this start.
@@ -205,6 +214,21 @@ class _Worker:
             process.join(REAP)
         if pipe is not None:
             pipe.close()
+
+
+@contextmanager
+def interrupts_blocked() -> Iterator[None]:
+    """Inside the block this thread, and a process that it starts, gets no SIGINT.
+
+    Ctrl-C in a terminal goes to all processes of a command. One that is still starting would end with a traceback.
+    """
+    # Its start unblocks SIGINT in the thread that starts it.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _work(pipe: Connection, initializer: Callable[[], None] | None) -> None:

@@ -9,14 +9,12 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from concurrent.futures import CancelledError, Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import click
 
 from cli.process_pool import IsolatedPool, TaskTimeout, WorkerDied
 
@@ -88,20 +86,26 @@ def _cluster(scheduler: str) -> Iterator[tuple[Executor, int]]:
 
 @contextmanager
 def local_executor(workers: int) -> Iterator[Executor]:
-    """An executor of `workers` processes; a single worker is a thread of this process."""
+    """An executor of `workers` processes; a single worker is a thread of this process.
+
+    The processes end with the block, also when an error or Ctrl-C leaves it."""
     if workers == 1:
         with ThreadPoolExecutor(1) as executor:
             yield executor
         return
-    with _processes(workers) as pool:
+    pool = IsolatedPool(workers, initializer=_die_with_parent)
+    try:
         yield pool
+    finally:
+        pool.kill_workers()
 
 
 @contextmanager
 def training_workers(workers: int) -> Iterator[Executor]:
     """Processes that train and share the threads of this one; one that crashes fails alone.
 
-    After Ctrl-C every run saves a checkpoint at its next step (`train_in_worker`); a second one ends them at once.
+    A KeyboardInterrupt inside the block lets every run save a checkpoint at its next step (`train_in_worker`); a second
+    one ends them at once.
     """
     threads = max(1, int(os.environ.get("OMP_NUM_THREADS", "1")) // workers)
     pool = IsolatedPool(workers, initializer=partial(_begin_training, threads))
@@ -109,9 +113,8 @@ def training_workers(workers: int) -> Iterator[Executor]:
         yield pool
         pool.shutdown()
     except KeyboardInterrupt:
-        click.echo("Stopping after the current steps; Ctrl-C again stops at once.", err=True)
         pool.terminate_workers()
-        pool.shutdown(cancel_futures=True)
+        pool.shutdown()
         raise
     finally:
         pool.kill_workers()
@@ -166,12 +169,6 @@ def _frequent_thread_switches() -> Iterator[None]:
         yield
     finally:
         sys.setswitchinterval(default)
-
-
-def _processes(workers: int) -> ProcessPoolExecutor:
-    # Spawned, not forked: the parent may hold threads of zarr and numba.
-    context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=_die_with_parent)
 
 
 def _die_with_parent() -> None:

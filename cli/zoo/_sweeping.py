@@ -85,14 +85,16 @@ def train_all(sweep: Sweep, device: str, at_once: int, quiet: bool) -> dict[str,
 
 
 def _in_workers(sweep: Sweep, device: torch.device, at_once: int, quiet: bool) -> dict[str, Outcome]:
+    from cli.interrupt import deferred_interrupt
     from cli.workers import train_in_worker, training_workers
     from zoo.sweep.jobs import sweep_in_workers
 
     if device.type != "cpu":
         rule = "runs on one GPU take turns"
         raise click.UsageError(f"--jobs {at_once}: {rule}. Use --jobs 1, or --array for several machines.")
-    with meter(quiet) as bars, training_workers(at_once) as executor:
-        return bars.run(sweep_in_workers(sweep.jobs, device, workspace().runs, executor, at_once, train_in_worker))
+    with deferred_interrupt() as interrupted, meter(quiet) as bars, training_workers(at_once) as executor:
+        work = sweep_in_workers(sweep.jobs, device, workspace().runs, executor, at_once, train_in_worker)
+        return bars.run(work, interrupted=interrupted)
 
 
 def report(sweep: Sweep, outcomes: Mapping[str, Outcome]) -> Report:

@@ -7,18 +7,80 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+import click
 import pytest
+from click.testing import CliRunner, Result
 from helpers import tiny_backbone
 from helpers.stores import make_store
 
+from cli.group import FolderGroup
 from cli.interrupt import deferred_interrupt
 from zoo.engine.checkpoint import read_header
 from zoo.runs.run import Run
 
 
-def test_the_first_interrupt_is_noted_and_the_second_interrupts(capsys: pytest.CaptureFixture[str]) -> None:
+def program(body: Callable[[], None]) -> Result:
+    """A program with one command; it runs `body`."""
+
+    class Program(FolderGroup):
+        def get_command(self, ctx: click.Context, name: str) -> click.Command:
+            return click.Command(name, callback=body)
+
+    return CliRunner().invoke(Program("program"), ["go"])
+
+
+STOPPED = (130, "Stopped. Run the same command; it continues.\n")
+
+
+def test_an_interrupt_is_one_line_and_its_status() -> None:
+    done = program(lambda: signal.raise_signal(signal.SIGINT))
+    assert (done.exit_code, done.stderr) == STOPPED
+
+
+def test_an_interrupt_counts_where_the_parent_had_it_ignored() -> None:
+    """As in a background command of a shell without job control."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        done = program(lambda: signal.raise_signal(signal.SIGINT))
+        assert (done.exit_code, done.stderr) == STOPPED
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupt_that_a_library_turns_into_another_error_counts() -> None:
+    def convert() -> None:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            raise ImportError("multiarray failed to import") from None
+
+    done = program(convert)
+    assert (done.exit_code, done.stderr) == STOPPED
+    assert isinstance(program(lambda: fail(ImportError("real"))).exception, ImportError)
+
+
+def test_an_interrupt_inside_a_destructor_is_raised_again() -> None:
+    class Closing:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+    def drop() -> None:
+        del [Closing()][0]
+        time.sleep(10)
+
+    done = program(drop)
+    assert (done.exit_code, done.stderr) == STOPPED
+
+
+def fail(error: Exception) -> None:
+    raise error
+
+
+def test_the_first_interrupt_is_noted_and_the_second_interrupts(capfd: pytest.CaptureFixture[str]) -> None:
     before = signal.getsignal(signal.SIGINT)
     with deferred_interrupt() as noted:
         assert not noted()
@@ -27,7 +89,7 @@ def test_the_first_interrupt_is_noted_and_the_second_interrupts(capsys: pytest.C
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before
-    assert "Ctrl-C again stops at once" in capsys.readouterr().err
+    assert "Ctrl-C again stops at once" in capfd.readouterr().err
 
 
 @pytest.mark.slow

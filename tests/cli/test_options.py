@@ -45,11 +45,6 @@ def test_a_short_write_of_numpy_is_a_full_disk() -> None:
     assert (done.exit_code, "the output: the disk is full" in done.stderr) == (2, True)
 
 
-def test_ctrl_c_is_one_line_and_the_status_of_an_interrupted_program() -> None:
-    done = run(KeyboardInterrupt())
-    assert (done.exit_code, done.stderr) == (130, "Stopped. Run the same command; it continues.\n")
-
-
 @pytest.mark.parametrize("bug", [OSError(errno.EIO, "no"), ValueError("bug"), KeyError("bug")])
 def test_bugs_keep_their_traceback(bug: Exception) -> None:
     assert run(bug).exception is bug

@@ -197,6 +197,29 @@ def test_leaving_ends_a_task_that_hangs() -> None:
     assert not active_children()
 
 
+def slow_start() -> None:
+    time.sleep(30)
+
+
+def test_workers_that_are_asked_to_end_while_they_start_run_no_task(tmp_path: Path) -> None:
+    """Their tasks are not tried again by workers that nobody has asked."""
+    pool = IsolatedPool(2, initializer=slow_start)
+    futures = [pool.submit(crash_once, str(tmp_path / "marker")) for _ in range(3)]
+    while len(active_children()) < 2:
+        time.sleep(0.01)
+    pool.terminate_workers()
+    pool.shutdown()
+    assert [future.cancelled() or isinstance(future.exception(), WorkerDied) for future in futures] == [True] * 3
+    assert not (tmp_path / "marker").exists()
+    assert not active_children()
+
+
+def test_a_process_is_started_with_interrupts_blocked() -> None:
+    with IsolatedPool(1) as pool:
+        assert signal.SIGINT in pool.submit(signal.pthread_sigmask, signal.SIG_BLOCK, ()).result(timeout=60)
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
 def broken_start() -> None:
     os._exit(3)
 

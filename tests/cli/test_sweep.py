@@ -38,7 +38,9 @@ def table(shell, *more: str) -> dict[str, object]:
 
 def process(*more: str) -> subprocess.Popen[str]:
     line = [sys.executable, "-m", "cli.fszoo", *SWEEP[1:], *more]
-    return subprocess.Popen(line, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # A process group of its own, as a shell makes for each command.
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(line, cwd=ROOT, start_new_session=True, **streams)  # type: ignore[call-overload]
 
 
 def wait_for(done: object, seconds: float = 100.0) -> None:
@@ -122,6 +124,20 @@ def test_ctrl_c_saves_and_the_table_so_far_shows_what_is_open(shell, own_home: P
     assert " of 100,000" in shown.stdout
     listed = shell("fszoo list").stdout
     assert "unfinished at " in listed
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_a_terminal_while_workers_start_is_one_line(own_home: Path) -> None:
+    """It reaches the workers too, which had no handler yet."""
+    running = process("--over", "seed=0,1", "--jobs", "2")
+    children = Path(f"/proc/{running.pid}/task")
+    # The resource tracker of multiprocessing comes first.
+    wait_for(lambda: sum(len(file.read_text().split()) for file in children.glob("*/children")) >= 2)
+    os.killpg(running.pid, signal.SIGINT)
+    _, errors = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert errors.splitlines()[-1] == "Stopped. Run the same command; it continues."
+    assert "Traceback" not in errors
 
 
 @pytest.mark.slow

@@ -21,7 +21,7 @@ from cli.workspace import workspace
 @options.as_json
 @options.plain_errors
 def command(url: str, out: Path | None, jobs: int, whole_files: bool, json_: bool) -> None:
-    """Fetch the store at URL (https, http, s3) or in a folder, and check the sha256 of every file.
+    """Fetch the store at URL (https, http, s3) or in a folder, and verify it: every file, every array, the digest.
 
     The same command continues a pull that was stopped. If the store is here already, only embeddings that were added at
     URL since are fetched.

@@ -18,7 +18,7 @@ from cli.prep._sharing import ENVIRONMENT, jobs, run_transfer
 @options.as_json
 @options.plain_errors
 def command(store: str, url: str, jobs: int, replace: bool, have_right: bool, recipe_only: bool, json_: bool) -> None:
-    """Send STORE to URL (https, http with PUT, s3) or to a folder, with a data card.
+    """Verify STORE and send it to URL (https, http with PUT, s3) or to a folder, with a data card.
 
     Every file is read back and compared. The same command continues a push that was stopped. The files at URL become a
     store when the last one, manifest.json, has arrived.
@@ -29,9 +29,10 @@ def command(store: str, url: str, jobs: int, replace: bool, have_right: bool, re
 
     opened = open_store(store)
     if recipe_only:
-        push_recipe(opened, url, replace)
+        sent = push_recipe(opened, url, replace)
     else:
-        run_transfer(push(opened, url, jobs, have_right, replace), "sending", json_)
+        sent = run_transfer(push(opened, url, jobs, have_right, replace), "sending", json_)
     content = "the recipe of the store" if recipe_only else "the store"
-    record = {"url": url, "digest": opened.digest, "recipe_only": recipe_only}
-    options.emit(json_, record, f"{url} holds {content} with digest {opened.digest}")
+    record = {"url": url, "digest": opened.digest, "recipe_only": recipe_only, "sent": sent}
+    there = "" if sent else "Already there.\n"
+    options.emit(json_, record, f"{there}{url} holds {content} with digest {opened.digest}")

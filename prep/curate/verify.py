@@ -1,4 +1,4 @@
-"""Verify a store: recompute the digests of its clips and embeddings, block by block, and the sums of its files."""
+"""Verify a store: recompute the digests of its clips and embeddings, block by block."""
 
 from __future__ import annotations
 
@@ -9,9 +9,6 @@ from prep.store.arrays import BLOCK, SMALL
 from prep.store.embedding_key import ARRAYS, EmbeddingPart
 from prep.store.embeddings import open_embedding, read_array, unfit
 from prep.store.read import Store
-
-FILES = "files"
-SHOWN = 5
 
 
 def verify(store: Store) -> Work[None]:

@@ -1,21 +1,22 @@
-"""Fetch a store from a folder or URL: file by file, resumable, several at once, every file checked by its sha256.
+"""Fetch a store from a folder or URL: file by file, resumable, several at once, then verified.
 
 `manifest.json` lists every file (bytes, sha256) and is written last, so an interrupted pull leaves no store, and the
-same call continues it.
+same call continues it. The sums of files say that they arrived as sent; only `verify`, which recomputes the digests of
+the arrays, says that they are the store of this digest.
 """
 
 from __future__ import annotations
 
-import os
 from pathlib import Path, PurePosixPath
 
-from prep.files import disk_errors, locked, remove
+from prep.files import atomic_write, disk_errors, flush, locked, publish, remove
 from prep.progress import Work
 from prep.sharing.card import CARD, card
 from prep.sharing.pull_embeddings import pull_embeddings
-from prep.sharing.transfer import Report, ShareError, check_space, fetch, in_parallel
+from prep.sharing.transfer import Report, ShareError, check_space, fetch, forged, in_parallel, verifying
 from prep.storage.address import storage_at
 from prep.storage.storage import Storage
+from prep.store.embedding_key import KeyMismatch
 from prep.store.info import read_info
 from prep.store.manifest import MANIFEST, FileEntry, Manifest, StoreError
 from prep.store.read import open_store
@@ -30,8 +31,8 @@ def pull(source: str, out: Path, jobs: int = JOBS, whole_files: bool = False) ->
     `whole_files` no part of a file is requested, for servers that ignore ranges; interrupted files start again. If
     `out` is a store of the same clips, the embeddings that it lacks are added. Returns False if nothing was missing.
 
-    Raises ShareError for a file that is damaged there, a full disk, and if something else is at `out`; StorageError if
-    the storage fails, StoreError if there is no store.
+    Raises ShareError for a file that is damaged there, for arrays that do not give the store's digest, for a full disk,
+    and if something else is at `out`; StorageError if the storage fails, StoreError if there is no store.
     """
     storage = storage_at(source)
     manifest, _ = read_info(storage)
@@ -43,7 +44,7 @@ def pull(source: str, out: Path, jobs: int = JOBS, whole_files: bool = False) ->
                 if not whole_files:
                     storage.check_ranges(MANIFEST)
                 yield from _fetch_store(storage, manifest, working / "store", jobs, not whole_files)
-                (working / "store").rename(out)
+                publish(working / "store", out)
                 return True
             remove(working / "store")
     return (yield from pull_embeddings(storage, manifest, out, jobs, not whole_files))
@@ -61,13 +62,18 @@ def _fetch_store(storage: Storage, manifest: Manifest, folder: Path, jobs: int, 
     for file in [file for file in folder.rglob("*") if file.is_file()]:
         if file.relative_to(folder).as_posix() not in manifest.files:  # of a store that was fetched before
             file.unlink()
-    (folder / MANIFEST).write_bytes(storage.read(MANIFEST))
+    atomic_write(folder / MANIFEST, storage.read(MANIFEST))
     store = open_store(folder)
     if store.manifest != manifest:
         (folder / MANIFEST).unlink()
         raise ShareError(f"{storage}: was replaced by another store meanwhile. Run the same command again.")
-    (folder / CARD).write_text(card(store), encoding="utf-8")
-    os.sync()
+    try:
+        yield from verifying(store)
+    except (StoreError, KeyMismatch) as error:
+        remove(folder)
+        raise forged(storage, folder, error) from error
+    atomic_write(folder / CARD, card(store))
+    flush(folder)
 
 
 def _check_files(storage: Storage, manifest: Manifest) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
-from prep.files import disk_errors, locked
+from prep.curate.verify import verify_embeddings
+from prep.files import atomic_write, disk_errors, locked, remove
 from prep.progress import Work
 from prep.sharing.card import CARD, card
-from prep.sharing.transfer import Report, ShareError, check_space, fetch, in_parallel
+from prep.sharing.transfer import Report, ShareError, check_space, fetch, forged, in_parallel
 from prep.storage.storage import Storage
-from prep.store.embedding_key import EmbeddingPart
+from prep.store.embedding_key import EmbeddingPart, KeyMismatch
 from prep.store.keep_embedding import remove_unlisted, working_folder
 from prep.store.manifest import EMBEDDINGS, MANIFEST, EmbeddingEntry, FileEntry, Manifest, StoreError, enter_embeddings
 from prep.store.read import Store, open_store
@@ -45,9 +47,16 @@ def pull_embeddings(storage: Storage, manifest: Manifest, out: Path, jobs: int, 
         remove_unlisted(out, store.manifest)
         for entry in missing.values():
             _move(fetched, out, entry, manifest)
+        try:
+            for _ in verify_embeddings(_with(store, missing)):
+                continue
+        except (StoreError, KeyMismatch) as error:
+            remove_unlisted(out, store.manifest)
+            remove(fetched)
+            raise forged(storage, out, error) from error
         enter_embeddings(out, store.manifest, missing, {})
-        (out / CARD).write_text(card(open_store(out)), encoding="utf-8")
-        shutil.rmtree(fetched)
+        atomic_write(out / CARD, card(open_store(out)))
+        remove(fetched)
     return True
 
 
@@ -70,6 +79,14 @@ def _missing(storage: Storage, manifest: Manifest, store: Store) -> dict[str, Em
         if any(manifest.embedded.get(str(other)) != present[str(other)] for other in store.embeddings.get(name, ())):
             raise ShareError(f"{store.path}: holds another embedding `{name}` than {storage}. Choose another --out.")
     return missing
+
+
+def _with(store: Store, missing: dict[str, EmbeddingEntry]) -> Store:
+    """The store as it will be with these embeddings, whose arrays are there and not listed yet."""
+    headers = {f"{array}/zarr.json" for entry in missing.values() for array in entry.arrays}
+    headers |= {group for key in missing for group in _groups(EmbeddingPart.parse(key).name)}
+    files = {**dict.fromkeys(headers, FileEntry(0, "")), **store.files}
+    return store.with_manifest(replace(store.manifest, files=files, embedded={**store.manifest.embedded, **missing}))
 
 
 def _is_needed(manifest: Manifest, file: str, missing: dict[str, EmbeddingEntry]) -> bool:

@@ -32,12 +32,15 @@ from prep.errors import PrepError
 from prep.formats import format_named
 from prep.preprocessing.pipeline import pipeline
 from prep.sharing.card import CARD, card
+from prep.sharing.push import one_writer
 from prep.sharing.transfer import ShareError, write_checked
 from prep.storage.address import is_remote, storage_at
+from prep.storage.storage import LARGEST
 from prep.store.info import StoreInfo
 from prep.store.manifest import FORMAT, RECIPE, array_digest, store_digest
 from prep.store.read import Store
 from prep.store.write import pack_text
+from prep.untrusted.json_text import parse_json
 
 SHARE_FORMAT = 1
 LONGEST_NAME = 1024
@@ -82,16 +85,22 @@ def recipe_json(store: Store) -> bytes:
     return json.dumps(asdict(recipe), indent=1).encode()
 
 
-def push_recipe(store: Store, target: str, replace: bool = False) -> None:
+def push_recipe(store: Store, target: str, replace: bool = False) -> bool:
     """Send recipe.json and a data card to a path or URL. No clip is sent, so the terms do not forbid it.
 
-    Raises ShareError if the recipe of another store is there (unless `replace`), StorageError.
+    Returns False if both were there already. Raises ShareError if the recipe of another store is there (unless
+    `replace`), StorageError, PrepError while another command writes to the folder.
     """
-    storage, text = storage_at(target), recipe_json(store)
-    if not replace and storage.read_all([RECIPE]).get(RECIPE, text) != text:
-        raise ShareError(f"{storage}: holds the recipe of another store. Choose another URL, or --replace it.")
-    storage.write(CARD, card(store, recipe_only=True).encode())
-    write_checked(storage, RECIPE, text)
+    storage, text, about = storage_at(target), recipe_json(store), card(store, recipe_only=True).encode()
+    with one_writer(storage):
+        present = storage.read_all({RECIPE: LARGEST, CARD: LARGEST})
+        if not replace and present.get(RECIPE, text) != text:
+            raise ShareError(f"{storage}: holds the recipe of another store. Choose another URL, or --replace it.")
+        if present == {RECIPE: text, CARD: about}:
+            return False
+        storage.write(CARD, about)
+        write_checked(storage, RECIPE, text)
+    return True
 
 
 def read_recipe(where: str) -> StoreRecipe:
@@ -99,12 +108,12 @@ def read_recipe(where: str) -> StoreRecipe:
     path = Path(where)
     folder, name = (str(path.parent), path.name) if not is_remote(where) and path.is_file() else (where, RECIPE)
     try:
-        value = json.loads(storage_at(folder).read(name))
+        value = parse_json(storage_at(folder).read(name))
         recipe = strict_build(StoreRecipe, value, f"{folder}/{name}")
         _check_complete(recipe)
     except FileNotFoundError:
         raise RebuildError(f"{where}: no {RECIPE} there. `fsprep push --recipe-only` makes one.") from None
-    except (ValueError, TypeError, AttributeError, RecursionError, zlib.error) as error:
+    except (ValueError, TypeError, AttributeError, zlib.error) as error:
         raise RebuildError(f"{where}: {name} is damaged or of another version ({error}). Fetch it again.") from error
     return recipe
 

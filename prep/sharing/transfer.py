@@ -12,10 +12,13 @@ from queue import SimpleQueue
 from threading import Event
 from typing import TypeVar
 
+from prep.curate.verify import verify
 from prep.errors import PrepError
-from prep.progress import Step
+from prep.files import remove
+from prep.progress import Step, Work
 from prep.storage.storage import ConnectionLost, Storage
-from prep.store.manifest import FileEntry, file_digest
+from prep.store.manifest import AGAIN, FileEntry, file_digest
+from prep.store.read import Store
 
 PARTIAL = ".partial"
 ItemT = TypeVar("ItemT")
@@ -68,6 +71,19 @@ def in_parallel(work: Callable[[ItemT, Report], None], items: Sequence[ItemT], j
             pool.shutdown(cancel_futures=True)
 
 
+def verifying(store: Store) -> Work[None]:
+    """`verify` as a stage of a transfer, whose steps count bytes. Raises StoreError, KeyMismatch."""
+    size = sum(entry.bytes for entry in store.files.values())
+    for step in verify(store):
+        yield Step(size * step.done // step.total, size, "verifying", step.note)
+
+
+def forged(storage: Storage, folder: Path, error: PrepError) -> ShareError:
+    """The error for files that arrived as listed and are not what their digest stands for."""
+    reason = str(error).replace(f"{folder}: ", "").replace(f" {AGAIN}", "")
+    return ShareError(f"{storage}: its files are not the store that its digest stands for: {reason} Do not trust it.")
+
+
 def check_space(folder: Path, files: Mapping[str, FileEntry]) -> None:
     """Raise ShareError unless the disk has space for `files`; bytes that are in `folder` already count."""
     present = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
@@ -90,8 +106,8 @@ def fetch(storage: Storage, name: str, entry: FileEntry, folder: Path, report: R
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(target.name + PARTIAL)
     for _ in range(2):
-        if not resume:
-            partial.unlink(missing_ok=True)
+        if not (resume and partial.is_file()):  # a folder or a named pipe there is not opened
+            remove(partial)
         count = _complete(storage, name, entry.bytes, partial, report, resume)
         if count == entry.bytes and file_digest(partial) == entry.sha256:
             partial.replace(target)
@@ -131,15 +147,16 @@ def _complete(storage: Storage, name: str, size: int, partial: Path, report: Rep
         return file.tell()
 
 
-def send(folder: Path, name: str, entry: FileEntry, storage: Storage, remote_size: int | None, report: Report) -> None:
+def send(folder: Path, name: str, entry: FileEntry, storage: Storage, remote_size: int | None, report: Report) -> bool:
     """Send one file, unless the file of `remote_size` bytes that the storage has under this name is the same.
 
+    Returns whether it was sent.
     The file is always read back: neither HTTP nor S3 returns the sha256 of what was stored (an ETag of a multipart
     upload is none). It is sent once more if it comes back wrong. Raises ShareError, StorageError.
     """
     if remote_size == entry.bytes and remote_digest(storage, name) == entry.sha256:
         report(entry.bytes)
-        return
+        return False
     if file_digest(folder / name) != entry.sha256:
         raise ShareError(f"{folder / name} was altered after the build. Build or fetch the store again.")
     for _ in range(2):
@@ -147,7 +164,7 @@ def send(folder: Path, name: str, entry: FileEntry, storage: Storage, remote_siz
         report(0)
         if remote_digest(storage, name) == entry.sha256:
             report(entry.bytes)
-            return
+            return True
     raise ShareError(f"{storage}: {name} was read back twice with other bytes. Check the server's disk and cache.")
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from typing import BinaryIO
 
+from prep.errors import BadFile
 from prep.files import FULL, writing
-from prep.storage.storage import PIECE, StorageError
+from prep.storage.storage import LARGEST, PIECE, StorageError, too_large
+from prep.untrusted.files import check_regular
 
 
 class Folder:
@@ -20,20 +24,17 @@ class Folder:
     def __str__(self) -> str:
         return str(self.path)
 
-    def read(self, name: str) -> bytes:
-        """All bytes of one file."""
-        try:
-            return (self.path / name).read_bytes()
-        except NotADirectoryError as error:
-            raise FileNotFoundError(error.filename) from error
-        except PermissionError as error:
-            raise StorageError(
-                f"{self.path / name}: you have no permission to read it. Change its permissions."
-            ) from error
+    def read(self, name: str, limit: int = LARGEST) -> bytes:
+        """All bytes of one file. Raises StorageError if it has more than `limit`, or is no regular file."""
+        with self._open(name) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > limit:
+                raise too_large(self, name, size, limit)
+            return file.read()
 
-    def read_all(self, names: Sequence[str]) -> dict[str, bytes]:
-        """All bytes of several files; absent ones are left out."""
-        return {name: self.read(name) for name in names if (self.path / name).is_file()}
+    def read_all(self, limits: Mapping[str, int]) -> dict[str, bytes]:
+        """All bytes of several files, each of at most so many bytes; absent ones are left out."""
+        return {name: self.read(name, limit) for name, limit in limits.items() if (self.path / name).is_file()}
 
     def sizes(self, names: Sequence[str]) -> dict[str, int]:
         """Sizes of several files in bytes; absent ones are left out."""
@@ -41,7 +42,7 @@ class Folder:
 
     def stream(self, name: str, start: int = 0) -> Iterator[bytes]:
         """One file's bytes from `start` on, in pieces."""
-        with (self.path / name).open("rb") as file:
+        with self._open(name) as file:
             file.seek(start)
             while piece := file.read(PIECE):
                 yield piece
@@ -61,6 +62,21 @@ class Folder:
 
     def check_ranges(self, name: str) -> None:
         """Byte ranges of local files can always be read."""
+
+    @contextmanager
+    def _open(self, name: str) -> Iterator[BinaryIO]:
+        path = self.path / name
+        try:
+            check_regular(path)
+            file = path.open("rb")
+        except NotADirectoryError as error:
+            raise FileNotFoundError(error.filename) from error
+        except PermissionError as error:
+            raise StorageError(f"{path}: you have no permission to read it. Change its permissions.") from error
+        except BadFile as error:
+            raise StorageError(str(error)) from error
+        with file:
+            yield file
 
     @property
     def backend(self) -> Path:

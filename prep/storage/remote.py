@@ -7,7 +7,7 @@ your own server, AWS_SKIP_SIGNATURE=true for a public bucket. obstore reads them
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cached_property
@@ -15,12 +15,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from prep.storage.storage import ConnectionLost, StorageError
+from prep.storage.storage import LARGEST, ConnectionLost, StorageError, too_large
 
 RETRIES = 7  # of one request within 3 minutes; obstore waits up to 0.1 s, 0.2 s, ... 6.4 s between them
 STREAM_CHUNK = 2**16  # bytes per piece of a stream: an incomplete piece is lost when the connection breaks
 CONCURRENT = 16  # requests for small files
-LARGEST = 64 * 2**20  # bytes of a file read whole; the manifest of the largest dataset has a few hundred kB
 ValueT = TypeVar("ValueT")
 
 _UNRANGED = (
@@ -62,19 +61,18 @@ class Remote:
     def __str__(self) -> str:
         return self.url
 
-    def read(self, name: str) -> bytes:
-        """All bytes of one small file. Raises StorageError for a large one."""
+    def read(self, name: str, limit: int = LARGEST) -> bytes:
+        """All bytes of one small file. Raises StorageError if it has more than `limit`."""
         with self._errors(f"reading {name}"):
             response = self._store.get(name)
             size = response.meta["size"]
-            if size > LARGEST:
-                rule = f"at most {LARGEST / 1e6:,.0f} MB are read whole"
-                raise StorageError(f"{self}: {name} has {size / 1e6:,.0f} MB, and {rule}. Check the URL.")
+            if size > limit:
+                raise too_large(self, name, size, limit)
             return bytes(response.bytes())
 
-    def read_all(self, names: Sequence[str]) -> dict[str, bytes]:
+    def read_all(self, limits: Mapping[str, int]) -> dict[str, bytes]:
         """All bytes of several small files, requested concurrently; absent ones are left out."""
-        return self._concurrently(names, self.read)
+        return self._concurrently(list(limits), lambda name: self.read(name, limits[name]))
 
     def sizes(self, names: Sequence[str]) -> dict[str, int]:
         """Sizes of several files in bytes; absent ones are left out."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,10 +10,17 @@ from typing import Any, Protocol
 from prep.errors import PrepError
 
 PIECE = 2**20  # bytes of a file read at once
+LARGEST = 64 * 2**20  # bytes of a file that is read whole; a header or a manifest has a few hundred kB at most
 
 
 class StorageError(PrepError):
     """A storage cannot be reached or refuses an operation; the text names the remedy."""
+
+
+def too_large(storage: object, name: str, size: int, limit: int) -> StorageError:
+    """The error for a file that has more bytes than are read whole."""
+    rule = f"{size:,} bytes, at most {limit:,} are read"
+    return StorageError(f"{storage}: {name} has {rule}. Check that this is a store.")
 
 
 class ConnectionLost(StorageError):
@@ -26,11 +33,11 @@ class Storage(Protocol):
     Methods raise FileNotFoundError for an absent file and StorageError if the storage itself fails.
     """
 
-    def read(self, name: str) -> bytes:
-        """All bytes of one file."""
+    def read(self, name: str, limit: int = LARGEST) -> bytes:
+        """All bytes of one file. Raises StorageError if it has more than `limit`."""
 
-    def read_all(self, names: Sequence[str]) -> dict[str, bytes]:
-        """All bytes of several small files; absent ones are left out."""
+    def read_all(self, limits: Mapping[str, int]) -> dict[str, bytes]:
+        """All bytes of several small files by name, each of at most so many bytes; absent ones are left out."""
 
     def sizes(self, names: Sequence[str]) -> dict[str, int]:
         """Sizes of several files in bytes; absent ones are left out."""

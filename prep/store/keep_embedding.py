@@ -65,13 +65,16 @@ def text_part(vectors: NDArray[Any], metadata: TextMetadata) -> NewPart:
 def locked_store(store: Store) -> Iterator[tuple[Store, Path]]:
     """Hold the lock for writing embeddings; gives the store, opened again inside the lock, and the working folder.
 
-    What another command entered since `store` was opened is in the store that this gives, not in `store`. Raises
-    PrepError for a remote store, and while another command holds the lock.
+    What another command entered since `store` was opened is in the store that this gives, not in `store`. Files that
+    killed writers left in the store are cleared. Raises PrepError for a remote store, for a store that may not be
+    written to, and while another command holds the lock.
     """
     folder = local(store)
     working = working_folder(folder)
-    with locked(working), disk_errors(working):
-        yield open_store(folder), working
+    with disk_errors(working), locked(working):
+        opened = open_store(folder)
+        remove_unlisted(folder, opened.manifest)
+        yield opened, working
 
 
 def working_folder(folder: Path) -> Path:

@@ -16,15 +16,18 @@ from numpy.typing import NDArray
 from manifests.strict import InvalidValue, build
 from prep.errors import PrepError
 from prep.files import atomic_write, flush
-from prep.storage.storage import Storage
+from prep.storage.storage import LARGEST, Storage
 from prep.store.arrays import ARRAYS, EMBEDDED, PER_FRAME
 from prep.store.frames import Frames
+from prep.untrusted.json_text import parse_json
 
 FORMAT = 4
 MANIFEST = "manifest.json"
 RECIPE = "recipe.json"  # shared in place of a store: what `fsprep rebuild` needs
 EMBEDDINGS = "embeddings"
 ALTERNATE = "alternate"  # folder of an embedding's arrays that replaced others while these were still listed
+LARGEST_MANIFEST = 16 * 2**20  # bytes: 100,000 files; a store of 10^8 frames has 5,000
+SHOWN = 5  # names in a message
 AGAIN = "Build or fetch the store again."
 _HEADER_OR_CHUNK = r"(?:zarr\.json|c(?:/\d{1,9}){1,8})"
 _FILE = re.compile(
@@ -182,13 +185,13 @@ def enter_embeddings(
 def read_manifest(storage: Storage) -> Manifest:
     """The manifest of a finished store. Raises StoreError if it is absent, damaged, or of another format."""
     try:
-        text = storage.read(MANIFEST)
+        text = storage.read(MANIFEST, LARGEST_MANIFEST)
     except FileNotFoundError:
         raise StoreError(_why_absent(storage)) from None
     try:
-        value = json.loads(text)
+        value = parse_json(text)
         version = int(value["format"])
-    except (ValueError, KeyError, TypeError, ArithmeticError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise StoreError(f"{storage}: {MANIFEST} is damaged ({error}). {AGAIN}") from error
     if version != FORMAT:
         older = f"Build it again from the raw files: `fsprep build DATASET --raw PATH --out {storage}`."
@@ -202,20 +205,32 @@ def read_manifest(storage: Storage) -> Manifest:
 
 def read_metadata(storage: Storage, manifest: Manifest) -> Mapping[str, Mapping[str, Any]]:
     """Every zarr.json of a store, by its path. Raises StoreError unless they are those that the manifest lists."""
-    names = [name for name in manifest.files if PurePosixPath(name).name == "zarr.json"]
-    texts = storage.read_all(names)
+    sizes = {name: entry.bytes for name, entry in manifest.files.items() if PurePosixPath(name).name == "zarr.json"}
+    if sum(sizes.values()) > LARGEST:
+        raise StoreError(f"{storage}: its headers have {sum(sizes.values()):,} bytes, at most {LARGEST:,} are read.")
+    texts = storage.read_all(sizes)
     digests = {name: hashlib.sha256(text).hexdigest() for name, text in texts.items()}
-    altered = [name for name in names if digests.get(name) != manifest.files[name].sha256]
+    altered = [name for name in sizes if digests.get(name) != manifest.files[name].sha256]
     metadata: dict[str, Mapping[str, Any]] = {}
     try:
-        metadata = {name: dict(json.loads(text)) for name, text in texts.items() if name not in altered}
-    except (ValueError, TypeError, RecursionError) as error:
+        metadata = {name: dict(parse_json(text)) for name, text in texts.items() if name not in altered}
+    except (ValueError, TypeError) as error:
         raise StoreError(f"{storage}: a zarr.json is damaged ({error}). {AGAIN}") from error
     attributes = metadata.get("zarr.json", {}).get("attributes")
     if altered or not isinstance(attributes, dict) or store_digest(attributes, manifest.arrays) != manifest.digest:
-        names_altered = ", ".join(altered) or f"zarr.json or {MANIFEST}"
+        names_altered = first_names(altered) or f"zarr.json or {MANIFEST}"
         raise StoreError(f"{storage}: {names_altered} was altered after the build, or is gone. {AGAIN}")
     return metadata
+
+
+def first_names(names: Sequence[str]) -> str:
+    """A few of many names, for a message.
+
+    >>> first_names(["a", "b"]), first_names(list("abcdefg"))
+    ('a, b', 'a, b, c, d, e and 2 more')
+    """
+    more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
 
 
 def check_files(storage: Storage, manifest: Manifest) -> None:

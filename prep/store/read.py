@@ -47,6 +47,10 @@ class Store:
     def __init__(self, storage: Storage, info: StoreInfo, manifest: Manifest, group: Any) -> None:
         self.storage, self.info, self.manifest, self._group = storage, info, manifest, group
 
+    def with_manifest(self, manifest: Manifest) -> Store:
+        """The same files under another manifest."""
+        return Store(self.storage, self.info, manifest, self._group)
+
     @property
     def digest(self) -> str:
         """sha256 over attributes and arrays: equal for equal clips, however many machines or steps built them."""

@@ -17,7 +17,7 @@ def test_bytes_and_files_are_written_and_read_back(tmp_path: Path) -> None:
     folder = Folder(tmp_path / "out")
     folder.write("a/b", b"bytes")
     folder.write("a/c", tmp_path / "source")
-    assert folder.read_all(["a/b", "a/c", "absent"]) == {"a/b": b"bytes", "a/c": b"from a file"}
+    assert folder.read_all({"a/b": 9, "a/c": 99, "absent": 9}) == {"a/b": b"bytes", "a/c": b"from a file"}
     assert folder.sizes(["a/b", "absent"]) == {"a/b": 5}
     assert b"".join(folder.stream("a/c", 5)) == b"a file"
     assert {path.name for path in (tmp_path / "out" / "a").iterdir()} == {"b", "c"}
@@ -31,10 +31,11 @@ def test_an_absent_file_raises(tmp_path: Path) -> None:
 
 
 def test_a_file_without_permission_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_: Path) -> bytes:
+    def refuse(*_: object) -> None:
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    (tmp_path / "secret").write_bytes(b"")
+    monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(StorageError, match="secret: you have no permission to read it. Change its permissions"):
         Folder(tmp_path).read("secret")
 
@@ -62,3 +63,18 @@ def test_a_refused_write_is_explained_and_leaves_the_old_file(
         folder.write("b", b"new")
     assert folder.read("b") == b"old"
     assert [path.name for path in tmp_path.iterdir()] == ["b"]
+
+
+def test_a_file_larger_than_the_limit_is_refused_unread(tmp_path: Path) -> None:
+    with (tmp_path / "manifest.json").open("wb") as file:
+        file.truncate(60_000_000)
+    with pytest.raises(StorageError, match=r"manifest.json has 60,000,000 bytes, at most 16,777,216 are read"):
+        Folder(tmp_path).read("manifest.json", 2**24)
+
+
+@pytest.mark.parametrize("method", ["read", "stream"])
+def test_a_named_pipe_is_not_opened(tmp_path: Path, method: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(StorageError, match="pipe: is a named pipe, and only regular files are read. Move it away"):
+        b"".join(getattr(Folder(tmp_path), method)("pipe"))
+    assert Folder(tmp_path).read_all({"pipe": 9}) == Folder(tmp_path).sizes(["pipe"]) == {}

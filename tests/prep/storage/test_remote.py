@@ -144,10 +144,9 @@ def test_an_unreachable_server_is_explained(without_retries: None) -> None:
         open_store("http://127.0.0.1:9/s")
 
 
-def test_a_file_that_is_read_whole_has_a_bound(served: tuple[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prep.storage.remote, "LARGEST", 1000)
-    with pytest.raises(StorageError, match=r"manifest\.json has .* MB, and at most .* MB are read whole"):
-        Remote(f"{served[0]}/s.zarr").read(MANIFEST)
+def test_a_file_that_is_read_whole_has_a_bound(served: tuple[str, Path]) -> None:
+    with pytest.raises(StorageError, match=r"manifest\.json has .* bytes, at most 1,000 are read"):
+        Remote(f"{served[0]}/s.zarr").read(MANIFEST, 1000)
 
 
 @pytest.mark.parametrize(

@@ -19,5 +19,6 @@ formats.py       the contract of a file format, and the look-up by name
 clip.py          the values that travel: Source, Recording, Clip
 errors.py        errors that users can fix
 files.py         atomic writes, locks, errors of the disk
+torchvision_import.py  a torchvision that imports beside a CPU-only torch
 progress.py      Step and Work: long work reports steps and returns its result
 """

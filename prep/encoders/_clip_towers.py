@@ -14,7 +14,7 @@ from prep.encoders._computing import computing
 from prep.encoders._encoder import EncoderError, Precision
 from prep.encoders._normalise import check_clips, normalise
 from prep.encoders._tokens import tokens
-from prep.encoders._torchvision import ensure_importable
+from prep.torchvision_import import ensure_importable
 
 if TYPE_CHECKING:
     import torch

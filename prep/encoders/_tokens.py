@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from prep.encoders._encoder import EncoderError
-from prep.encoders._torchvision import ensure_importable
+from prep.torchvision_import import ensure_importable
 
 if TYPE_CHECKING:
     import torch

@@ -25,8 +25,8 @@ from prep.encoders._encoder import EncoderError, Precision, Request, weights_dig
 from prep.encoders._hub import config_and_weights
 from prep.encoders._normalise import check_clips, normalise
 from prep.encoders._tokens import CONTEXT, END, tokens
-from prep.encoders._torchvision import ensure_importable
 from prep.encoders._weights import check_fit, read_tensors
+from prep.torchvision_import import ensure_importable
 
 if TYPE_CHECKING:
     import torch

@@ -15,7 +15,7 @@ from prep.encoders._encoder import Request
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """X-CLIP B/16 for 8 frames, drawn at random and saved to disk."""
-    from prep.encoders._torchvision import ensure_importable
+    from prep.torchvision_import import ensure_importable
 
     ensure_importable()
     from transformers import XCLIPConfig, XCLIPModel

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from prep.encoders._torchvision import ensure_importable
+from prep.torchvision_import import ensure_importable
 
 XCLIP_FRAMES, XCLIP_SIZE, XCLIP_WIDTH = 4, 32, 24
 """A width of its own for everything, so that a mix-up shows."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from prep.encoders._torchvision import ensure_importable
+from prep.torchvision_import import ensure_importable
 
 INSTALL = "Install it by: pip install 'fewshot-skeleton[metric]'"
 

@@ -22,9 +22,10 @@ def mirrored(
     """Left and right joints are swapped and the clip is reflected along x, in each of the `streams` along the channels.
 
     As if the joints had been mirrored before they became streams (see `episodes.augment.mirror`). Coordinates,
-    differences and velocities change the sign of x, so joints should be centred at x = 0. Recorded coordinates are reflected at the centre of their clip.
-    Paths and heights stay; speeds change sides. Raises MirrorError for a layout without mirror pairs, other joints or
-    channels than those of the streams, and paths, heights or speeds whose mirror image needs the joints themselves.
+    differences and velocities change the sign of x, so joints should be centred at x = 0. Recorded coordinates are
+    reflected at the centre of their clip. Paths and heights stay; speeds change sides. Raises MirrorError for a layout
+    without mirror pairs, other joints or channels than those of the streams, and paths, heights or speeds whose mirror
+    image needs the joints themselves.
     """
     check_mirror(layout, streams)
     joints, C = clips.shape[-2:]

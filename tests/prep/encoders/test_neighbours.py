@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from prep.encoders import _torchvision
+from prep import torchvision_import
 from prep.encoders._computing import computing
 from prep.encoders._encoder import EncoderError
 from prep.encoders._normalise import check_clips, normalise
@@ -43,14 +43,14 @@ def declared(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
         monkeypatch.delitem(sys.modules, name)
     made: list[str] = []
-    monkeypatch.setattr(_torchvision, "_declared", made)
-    monkeypatch.setattr(_torchvision, "_declare", lambda: made.append("nms"))
+    monkeypatch.setattr(torchvision_import, "_declared", made)
+    monkeypatch.setattr(torchvision_import, "_declare", lambda: made.append("nms"))
     return made
 
 
 def test_a_sound_torchvision_is_left_alone(declared: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_torchvision.importlib, "import_module", fail(0, ""))
-    _torchvision.ensure_importable()
+    monkeypatch.setattr(torchvision_import.importlib, "import_module", fail(0, ""))
+    torchvision_import.ensure_importable()
     assert declared == []
 
 
@@ -58,8 +58,8 @@ def test_the_one_symptom_is_fixed_and_the_rests_are_dropped(
     declared: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = fail(1, f"RuntimeError: {SYMPTOM}")
-    monkeypatch.setattr(_torchvision.importlib, "import_module", broken)
-    _torchvision.ensure_importable()
+    monkeypatch.setattr(torchvision_import.importlib, "import_module", broken)
+    torchvision_import.ensure_importable()
     assert (declared, broken.imports) == (["nms"], ["torchvision", "torchvision"])
     assert "torchvision.half" not in sys.modules
 
@@ -68,17 +68,17 @@ def test_the_one_symptom_is_fixed_and_the_rests_are_dropped(
 def test_any_other_failure_is_passed_on(
     declared: list[str], monkeypatch: pytest.MonkeyPatch, times: int, text: str
 ) -> None:
-    monkeypatch.setattr(_torchvision.importlib, "import_module", fail(times, text))
+    monkeypatch.setattr(torchvision_import.importlib, "import_module", fail(times, text))
     with pytest.raises(RuntimeError, match=text):
-        _torchvision.ensure_importable()
+        torchvision_import.ensure_importable()
     sys.modules.pop("torchvision.half", None)
 
 
 def test_torchvision_can_be_imported_here() -> None:
-    _torchvision.ensure_importable()
+    torchvision_import.ensure_importable()
     import torchvision
 
-    _torchvision.ensure_importable()
+    torchvision_import.ensure_importable()
     assert sys.modules["torchvision"] is torchvision
 
 

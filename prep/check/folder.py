@@ -18,6 +18,7 @@ import numpy as np
 from manifests.digest import digest_of, short
 from prep.check.charts import caption, draw_bones, draw_classes, draw_lengths
 from prep.check.flag_location import clip_detections, locate_flag
+from prep.check.gallery import Example, draw_gallery, example_clips, frames_of
 from prep.check.measures import as_recorded
 from prep.check.report import Finding, Report, as_markdown
 from prep.check.skeletons import Strip, draw_strip
@@ -43,7 +44,7 @@ def write_report(store: Store, report: Report, folder: Path) -> Work[bool]:
     with disk_errors(folder), locked(folder):
         _check_folder(folder)  # again: another command may have written to it before the lock was taken
         text = json.dumps(record(report), indent=1)
-        figures = [*_charts(report), *(_strip(store, finding) for finding in report.flags)]
+        figures = [*_charts(report), *_examples(store, report), *(_strip(store, finding) for finding in report.flags)]
         place = folder / f"figures-{short(digest_of(record(report)))}"
         page = as_markdown(report, [(title, f"{place.name}/{file}") for title, file, _ in figures])
         done, total = 0, len(figures) + 2
@@ -83,6 +84,26 @@ def _charts(report: Report) -> list[Figure]:
         ("Bones", "bones.png", lambda path: draw_bones(report, path)),
     ]
     return charts if report.clips else []
+
+
+def _examples(store: Store, report: Report) -> list[Figure]:
+    """One clip of each class, drawn whatever the flags are."""
+    lengths, flagged = np.diff(store.offsets), {name for finding in report.flags for name in finding.clips}
+    filled = np.flatnonzero(lengths)
+    chosen = example_clips(store.label[filled], np.array([store.names[clip] in flagged for clip in filled], np.int64))
+
+    def draw(path: Path) -> None:
+        draw_gallery([_example(store, int(filled[position])) for position in chosen], store.info.layout, path)
+
+    return [("One clip of each class", "examples.png", draw)] if chosen else []
+
+
+def _example(store: Store, clip: int) -> Example:
+    start, stop = (int(frame) for frame in store.offsets[clip : clip + 2])
+    frames, rows = frames_of(stop - start), slice(start, stop)
+    label = int(store.label[clip])
+    title = f"{label} {store.info.classes[label]}\n{store.names[clip]}"
+    return Example(title, store.read("joints", rows)[frames], store.read("body_mask", rows)[frames])
 
 
 def _strip(store: Store, finding: Finding) -> Figure:

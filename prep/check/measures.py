@@ -1,9 +1,9 @@
-"""One pass over the joints of a store: quality flags tested again, duplicate clips, variation of bone lengths."""
+"""One pass over the joints of a store: quality flags tested again, duplicate clips, bones, direction of the head."""
 
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,8 +13,10 @@ from manifests import facts
 from manifests.dataset import Dataset
 from manifests.strict import InvalidValue
 from prep.check.flag_location import clip_detections, locate_flag
+from prep.formats import IMPORTED, IMPORTED_ALL
 from prep.preprocessing import quality
 from prep.preprocessing.pipeline import pipeline
+from prep.preprocessing.proportions import head_direction
 from prep.preprocessing.quality import Detections
 from prep.progress import Step, Work
 from prep.store.read import Store
@@ -28,7 +30,8 @@ class Measures:
     `flags` (clips,) are the stored flags together with those that the pass has set. `worst` maps a flag's bit to the
     clip that breaks its rule most. `copies` are groups of clips with bit-identical joints. `bone_length` (E,) is the
     mean over bodies of a bone's mean length; `bone_spread` (E,) the mean over bodies of its standard deviation as a
-    fraction of that length. Both are NaN for a bone that no clip has.
+    fraction of that length. Both are NaN for a bone that no clip has. `up` are (direction of the head from the hips as
+    recorded, clips), empty where the layout has no head or the store does not know how the clips were recorded.
     """
 
     flags: NDArray[np.uint16]
@@ -36,6 +39,7 @@ class Measures:
     copies: tuple[tuple[int, ...], ...]
     bone_length: NDArray[np.float64]
     bone_spread: NDArray[np.float64]
+    up: tuple[tuple[str, int], ...]
 
 
 def as_recorded(store: Store) -> bool:
@@ -75,6 +79,8 @@ class _Totals:
         self.length = np.zeros(len(self.layout.bones))
         self.spread = np.zeros(len(self.layout.bones))
         self.bodies = np.zeros(len(self.layout.bones), np.int64)
+        self.to_recorded = None if store.info.preprocessing in (IMPORTED, IMPORTED_ALL) else store.to_recorded
+        self.up: Counter[str] = Counter()
 
     def add(self, index: int, joints: NDArray[np.float32], mask: NDArray[np.bool_]) -> None:
         """Add one clip: joints (L, M, V, C), body_mask (L, M)."""
@@ -88,6 +94,7 @@ class _Totals:
         if len(bodies.body):
             self.clips_by_digest[hashlib.sha256(joints.tobytes()).digest()].append(index)
             self._add_bones(bodies)
+            self._add_direction(index, bodies)
 
     def _new_flags(self, index: int, bodies: Detections, mask: NDArray[np.bool_]) -> int:
         flags = quality.EMPTY * (not len(bodies.body))
@@ -98,8 +105,23 @@ class _Totals:
             flags |= quality.BODY_COUNT * bool(quality.count_changes(mask.sum(axis=1)).any())
         return flags
 
+    def _positions(self, bodies: Detections) -> NDArray[np.float64]:
+        """(R, V, axes): NaN for a missing joint, which is at zero as recorded; preprocessing moves it elsewhere."""
+        positions = bodies.position.transpose(1, 2, 0).astype(np.float64)
+        if self.recorded or self.layout.is_image:
+            positions[~bodies.seen] = np.nan
+        return positions
+
+    def _add_direction(self, index: int, bodies: Detections) -> None:
+        if self.to_recorded is not None:
+            axes = self.layout.axes
+            turned = self._positions(bodies) @ self.to_recorded[index, :axes, :axes].T.astype(np.float64)
+            self.up[head_direction(turned, self.layout)] += 1
+
     def _add_bones(self, bodies: Detections) -> None:
-        lengths = bodies.bones.astype(np.float64)
+        child, parent = np.array(self.layout.bones, np.intp).reshape(-1, 2).T
+        positions = self._positions(bodies)
+        lengths = np.linalg.norm(positions[:, child] - positions[:, parent], axis=-1)
         present = ~np.isnan(lengths)
         lengths[~present] = 0
         count = np.add.reduceat(present, bodies.starts, dtype=np.int64)
@@ -120,4 +142,5 @@ class _Totals:
             copies=tuple(tuple(clips) for clips in self.clips_by_digest.values() if len(clips) > 1),
             bone_length=self.length / bodies,
             bone_spread=self.spread / bodies,
+            up=tuple((direction, count) for direction, count in self.up.most_common() if direction),
         )

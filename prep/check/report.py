@@ -10,6 +10,7 @@ import numpy as np
 from manifests.text import markdown, plain
 from prep.check.measures import Measures, as_recorded, shipped_dataset
 from prep.preprocessing import quality
+from prep.preprocessing.proportions import unlikely_bones, wrong_direction
 from prep.store.read import Store
 
 NAMED = 5  # names per finding in text and Markdown
@@ -84,12 +85,22 @@ def _finding(store: Store, measures: Measures, flag: quality.Flag) -> Finding:
 
 
 def _others(store: Store, measures: Measures, lengths: np.ndarray, counts: np.ndarray) -> tuple[Finding, ...]:
-    names = store.names
-    copies = tuple(" = ".join(names[clip] for clip in group) for group in measures.copies)
+    names, classes = store.names, store.info.classes
+    alike = [group for group in measures.copies if len(set(store.label[list(group)].tolist())) == 1]
+    copies = tuple(" = ".join(names[clip] for clip in group) for group in alike)
+    conflicts = tuple(
+        " = ".join(f"{names[clip]} ({classes[int(store.label[clip])]})" for clip in group)
+        for group in measures.copies
+        if group not in alike
+    )
+    order = unlikely_bones(store.info.layout, measures.bone_length)
+    order += [line for line in [wrong_direction(store.info.layout, measures.up)] if line]
     single = tuple(names[clip] for clip in np.flatnonzero(lengths == 1))
-    absent = tuple(name for name, count in zip(store.info.classes, counts, strict=True) if not count)
+    absent = tuple(name for name, count in zip(classes, counts, strict=True) if not count)
     rows = (
+        ("label-conflict", "groups of clips with bit-identical joints and different labels", conflicts),
         ("copies", "groups of clips with bit-identical joints", copies),
+        ("joint-order", "what no body has: check the order of the joints and the axes", tuple(order)),
         ("one-frame", "clips with a single frame", single),
         ("no-clips", "classes without clips", absent if not store.info.subset else ()),
     )

@@ -37,7 +37,7 @@ def draw_strip(strip: Strip, path: Path) -> None:
     from matplotlib.figure import Figure
 
     frames = select_frames(strip.location, strip.mask)
-    up = _upward_axis(strip)
+    up = upward_axis(strip.joints, strip.mask, strip.layout)
     low, high = _limits(strip, frames, up)
     columns = max(len(frames), 4)
     panel_width = (WIDTH - 0.6) / columns - 0.15
@@ -77,17 +77,17 @@ def select_frames(location: FlagLocation, mask: NDArray[np.bool_]) -> list[int]:
     return list(range(first, first + FRAMES))
 
 
-def _upward_axis(strip: Strip) -> int:
+def upward_axis(joints: NDArray[np.float32], mask: NDArray[np.bool_], layout: Layout) -> int:
     """The axis along which bodies are longest: y as recorded, z after a preprocessing that aligns spines to z."""
-    bodies = strip.joints[strip.mask]
-    if strip.layout.is_image or strip.joints.shape[-1] < 3 or not len(bodies):
+    bodies = joints[mask]
+    if layout.is_image or joints.shape[-1] < 3 or not len(bodies):
         return 1
     return 1 + int(np.ptp(bodies, axis=1).mean(axis=0)[1:3].argmax())
 
 
 def _limits(strip: Strip, frames: Sequence[int], up: int) -> NDArray[np.floating[Any]]:
     """The lower left and upper right corner (2, 2) of the drawn joints, with a margin."""
-    drawn = _drawn(strip)[list(frames)]
+    drawn = drawn_joints(strip.joints, strip.mask, strip.layout)[list(frames)]
     points = strip.joints[list(frames)][drawn][:, [0, up]]
     if not len(points):
         return np.array([[-1.0, -1.0], [1.0, 1.0]])
@@ -96,11 +96,11 @@ def _limits(strip: Strip, frames: Sequence[int], up: int) -> NDArray[np.floating
     return np.stack([low - margin, high + margin])
 
 
-def _drawn(strip: Strip) -> NDArray[np.bool_]:
+def drawn_joints(joints: NDArray[np.float32], mask: NDArray[np.bool_], layout: Layout) -> NDArray[np.bool_]:
     """(L, M, V): joints of present bodies; in an image, where joints are often missing, only the present ones."""
-    if strip.layout.is_image:
-        return strip.mask[..., None] & strip.joints[..., : strip.layout.axes].any(axis=-1)
-    return np.repeat(strip.mask[..., None], strip.joints.shape[2], axis=2)
+    if layout.is_image:
+        return mask[..., None] & joints[..., : layout.axes].any(axis=-1)
+    return np.repeat(mask[..., None], joints.shape[2], axis=2)
 
 
 def _draw_frame(panel: Any, strip: Strip, frame: int, up: int) -> None:
@@ -112,7 +112,7 @@ def _draw_frame(panel: Any, strip: Strip, frame: int, up: int) -> None:
     panel.spines[["top", "right"]].set_visible(False)
     if not strip.mask[frame].any():
         panel.text(0.5, 0.5, "no body", ha="center", va="center", transform=panel.transAxes, color=HIGHLIGHT)
-    drawn = _drawn(strip)[frame]
+    drawn = drawn_joints(strip.joints, strip.mask, strip.layout)[frame]
     for body in np.flatnonzero(strip.mask[frame]):
         points, colour = strip.joints[frame, body][:, [0, up]], BODY_COLOURS[body % len(BODY_COLOURS)]
         highlighted = strip.location.joints[frame, body]

@@ -39,6 +39,12 @@ mirror = [[3, 4], [5, 6]]
 STANDING = np.array(
     [[0, 0, 3], [0, 0.5, 3], [0, 0.7, 3], [-0.3, 0.1, 3], [0.3, 0.1, 3], [-0.1, -0.9, 3], [0.1, -0.9, 3]]
 )
+# A standing person, kinect20 in metres: spine, head, arms, legs.
+KINECT = np.array(
+    [[0, 0.0, 3], [0, 0.2, 3], [0, 0.5, 3], [0, 0.7, 3]]
+    + [[side * x, y, 3] for side in (-1, 1) for x, y in ((0.2, 0.45), (0.3, 0.2), (0.35, 0.0), (0.36, -0.1))]
+    + [[side * 0.1, y, 3] for side in (-1, 1) for y in (-0.05, -0.5, -0.9, -0.95)]
+)
 CLASSES, SUBJECTS = 5, 4
 
 

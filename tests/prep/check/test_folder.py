@@ -25,7 +25,10 @@ from prep.store.read import Store, open_store
 
 ROOT = Path(__file__).resolve().parents[3]
 PNG = b"\x89PNG\r\n\x1a\n"
-FIGURES = {f"{name}.png" for name in ("lengths", "classes", "bones", "empty", "extra-bodies", "frozen", "bone-jump")}
+FIGURES = {
+    f"{name}.png"
+    for name in ("lengths", "classes", "bones", "examples", "empty", "extra-bodies", "frozen", "bone-jump")
+}
 FILES = FIGURES | {"report.md", "report.json"}
 
 
@@ -57,8 +60,8 @@ def shows_a_whole_report(folder: Path) -> bool:
 @pytest.fixture
 def blank_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures take most of the time."""
-    for name in ("draw_lengths", "draw_classes", "draw_bones", "draw_strip"):
-        monkeypatch.setattr(f"prep.check.folder.{name}", lambda _, path: path.write_bytes(PNG))
+    for name in ("draw_lengths", "draw_classes", "draw_bones", "draw_gallery", "draw_strip"):
+        monkeypatch.setattr(f"prep.check.folder.{name}", lambda *given: given[-1].write_bytes(PNG))
 
 
 def test_the_folder_holds_report_and_figures(checked: tuple[Store, Report], tmp_path: Path) -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from helpers.faulty_store import faulty_store, people
 from helpers.stores import clip_name, info, write_clips
+from helpers.synthetic_own import KINECT
 
 from prep.check import charts
 from prep.check.measures import measure
@@ -34,7 +37,9 @@ def test_the_faults_that_were_put_in_are_reported(tmp_path: Path) -> None:
     assert flagged(checked) == {"empty": [9], "extra-bodies": [1], "frozen": [3], "bone-jump": [2]}
     assert checked.flagged == 4
     a, b, single = (clip_name("nw_ucla", label, 0) for label in (5, 6, 8))
-    assert {each.name: each.clips for each in checked.others} == {"copies": (f"{a} = {b}",), "one-frame": (single,)}
+    others = {each.name: each.clips for each in checked.others if each.name != "joint-order"}
+    classes = open_store(tmp_path / "s.zarr").info.classes
+    assert others == {"label-conflict": (f"{a} ({classes[5]}) = {b} ({classes[6]})",), "one-frame": (single,)}
     text = as_text(checked)
     assert "bone-jump            1   10.00%  a bone's length changes" in text
     assert "tested again here" in text
@@ -68,6 +73,43 @@ def test_the_variation_of_a_bone_is_measured(tmp_path: Path) -> None:
     assert name == "hip centre - spine"
     assert (length, spread) == (pytest.approx(0.2, rel=1e-4), pytest.approx(0.5, rel=1e-4))
     assert all(each < 1e-3 for _, _, each in checked.bones[1:10])
+
+
+def standing(seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).normal(KINECT, 0.01, (9, 1, 20, 3)).astype(np.float32)
+
+
+def others(path: Path, clips: list[np.ndarray], preprocessing: str = "raw", **more: Any) -> dict[str, tuple[str, ...]]:
+    names = [clip_name("nw_ucla", 0, number) for number in range(len(clips))]
+    stored = write_clips(path, info("nw_ucla", preprocessing), names, [0] * len(clips), clips, **more)
+    return {each.name: each.clips for each in check(stored).others if each.name != "no-clips"}
+
+
+def test_copies_with_one_label_are_copies(tmp_path: Path) -> None:
+    a, b, _ = (clip_name("nw_ucla", 0, number) for number in range(3))
+    assert others(tmp_path / "s.zarr", [standing(0), standing(0), standing(1)]) == {"copies": (f"{a} = {b}",)}
+
+
+def test_a_wrong_order_of_joints_is_a_finding(tmp_path: Path) -> None:
+    """Proportions that no body has, also after a preprocessing that puts the hips at zero."""
+    order = [0, 1, 2, 3, *range(4, 12), 13, 12, 14, 15, 17, 16, 18, 19]  # hips and knees exchanged
+    good = [standing(seed) for seed in range(3)]
+    assert others(tmp_path / "good.zarr", good) == {}
+    centred = [clip - clip[:, :, :1] for clip in good]
+    assert others(tmp_path / "centred.zarr", centred, "standard") == {}
+    for name, clips, preprocessing in (("a", good, "raw"), ("b", centred, "standard")):
+        lines = others(tmp_path / f"{name}.zarr", [clip[:, :, order] for clip in clips], preprocessing)["joint-order"]
+        assert len(lines) == 2
+        assert lines[0].startswith("the hip bone `left hip - hip centre` is longer than the thigh `left knee - left")
+
+
+def test_a_head_below_the_hips_is_a_finding(tmp_path: Path) -> None:
+    """As recorded: a preprocessing may turn bodies, and the store leads back."""
+    turn = np.diag([1, -1, -1]).astype(np.float32)
+    upside_down = [standing(seed) @ turn for seed in range(3)]
+    (line,) = others(tmp_path / "a.zarr", upside_down)["joint-order"]
+    assert line == "the head lies below the hips in 3 of 3 clips, and kinect20 has y up"
+    assert others(tmp_path / "b.zarr", upside_down, "standard", to_recorded=np.stack([turn] * 3)) == {}
 
 
 def test_steps_count_clips(tmp_path: Path) -> None:

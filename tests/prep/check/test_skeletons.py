@@ -9,7 +9,7 @@ import pytest
 
 from manifests.facts import layout
 from prep.check.flag_location import FlagLocation
-from prep.check.skeletons import FRAMES, Strip, _upward_axis, draw_strip, select_frames
+from prep.check.skeletons import FRAMES, Strip, draw_strip, select_frames, upward_axis
 
 
 def at(length: int, *frames: int) -> FlagLocation:
@@ -45,10 +45,10 @@ def test_up_is_the_axis_along_which_bodies_are_long() -> None:
     rng = np.random.default_rng(0)
     tall = rng.standard_normal((4, 1, 20, 3)).astype(np.float32) * [1, 9, 1]
     mask = np.ones((4, 1), bool)
-    assert _upward_axis(Strip("", tall, mask, body_layout, at(4))) == 1
-    assert _upward_axis(Strip("", tall[..., [0, 2, 1]], mask, body_layout, at(4))) == 2
-    assert _upward_axis(Strip("", tall[..., :18, [0, 2, 1]], mask, image, at(4))) == 1
-    assert _upward_axis(Strip("", tall, mask & False, body_layout, at(4))) == 1
+    assert upward_axis(tall, mask, body_layout) == 1
+    assert upward_axis(tall[..., [0, 2, 1]], mask, body_layout) == 2
+    assert upward_axis(tall[..., :18, [0, 2, 1]], mask, image) == 1
+    assert upward_axis(tall, mask & False, body_layout) == 1
 
 
 @pytest.mark.parametrize("name", ["kinect20", "openpose18"])

@@ -22,7 +22,7 @@ def curves(rows: Sequence[Mapping[str, str]]) -> NamedArrays:
     """The columns of a run's log (zoo.runs.log.read) as arrays over the axis record; NaN where a cell is empty."""
     columns = list(rows[0]) if rows else []
     arrays = {f"{CURVE}{name}": np.array([_number(row[name]) for row in rows]) for name in columns}
-    return NamedArrays(arrays, {name: ("record",) for name in arrays})
+    return NamedArrays(arrays, dict.fromkeys(arrays, ("record",)))
 
 
 def draw_curves(arrays: NamedArrays) -> Any:

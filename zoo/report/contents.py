@@ -67,12 +67,12 @@ class Contents:
         each = class_accuracy(self.answers)
         matrix, row = (f"{prefix}true", f"{prefix}answered"), (f"{prefix}true",)
         arrays = {f"{prefix}{name}": value for name, value in vars(each).items() if name != "over"}
-        axes = {name: row for name in arrays}
+        axes = dict.fromkeys(arrays, row)
         arrays |= {f"{prefix}times": times, f"{prefix}pair_queries": queries}
         axes |= {f"{prefix}times": matrix, f"{prefix}pair_queries": matrix}
-        mine = NamedArrays(arrays, axes, {axis: self.names for axis in matrix})
+        mine = NamedArrays(arrays, axes, dict.fromkeys(matrix, self.names))
         named = {f"{prefix}{name}": self.curve[name] for name in self.curve}
-        curve = NamedArrays(named, {name: (f"{prefix}record",) for name in named})
+        curve = NamedArrays(named, dict.fromkeys(named, (f"{prefix}record",)))
         return merged([mine, curve, self.answers.arrays(f"{prefix}answers/")])
 
 

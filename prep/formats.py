@@ -7,7 +7,7 @@ format's name. The module exports one record, `FORMAT = Format(...)`.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -18,7 +18,8 @@ from manifests.folder import stems
 from manifests.strict import build, hint
 from prep.clip import Recording, Source
 from prep.errors import PrepError
-from prep.untrusted.files import load_bytes
+from prep.untrusted.files import load_bytes, location
+from prep.untrusted.unread import Unread, unread
 
 # The two preprocessing pipelines for clips that are already preprocessed; the second keeps four bodies, not two.
 IMPORTED, IMPORTED_ALL = "imported", "imported_all"
@@ -45,11 +46,17 @@ class FindResult:
 
     `notes` are (name, remark) of irregularities that leave no recording out. The store keeps them, and their words are
     part of its digest: a changed word is another store.
+    `seen` are the locations of files that were read, or are named in `bad` or `notes`, beyond those of the sources.
+    `folder` is the folder that was searched, where it is not that of the request.
+    `remarks` are lines about everything else in the folder; `complete` fills them in.
     """
 
     sources: tuple[Source, ...]
     bad: tuple[tuple[str, str], ...] = ()
     notes: tuple[tuple[str, str], ...] = ()
+    seen: frozenset[str] = frozenset()
+    folder: Path | None = None
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -144,14 +151,34 @@ def detect_format(
         if result.sources or result.bad:
             results[candidate] = result
     if not results:
-        expected = " or ".join(candidate.files for candidate in candidates)
-        raise PrepError(f"{raw}: holds no {expected}, neither as files nor inside zips. {remedy}")
+        raise _nothing_found(raw, candidates, remedy)
     if len(results) > 1:
         both = " and ".join(f"{candidate.files} (--from {candidate.name})" for candidate in results)
         raise PrepError(
             f"{raw}: holds {both}. A store is built from one file format: name it with --from, or move the other files."
         )
-    return next(iter(results.items()))
+    file_format, result = next(iter(results.items()))
+    return file_format, complete(raw, result)
+
+
+def complete(raw: Path, result: FindResult) -> FindResult:
+    """The result of a search with everything else in its folder: files that are not read, and what cannot be opened."""
+    folder = result.folder or raw
+    if not folder.is_dir() and folder.suffix.lower() != ".zip":
+        return result
+    locations = {location(source) for source in result.sources} | {source.path for source in result.sources}
+    rest = unread(folder, locations | result.seen)
+    return replace(result, bad=result.bad + rest.refused, remarks=rest.remarks)
+
+
+def _nothing_found(raw: Path, candidates: Sequence[Format], remedy: str) -> PrepError:
+    """The error for raw files without a recording: what cannot be opened, or else what lies there."""
+    rest = unread(raw, frozenset()) if raw.is_dir() or raw.suffix.lower() == ".zip" else Unread()
+    if rest.refused:
+        return PrepError("\n".join(reason for _, reason in rest.refused))
+    expected = " or ".join(candidate.files for candidate in candidates)
+    content = "".join(f"\n  {remark}" for remark in rest.remarks)
+    return PrepError(f"{raw}: holds no {expected}, neither as files nor inside zips. {remedy}{content}")
 
 
 def _exported(package: str, name: str) -> Format:

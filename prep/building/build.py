@@ -21,6 +21,7 @@ from prep.building.choose import Bad, choose
 from prep.building.convert import bodies_kept
 from prep.building.job import Job
 from prep.building.part import PartResult, PartTask, convert_part, part_key
+from prep.building.reasons import folded
 from prep.clip import Source
 from prep.errors import PrepError
 from prep.files import atomic_write, clear, disk_errors, locked, publish
@@ -33,7 +34,7 @@ from prep.store.read import open_store
 from prep.store.write import create, finalise
 
 CLIPS_PER_PART = 128
-SHOWN = 20  # bad files in a message
+SHOWN = 20  # reasons in a message
 TaskT = TypeVar("TaskT")
 ResultT = TypeVar("ResultT")
 
@@ -66,11 +67,14 @@ def build(job: Job, executor: Executor, window: int) -> Work[str]:
             job.file_format, job.raw, job.dataset, job.options, job.working / "unpacked"
         )
         _check_preprocessing(job, file_format)
-        sources, too_small = choose(job.dataset, job.subset, search.sources)
+        choice = choose(job.dataset, job.subset, search.sources)
+        sources, remarks = choice.sources, _without_raw(job, (*search.remarks, *choice.remarks))
+        for remark in remarks:
+            yield Step(0, len(sources), "converting", line=f"Note: {remark}")
         parts = yield from _convert(_part_tasks(job, file_format, sources), executor, window, len(sources))
-        bad = search.bad + too_small + tuple(row for part in parts.values() for row in part.bad)
+        bad = search.bad + choice.too_small + tuple(row for part in parts.values() for row in part.bad)
         bad, notes = _without_folder(job, bad), _without_folder(job, search.notes + _known_bad(job, search))
-        report = _write_report(job, parts, bad, notes)
+        report = _write_report(job, parts, bad, notes, remarks)
         if bad and not job.allow_bad:
             raise BadFiles(_bad_files_message(job, bad, report), bad, report)
         digest = yield from _assemble(job, file_format, parts, bad, notes, executor, window)
@@ -138,7 +142,8 @@ def _assemble(
     window: int,
 ) -> Work[str]:
     if not any(part.clips for part in parts.values()):
-        raise PrepError(f"{job.raw}: no clip could be read, nothing to build. {job.working}/report.json lists reasons.")
+        reasons = "\n  ".join([f"{job.raw}: no clip could be read, nothing to build.", *folded(bad, SHOWN)])
+        raise PrepError(f"{reasons}\nAll reasons: {job.working}/report.json.")
     target, folder = job.working / "store", job.working / "parts"
     if target.exists():
         shutil.rmtree(target)
@@ -180,7 +185,11 @@ def _in_flight(
 
 def _without_folder(job: Job, rows: Bad) -> Bad:
     """The rows without the folder of the raw files, so that a store does not depend on it."""
-    return tuple((name, text.replace(f"{job.raw}/", "").replace(str(job.raw), job.raw.name)) for name, text in rows)
+    return tuple(zip((name for name, _ in rows), _without_raw(job, [text for _, text in rows]), strict=True))
+
+
+def _without_raw(job: Job, texts: Sequence[str]) -> list[str]:
+    return [text.replace(f"{job.raw}/", "").replace(str(job.raw), job.raw.name) for text in texts]
 
 
 def _known_bad(job: Job, search: FindResult) -> Bad:
@@ -189,7 +198,7 @@ def _known_bad(job: Job, search: FindResult) -> Bad:
     return tuple((name, f"left out: {reason}") for name, reason in job.dataset.known_bad if name in names)
 
 
-def _write_report(job: Job, parts: Mapping[str, PartResult], bad: Bad, notes: Bad) -> Path:
+def _write_report(job: Job, parts: Mapping[str, PartResult], bad: Bad, notes: Bad, remarks: Sequence[str]) -> Path:
     report = job.working / "report.json"
     content = {
         "dataset": job.dataset.name,
@@ -198,15 +207,15 @@ def _write_report(job: Job, parts: Mapping[str, PartResult], bad: Bad, notes: Ba
         "frames": sum(part.frames for part in parts.values()),
         "bad": [{"name": name, "reason": reason} for name, reason in bad],
         "notes": [{"name": name, "remark": remark} for name, remark in notes],
+        "left_out": list(remarks),
     }
     atomic_write(report, json.dumps(content, indent=1))
     return report
 
 
 def _bad_files_message(job: Job, bad: Bad, report: Path) -> str:
-    rows = "\n".join(f"  {name}: {reason}" for name, reason in bad[:SHOWN])
-    more = f"\n  ... and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
+    rows = "\n".join(f"  {line}" for line in folded(bad, SHOWN))
     return (
-        f"{job.raw}: {len(bad)} bad; everything else is converted, the store is not finished.\n{rows}{more}\n"
+        f"{job.raw}: {len(bad)} bad; everything else is converted, the store is not finished.\n{rows}\n"
         f"All reasons: {report}. Fix them and run the same command, or add --allow-bad to finish without them."
     )

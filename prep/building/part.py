@@ -22,8 +22,9 @@ from manifests.dataset import Dataset
 from manifests.digest import digest_of
 from prep.building.choose import Bad
 from prep.building.convert import ConvertedClip, bodies_kept, columns, convert_source, frames
+from prep.building.reasons import reason_for
 from prep.clip import Source
-from prep.errors import BadFile, PrepError
+from prep.errors import PrepError
 from prep.files import atomic_write
 from prep.formats import format_named
 from prep.preprocessing.pipeline import pipeline
@@ -71,13 +72,15 @@ def part_key(task: PartTask) -> str:
 
 
 def convert_part(task: PartTask) -> PartResult:
-    """Worker: convert and write every clip of a part, unless the part exists already.
+    """Worker: convert and write every clip of a part, unless the part exists already and has no bad file.
+
+    Bad files are read again: rights, or the memory of the machine, may have changed without a trace in the file.
 
     Raises PrepError on a machine that does not see the raw files or the folder of the parts.
     """
     _check_shared_folders(task)
     folder, key = Path(task.folder), part_key(task)
-    if not (folder / f"{key}.npz").exists():
+    if not (folder / f"{key}.npz").exists() or load_result(folder, key).bad:
         clips, bad = convert_all(task)
         _write(folder, key, bodies_kept(task.dataset, pipeline(task.preprocessing)), clips, bad)
     return load_result(folder, key)
@@ -91,8 +94,8 @@ def convert_all(task: PartTask) -> tuple[list[ConvertedClip], Bad]:
     for source in task.sources:
         try:
             clips.append(convert_source(source, file_format, task.dataset, chosen))
-        except BadFile as error:
-            bad.append((source.name, str(error)))
+        except Exception as error:  # one bad file never ends a build, whatever it makes a library raise
+            bad.append((source.name, reason_for(source, error)))
     return clips, tuple(bad)
 
 

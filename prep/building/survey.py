@@ -13,22 +13,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from manifests.custom import read_custom
 from manifests.dataset import Dataset
 from manifests.facts import layout_of
 from prep.building.choose import Bad
+from prep.building.reasons import reason_for
 from prep.clip import Recording
-from prep.errors import BadFile
-from prep.formats import FindRequest, format_named
+from prep.formats import FindRequest, complete, format_named
+from prep.preprocessing.proportions import AXES, head_direction, mean_bones, unlikely_bones, wrong_direction
 from prep.progress import Step, Work
 
 FILE_FORMAT = "own"
 # Units per metre, and the longest side of a body in metres, from a crouching child to a tall adult.
 UNITS = {"metre": 1.0, "centimetre": 100.0, "millimetre": 1000.0}
 SMALLEST, LARGEST = 0.3, 2.6
-AXES = "xyz"
 
 
 @dataclass(frozen=True)
@@ -36,8 +35,8 @@ class ClipMeasures:
     """Measurements of one clip.
 
     `low` and `high` are the minimum and maximum of each coordinate, `size` is the median longest side of a body, `up`
-    the direction of the head, for example "+y", `still` is True if every frame equals the first, and `missing` counts
-    joints with NaN.
+    the direction of the head from the hips, for example "+y", `bones` the mean length of each bone, `still` is True if
+    every frame equals the first, and `missing` counts joints with NaN.
     """
 
     name: str
@@ -48,6 +47,7 @@ class ClipMeasures:
     high: tuple[float, ...]
     size: float
     up: str
+    bones: tuple[float, ...]
     still: bool
     missing: int
     digest: str
@@ -74,7 +74,7 @@ class Survey:
 def survey(dataset_file: Path) -> Work[Survey]:
     """Read and measure every clip of a custom dataset. Raises InvalidValue and PrepError as a build does."""
     data, file_format = read_custom(dataset_file).data, format_named(FILE_FORMAT)
-    search = file_format.find(FindRequest(dataset_file, data))
+    search = complete(dataset_file, file_format.find(FindRequest(dataset_file, data)))
     total = len(search.sources) + len(search.bad)
     clips: list[ClipMeasures] = []
     bad = list(search.bad)
@@ -82,10 +82,11 @@ def survey(dataset_file: Path) -> Work[Survey]:
         try:
             raw = file_format.load(source)
             clips.append(measure(data, file_format.read(source, raw, data), hashlib.sha256(raw).hexdigest()))
-        except BadFile as error:
-            bad.append((source.name, str(error)))
+        except Exception as error:  # as in a build
+            bad.append((source.name, reason_for(source, error)))
         yield Step(done, total, "reading", f"{len(bad)} bad" if bad else "")
-    return summarise(data, clips, tuple(bad))
+    counted = summarise(data, clips, tuple(bad))
+    return replace(counted, warnings=(*counted.warnings, *search.remarks))
 
 
 def summarise(data: Dataset, clips: Sequence[ClipMeasures], bad: Bad) -> Survey:
@@ -112,13 +113,15 @@ def summarise(data: Dataset, clips: Sequence[ClipMeasures], bad: Bad) -> Survey:
         *_class_warnings(counted),
         *_body_warnings(counted),
         *_coordinate_warnings(counted),
-        *_clip_warnings(clips),
+        *_order_warnings(counted, clips),
+        *_clip_warnings(data, clips),
     )
     return replace(counted, warnings=warnings)
 
 
 def measure(data: Dataset, recording: Recording, digest: str) -> ClipMeasures:
     """Measure one recording; `digest` identifies its raw bytes."""
+    layout = layout_of(data)
     # A joint at the origin is missing. fmin and fmax skip NaN without a warning.
     visible = np.where(recording.joints.any(axis=-1, keepdims=True), recording.joints, np.nan)
     low, high = (extreme.reduce(visible, axis=1) for extreme in (np.fmin, np.fmax))
@@ -131,22 +134,12 @@ def measure(data: Dataset, recording: Recording, digest: str) -> ClipMeasures:
         low=tuple(np.fmin.reduce(low).tolist()) if len(low) else (),
         high=tuple(np.fmax.reduce(high).tolist()) if len(high) else (),
         size=float(np.median(sides)) if len(sides) else 0.0,
-        up=_up(data, visible) if len(visible) else "",
+        up=head_direction(visible[..., : layout.axes], layout),
+        bones=tuple(mean_bones(visible[..., : layout.axes], layout).tolist()),
         still=_still(recording),
         missing=int(np.isnan(recording.joints).any(axis=-1).sum()),
         digest=digest,
     )
-
-
-def _up(data: Dataset, visible: NDArray[np.float32]) -> str:
-    """Mean direction from the centre of the body to the head; "" if the layout has no head or the head is missing."""
-    layout = layout_of(data)
-    if "head" not in layout.joints or layout.coordinates < 3:
-        return ""
-    centre = np.nansum(visible, axis=1) / np.maximum(1, (~np.isnan(visible)).sum(axis=1))
-    direction = np.nan_to_num(visible[:, layout.joints.index("head")] - centre)[:, : len(AXES)].mean(axis=0)
-    axis = int(np.abs(direction).argmax())
-    return ("+" if direction[axis] > 0 else "-") + AXES[axis] if direction.any() else ""
 
 
 def _still(recording: Recording) -> bool:
@@ -187,24 +180,52 @@ def _coordinate_warnings(counted: Survey) -> Iterator[str]:
             f"coordinates reach {max(counted.high[:2]):.4g}, but the unit `image` means fractions of the image, 0 to 1"
         )
         yield f"{rule}. Divide x by the width and y by the height."
-    clips = sum(count for _, count in counted.up)
-    if counted.data.custom_layout is None and counted.up and counted.up[0][0] != "+y" and counted.up[0][1] > clips / 2:
-        direction, count = counted.up[0]
-        rule = f"the head lies towards {direction} in {count} of {clips} clips, and {counted.data.layout} has y up"
-        yield f"{rule}. Exchange or negate the axes, or write a custom layout."
 
 
-def _clip_warnings(clips: Sequence[ClipMeasures]) -> Iterator[str]:
-    first: dict[str, str] = {}
-    originals = [(clip.name, first.setdefault(clip.digest, clip.name)) for clip in clips]
-    copies = [(name, original) for name, original in originals if name != original]
+def _order_warnings(counted: Survey, clips: Sequence[ClipMeasures]) -> Iterator[str]:
+    """Signs of a wrong order of joints, or of axes."""
+    layout, custom = layout_of(counted.data), counted.data.custom_layout is not None
+    order = "check the order of the joints (`joint_order`)"
+    if line := wrong_direction(layout, counted.up):
+        remedy = f"Set `up` in custom_layout, or {order}" if custom else f"Exchange or negate the axes, or {order}"
+        yield f"{line}. {remedy}."
+    lengths = np.array([clip.bones for clip in clips if clip.low]).reshape(-1, len(layout.bones))
+    count = (~np.isnan(lengths)).sum(axis=0)
+    mean = np.where(count, np.nansum(lengths, axis=0), np.nan) / np.maximum(count, 1)
+    lines = unlikely_bones(layout, mean)
+    if lines:
+        more = f", and {len(lines) - 1} more pairs of bones" if len(lines) > 1 else ""
+        yield f"{lines[0]}{more}. C{order[1:]}."
+
+
+def _clip_warnings(data: Dataset, clips: Sequence[ClipMeasures]) -> Iterator[str]:
+    first: dict[str, ClipMeasures] = {}
+    pairs = [(clip, first.setdefault(clip.digest, clip)) for clip in clips]
+    copies = [(copy, clip) for copy, clip in pairs if copy is not clip and copy.label == clip.label]
+    conflicts = [(copy, clip) for copy, clip in pairs if copy.label != clip.label]
     if copies:
-        copy, original = copies[0]
-        yield f"{len(copies)} clips are copies of others, `{copy}` of `{original}`. Take them out."
-    for problem, names in (
-        ("show nobody", [clip.name for clip in clips if not clip.bodies]),
-        ("show no motion: every frame is the first", [clip.name for clip in clips if clip.still]),
-        ("have one frame", [clip.name for clip in clips if clip.frames == 1]),
+        rule = f"{_clips(len(copies), 'is a copy of another', 'are copies of others')}"
+        yield f"{rule}, `{copies[0][0].name}` of `{copies[0][1].name}`. Take them out."
+    if conflicts:
+        one, other = conflicts[0]
+        names = f"`{one.name}` ({data.classes[one.label]}) and `{other.name}` ({data.classes[other.label]})"
+        rule = (
+            f"label conflict: {_clips(len(conflicts), 'is a copy of a clip', 'are copies of clips')} of another class"
+        )
+        yield f"{rule}, {names}. Correct the label, or take the copy out."
+    for singular, plural, names in (
+        ("shows nobody", "show nobody", [clip.name for clip in clips if not clip.bodies]),
+        ("shows no motion", "show no motion", [clip.name for clip in clips if clip.still]),
+        ("has one frame", "have one frame", [clip.name for clip in clips if clip.frames == 1]),
     ):
         if names:
-            yield f"{len(names)} clips {problem}, for example `{names[0]}`. Check them, or take them out."
+            yield f"{_clips(len(names), singular, plural)}, for example `{names[0]}`. Check them, or take them out."
+
+
+def _clips(count: int, singular: str, plural: str) -> str:
+    """A count of clips with its verb.
+
+    >>> _clips(1, "has one frame", "have one frame"), _clips(2, "has one frame", "have one frame")
+    ('1 clip has one frame', '2 clips have one frame')
+    """
+    return f"{count:,} clip {singular}" if count == 1 else f"{count:,} clips {plural}"

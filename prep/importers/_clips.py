@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -15,16 +15,12 @@ from numpy.typing import NDArray
 from manifests.dataset import Dataset
 from manifests.facts import layout_of
 from manifests.pattern import match_name
-from manifests.text import plain
 from prep.clip import LARGEST_COORDINATE, Recording, Source
 from prep.errors import BadFile, PrepError
 from prep.formats import FindResult
 from prep.untrusted.arrays import ArrayOnDisk, from_npy, open_npy, open_stored, read_rows, to_npy
-from prep.untrusted.brief import brief
 
 MOST_BODIES = 8
-LONGEST_NAME = 200
-_SUFFIXES = (".skeleton", ".json", ".txt", ".npy")
 
 
 @dataclass(frozen=True)
@@ -42,30 +38,23 @@ class ClipRows:
     bad: Mapping[int, str] = field(default_factory=dict)
 
 
-def sources_of(parts: Sequence[ClipRows]) -> FindResult:
-    """One source per row, sorted by name. Raises PrepError if two clips have the same name."""
+def sources_of(parts: Sequence[ClipRows], paths: Iterable[Path]) -> FindResult:
+    """One source per row, sorted by name, from the files `paths`. Raises PrepError if two clips have the same name."""
     sources: dict[str, Source] = {}
     bad: list[tuple[str, str]] = []
     for part in parts:
         array = part.array
         for row, (name, label) in enumerate(zip(part.names, part.labels.tolist(), strict=True)):
-            if name in sources:
-                raise PrepError(f"{array.path}: holds two clips `{name}`. Which is meant? Take one of them out.")
             if row in part.bad:
                 bad.append((name, part.bad[row]))
                 continue
+            if name in sources:
+                raise PrepError(f"{array.path}: holds two clips `{name}`. Which is meant? Take one of them out.")
             sources[name] = Source(
                 name, array.path, part.member, array.row_size, part.stamp, label=label, rows=(row, row + 1)
             )
-    return require_usable(FindResult(tuple(sources[name] for name in sorted(sources)), tuple(sorted(bad))))
-
-
-def require_usable(result: FindResult) -> FindResult:
-    """`result`, unchanged. Raises PrepError if it lists clips and none of them is usable."""
-    if result.bad and not result.sources:
-        name, reason = result.bad[0]
-        raise PrepError(f"none of the {len(result.bad)} clips can be used. The first, {name}: {reason}")
-    return result
+    seen = frozenset(map(str, paths))
+    return FindResult(tuple(sources[name] for name in sorted(sources)), tuple(sorted(bad)), seen=seen)
 
 
 def the_file(raw: Path, *patterns: str) -> Path | None:
@@ -98,24 +87,6 @@ def numbered(prefix: str, count: int) -> list[str]:
     ['train-000001', 'train-000002']
     """
     return [f"{prefix}-{number:06d}" for number in range(1, count + 1)]
-
-
-def clean_name(name: Any, where: str) -> str:
-    """The name of a clip without the suffix of a file. Raises PrepError for anything that cannot be a name.
-
-    Names are printed, and exports make files of them: neither control characters nor separators of folders are allowed.
-    """
-    text = name.decode("latin-1") if isinstance(name, bytes) else name
-    if (
-        not isinstance(text, str)
-        or not 1 <= len(text) <= LONGEST_NAME
-        or set(text) & {"/", "\\"}
-        or plain(text) != text
-    ):
-        raise PrepError(f"{where}: {brief(name)} is not the name of a clip. Fetch the file again.")
-    for suffix in _SUFFIXES:
-        text = text.removesuffix(suffix)
-    return str(text)
 
 
 def parse_row(source: Source, raw: bytes, axes: tuple[int, ...], what: str) -> NDArray[Any]:

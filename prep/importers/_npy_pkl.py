@@ -12,7 +12,8 @@ from prep.clip import Recording, Source
 from prep.errors import PrepError
 from prep.formats import FindRequest, FindResult
 from prep.importers import _clips, _labels
-from prep.importers._clips import ClipRows, clean_name, sources_of
+from prep.importers._clips import ClipRows, sources_of
+from prep.importers._names import clean_names
 from prep.untrusted import pickles
 from prep.untrusted.arrays import open_npy, stamp
 
@@ -21,12 +22,13 @@ PARTS = ("train", "val", "test")
 
 def find(request: FindRequest, suffix: str) -> FindResult:
     """Every row of the parts in the folder. Raises PrepError if a part lacks its names or labels."""
-    parts = []
+    parts, paths = [], []
     for part in PARTS:
         path = request.raw / f"{part}{suffix}.npy"
         if path.is_file():
-            parts.append(_rows(request, path, request.raw / f"{part}_label.pkl"))
-    return sources_of(parts)
+            paths += [path, request.raw / f"{part}_label.pkl"]
+            parts.append(_rows(request, *paths[-2:]))
+    return sources_of(parts, paths)
 
 
 def read(source: Source, raw: bytes, data: Dataset) -> Recording:
@@ -42,11 +44,11 @@ def _rows(request: FindRequest, path: Path, label_path: Path) -> ClipRows:
     columns = [_as_list(column) for column in value] if isinstance(value, list | tuple) else []
     if len(columns) not in (2, 3) or None in columns[:2]:
         raise PrepError(f"{label_path}: is not (names, labels). Fetch it again.")
-    names = [clean_name(name, str(label_path)) for name in columns[0] or []]
+    names, nameless = clean_names(columns[0] or [], str(label_path))
     if not array.shape or len(names) != array.shape[0]:
         raise PrepError(f"{label_path}: {len(names)} names for {path.name} of shape {array.shape}. Fetch it again.")
     labels, bad = _labels.from_numbers(columns[1], len(names), request.data, str(label_path))
-    return ClipRows(array, "", f"{stamp(path)} {stamp(label_path)}", names, labels, bad)
+    return ClipRows(array, "", f"{stamp(path)} {stamp(label_path)}", names, labels, bad | nameless)
 
 
 def _as_list(value: Any) -> list[Any] | None:

@@ -9,7 +9,8 @@ from pathlib import Path
 from prep.errors import PrepError
 from prep.formats import FindRequest, FindResult
 from prep.importers import _labels
-from prep.importers._clips import ClipRows, clean_name, numbered, only_one, sources_of
+from prep.importers._clips import ClipRows, numbered, only_one, sources_of
+from prep.importers._names import clean_names
 from prep.untrusted.arrays import ArrayOnDisk, npz_names, open_npz, read_all, stamp
 
 
@@ -38,7 +39,8 @@ def find(request: FindRequest, sets: Sequence[ClipSet], namer: Namer = numbered)
         raise PrepError(f"{path}: an .npz may have to be unpacked, and there is no folder for that.")
     keys = [key for clip_set in sets for key in (clip_set.x, clip_set.y, clip_set.names) if key]
     arrays = open_npz(path, keys, request.scratch)
-    return sources_of([_rows(request, path, clip_set, arrays, namer) for clip_set in sets if clip_set.x in arrays])
+    parts = [_rows(request, path, clip_set, arrays, namer) for clip_set in sets if clip_set.x in arrays]
+    return sources_of(parts, [path])
 
 
 def _rows(request: FindRequest, path: Path, keys: ClipSet, arrays: dict[str, ArrayOnDisk], namer: Namer) -> ClipRows:
@@ -48,13 +50,13 @@ def _rows(request: FindRequest, path: Path, keys: ClipSet, arrays: dict[str, Arr
     count = array.shape[0] if array.shape else 0
     labels, bad = _labels.from_array(read_all(arrays[keys.y]), count, request.data, where)
     if keys.names in arrays:
-        names = [clean_name(name, where) for name in read_all(arrays[keys.names]).reshape(-1).tolist()]
+        names, nameless = clean_names(read_all(arrays[keys.names]).reshape(-1).tolist(), where)
     else:
-        names = namer(keys.prefix, count)
+        names, nameless = namer(keys.prefix, count), {}
     if len(names) != count:
         raise PrepError(f"{path}: {len(names)} names for the {count} clips of `{keys.x}`. Fetch it again.")
     member = keys.x if array.path == str(path) else ""
-    return ClipRows(array, member, stamp(path), names, labels, bad)
+    return ClipRows(array, member, stamp(path), names, labels, bad | nameless)
 
 
 def _the_file(raw: Path, wanted: set[str]) -> Path | None:

@@ -21,6 +21,7 @@ from prep.clip import Source
 from prep.errors import BadFile, PrepError
 from prep.formats import FindRequest, FindResult, Format
 from prep.importers import _clips, _npz
+from prep.importers._names import clean_name
 from prep.untrusted.files import check_regular
 
 # The training subjects of NTU RGB+D 60 and 120 (Shahroudy et al., 2016; Liu et al., 2020).
@@ -90,10 +91,10 @@ def _trains(split: str, value: int) -> bool:
 def _listed(path: Path, data: Dataset) -> list[str]:
     try:
         check_regular(path)
-        lines = path.read_text(encoding="ascii").split()
+        lines = path.read_text(encoding="utf-8-sig").split()
     except (OSError, UnicodeDecodeError) as error:
         raise PrepError(f"{path}: cannot be read as a list of names ({error}).") from error
-    return [_clips.clean_name(line, str(path)) for line in lines]
+    return [clean_name(line, str(path)) for line in lines]
 
 
 def _names(names: list[str], prefix: str, count: int, path: str) -> list[str]:

@@ -20,15 +20,18 @@ from prep.clip import Recording, Source
 from prep.errors import BadFile, PrepError
 from prep.formats import FindRequest, FindResult, Format
 from prep.importers import _clips, _labels
+from prep.importers._names import clean_names
 from prep.untrusted.arrays import from_npy, open_npy, read_all, read_rows, stamp, to_npy
 
 PARTS = ("train_", "val_", "test_", "")
+FILES = ("data.npy", "label.npy", "frame.npy", "names.txt")
 
 
 def find(request: FindRequest) -> FindResult:
     """Every row of the parts in the folder. Raises PrepError if a part lacks its labels or lengths."""
     parts = [part for part in PARTS if (request.raw / f"{part}data.npy").is_file()]
-    return _clips.sources_of([_rows(request, part) for part in parts])
+    paths = [request.raw / f"{part}{file}" for part in parts for file in FILES]
+    return _clips.sources_of([_rows(request, part) for part in parts], paths)
 
 
 def load(source: Source) -> bytes:
@@ -62,22 +65,25 @@ def _rows(request: FindRequest, part: str) -> _clips.ClipRows:
     lengths = open_npy(frame_path)
     if lengths.shape not in ((count,), (count, 1)) or np.dtype(lengths.dtype).kind not in "iuf":
         raise PrepError(f"{frame_path}: lengths of shape {lengths.shape} for {count} clips. Fetch it again.")
-    names, stamps = _names(request.raw, part, count), [stamp(file) for file in (path, label_path, frame_path)]
-    return _clips.ClipRows(array, "", " ".join(stamps), names, labels, bad)
+    (names, nameless), stamps = (
+        _names(request.raw, part, count),
+        [stamp(file) for file in (path, label_path, frame_path)],
+    )
+    return _clips.ClipRows(array, "", " ".join(stamps), names, labels, bad | nameless)
 
 
-def _names(folder: Path, part: str, count: int) -> list[str]:
+def _names(folder: Path, part: str, count: int) -> tuple[list[str], dict[int, str]]:
     path = folder / f"{part}names.txt"
     if not path.is_file():
-        return _clips.numbered(part.removesuffix("_") or "clip", count)
+        return _clips.numbered(part.removesuffix("_") or "clip", count), {}
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise PrepError(f"{path}: cannot be read as a list of names ({error}).") from error
-    names = [_clips.clean_name(line, str(path)) for line in lines]
+    names, nameless = clean_names(lines, str(path))
     if len(names) != count:
         raise PrepError(f"{path}: {len(names)} names for {count} clips. Fetch it again.")
-    return names
+    return names, nameless
 
 
 def _beside(path: Path, what: str) -> Path:

@@ -28,6 +28,7 @@ from prep.clip import LARGEST_COORDINATE, Recording, Source
 from prep.errors import BadFile, PrepError
 from prep.formats import FindRequest, FindResult, Format
 from prep.importers import _clips, _labels
+from prep.importers._names import clean_names
 from prep.untrusted.arrays import LARGEST_IN_MEMORY, from_npy, stamp, to_npy
 
 EXPORT_FORMAT = "fewshot-skeleton clips 2"
@@ -103,8 +104,8 @@ def _clips_of(file: Any, path: Path, data: Dataset) -> FindResult:
     if any(arrays[name].shape != wanted or arrays[name].dtype != np.float32 for name, wanted in expected.items()):
         raise PrepError(f"{path}: origin and to_recorded do not fit joints of shape {shape}. Export the store again.")
     labels, bad = _labels.from_array(_read_all(arrays["label"], path), clips, data, str(path))
-    texts = [bytes(row).rstrip(b"\0").decode() for row in _read_all(arrays["names"], path)]
-    names = [_clips.clean_name(text, str(path)) for text in texts]
+    names, nameless = clean_names((bytes(row).rstrip(b"\0") for row in _read_all(arrays["names"], path)), str(path))
+    bad |= nameless
     if len(set(names)) < clips:
         raise PrepError(f"{path}: holds two clips of one name. Export the store again.")
     frame = math.prod(shape[1:]) * 4
@@ -114,7 +115,7 @@ def _clips_of(file: Any, path: Path, data: Dataset) -> FindResult:
         if row not in bad
     ]
     sources.sort(key=lambda source: source.name)
-    return _clips.require_usable(FindResult(tuple(sources), tuple((names[row], reason) for row, reason in bad.items())))
+    return FindResult(tuple(sources), tuple((names[row], reason) for row, reason in bad.items()))
 
 
 def _dataset(file: Any, name: str, path: Path) -> Any:

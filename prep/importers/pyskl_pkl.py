@@ -29,12 +29,12 @@ from numpy.typing import NDArray
 
 from manifests.dataset import Dataset
 from manifests.facts import layout_of
-from manifests.text import plain
 from prep.clip import LARGEST_COORDINATE, Recording, Source
 from prep.errors import BadFile, PrepError
 from prep.files import atomic_write
 from prep.formats import FindRequest, FindResult, Format
 from prep.importers import _clips
+from prep.importers._names import clean_names
 from prep.untrusted import pickles
 from prep.untrusted.arrays import from_npy, open_npy, read_rows, stamp, to_npy
 from prep.untrusted.brief import brief
@@ -61,7 +61,7 @@ def find(request: FindRequest) -> FindResult:
         Source(name, joints.path, "", (stop - start) * joints.row_size, stamp(path), label, (start, stop))
         for name, label, start, stop in index["clips"]
     ]
-    return _clips.require_usable(FindResult(tuple(sources), _pairs(index["bad"]), _pairs(index["notes"])))
+    return FindResult(tuple(sources), _pairs(index["bad"]), _pairs(index["notes"]), frozenset([str(path)]))
 
 
 def load(source: Source) -> bytes:
@@ -122,57 +122,67 @@ def _clips_of(
     annotations = value.get("annotations") if isinstance(value, dict) else value
     if not isinstance(annotations, list):
         raise PrepError(f"{where}: holds no list of annotations. Is it a file of pyskl or mmaction2?")
+    names, nameless = clean_names((_frame_dir(annotation) for annotation in annotations), "frame_dir")
     clips, bad, missing = [], [], 0
-    for number, annotation in enumerate(annotations):
+    for number, (annotation, name) in enumerate(zip(annotations, names, strict=True)):
         if annotation is None:
             missing += 1
             continue
         try:
-            clips.append(_clip(annotation, data))
+            joints, label = _checked(annotation, data)
+            if number in nameless:
+                raise BadFile(nameless[number])
+            clips.append(_Clip(name, label, joints))
         except PrepError as error:
-            bad.append((_name(annotation, number), str(error)))
+            row = f"annotation {number}" if number in nameless else name
+            bad.append((row, f"{Path(where).name}: {error}"))
     return clips, bad, [(Path(where).name, f"{missing} annotations are None")] if missing else []
 
 
-def _clip(annotation: Any, data: Dataset) -> _Clip:
+def _checked(annotation: Any, data: Dataset) -> tuple[NDArray[Any], int]:
+    """The joints (M, T, V, C) and the label of one annotation. Raises BadFile."""
     if not isinstance(annotation, dict) or not {"frame_dir", "label", "keypoint"} <= annotation.keys():
-        raise BadFile("has not frame_dir, label and keypoint.")
-    name = _clips.clean_name(annotation["frame_dir"], "frame_dir")
-    label, points = annotation["label"], annotation["keypoint"]
+        raise BadFile("an annotation has not frame_dir, label and keypoint. Fetch the file again.")
+    label, points, layout = annotation["label"], annotation["keypoint"], layout_of(data)
     if not isinstance(label, int | np.integer) or label not in range(len(data.classes)):
-        raise BadFile(f"label {brief(label)} does not exist; {data.name} has 0 to {len(data.classes) - 1}.")
-    if not isinstance(points, np.ndarray) or points.ndim != 4 or points.dtype.kind != "f":
-        raise BadFile("its keypoint is no array (bodies, frames, joints, 2 or 3) of numbers.")
+        rule = f"{data.name} has 0 to {len(data.classes) - 1}"
+        raise BadFile(f"label {brief(label)} does not exist; {rule}. Name the dataset from which the file was made.")
+    if not isinstance(points, np.ndarray) or points.ndim != 4 or points.dtype.kind not in "fiu":
+        raise BadFile("a keypoint is no array (bodies, frames, joints, 2 or 3) of numbers. Fetch the file again.")
     total = annotation.get("total_frames", points.shape[1])
     if not isinstance(total, int | np.integer) or total != points.shape[1]:
-        raise BadFile(f"total_frames is {brief(total)}, its keypoint has {points.shape[1]} frames.")
-    layout = layout_of(data)
+        raise BadFile(
+            f"total_frames is {brief(total)}, its keypoint has {points.shape[1]} frames. Fetch the file again."
+        )
     joints = _in_image(annotation, points) if points.shape[3] == 2 else points
-    if joints.shape[2:] != (len(layout.joints), layout.coordinates) or not 1 <= len(joints) <= _clips.MOST_BODIES:
+    if joints.shape[2:] != (len(layout.joints), layout.coordinates):
         rule = f"{data.name} has {len(layout.joints)} joints ({layout.name}) of {layout.coordinates} numbers"
-        raise BadFile(f"its keypoint has shape {points.shape}; {rule}. Another dataset, or a 2D file for its 3D one?")
-    return _Clip(name, int(label), joints)
+        raise BadFile(f"a keypoint has shape {points.shape}; {rule}. Another dataset, or a 2D file for its 3D one?")
+    if not 1 <= len(joints) <= _clips.MOST_BODIES:
+        rule = f"it must show 1 to {_clips.MOST_BODIES}"
+        raise BadFile(f"a keypoint shows {len(joints)} bodies; {rule}. Keep the most visible, or leave the clip out.")
+    return joints if joints.dtype.kind == "f" else joints.astype(np.float32), int(label)
 
 
 def _in_image(annotation: Mapping[str, Any], points: NDArray[Any]) -> NDArray[np.float32]:
     """Pixels and scores to (M, T, V, 3): fractions of the width and height of the image, and the score."""
     score, size = annotation.get("keypoint_score"), annotation.get("img_shape")
-    if not isinstance(score, np.ndarray) or score.shape != points.shape[:3] or score.dtype.kind != "f":
-        raise BadFile("has no keypoint_score for every keypoint.")
+    if not isinstance(score, np.ndarray) or score.shape != points.shape[:3] or score.dtype.kind not in "fiu":
+        raise BadFile("an annotation has no keypoint_score for every keypoint. Fetch the file again.")
     sides = size if isinstance(size, tuple | list) and len(size) == 2 else []
-    if not sides or not all(type(side) is int and 0 < side <= LARGEST_SIDE for side in sides):
-        raise BadFile(f"has no img_shape (height, width) in pixels, 1 to {LARGEST_SIDE}.")
+    if not sides or not all(isinstance(side, int | np.integer) and 0 < side <= LARGEST_SIDE for side in sides):
+        raise BadFile(
+            f"an annotation has no img_shape (height, width) in pixels, 1 to {LARGEST_SIDE}. Fetch the file again."
+        )
     if any((np.abs(numbers.astype(np.float64)) > LARGEST_COORDINATE).any() for numbers in (points, score)):
-        raise BadFile(f"holds a number above {LARGEST_COORDINATE:g}, which is no coordinate.")
+        raise BadFile(f"holds a number above {LARGEST_COORDINATE:g}, which is no coordinate. Fetch the file again.")
     height, width = sides
     scaled = points.astype(np.float32) / np.array([width, height], np.float32)
     return np.concatenate([scaled, score[..., None].astype(np.float32)], axis=3)
 
 
-def _name(annotation: Any, number: int) -> str:
-    """The name of an unusable annotation, for a report."""
-    name = annotation.get("frame_dir") if isinstance(annotation, dict) else None
-    return plain(name[: _clips.LONGEST_NAME]) if isinstance(name, str) and name else f"annotation {number}"
+def _frame_dir(annotation: Any) -> Any:
+    return annotation.get("frame_dir") if isinstance(annotation, dict) else None
 
 
 def _pairs(value: Any) -> tuple[tuple[str, str], ...]:

@@ -28,7 +28,7 @@ from prep.untrusted.files import find_sources
 def find(request: FindRequest) -> FindResult:
     """Every file in folders and zips below `raw`. Raises PrepError if two have the same name."""
     sources = find_sources(request.raw, ".skeleton.npy")
-    return FindResult(tuple(replace(source, name=source.name.removesuffix(".skeleton")) for source in sources))
+    return FindResult(tuple(replace(source, name=source.name[: -len(".skeleton")]) for source in sources))
 
 
 def read(source: Source, raw: bytes, data: Dataset) -> Recording:

@@ -31,12 +31,14 @@ from manifests.dataset import Dataset
 from prep.clip import Recording, Source
 from prep.errors import BadFile
 from prep.formats import FindRequest, FindResult, Format
-from prep.untrusted.files import find_sources, load_bytes
+from prep.untrusted.files import find_sources, load_bytes, location
+from prep.untrusted.json_lists import parse_lists
 
 LABEL_FILES = ("kinetics_train_label", "kinetics_val_label")
 JOINTS = 18
-# Real files have at most 300 frames, 11 people in one and 1 MB. Far more is an error or an attack.
-MOST_FRAMES, MOST_PEOPLE, MOST_BYTES = 10_000, 200, 16 * 2**20
+# Real clips have at most 300 frames, 11 people in one and 1 MB; the label file of the training part has 30 MB. Far more
+# is an error or an attack.
+MOST_FRAMES, MOST_PEOPLE, MOST_BYTES, MOST_LABELS = 10_000, 200, 16 * 2**20, 64 * 2**20
 # Real coordinates and scores end near 1.2; pixels are in the hundreds.
 LARGEST = 10.0
 
@@ -61,7 +63,7 @@ def find(request: FindRequest) -> FindResult:
         for clip in clips
         if clip.name not in refused and (label := labels.get(clip.name, -1)) is not None
     ]
-    return FindResult(tuple(sources), bad, notes)
+    return FindResult(tuple(sources), bad, notes, frozenset(map(location, files)))
 
 
 def read(source: Source, data: bytes, facts: Dataset) -> Recording:
@@ -73,9 +75,7 @@ def read(source: Source, data: bytes, facts: Dataset) -> Recording:
 
     if not re.fullmatch(facts.pattern, source.name):
         raise _bad(source.name, "the name is not the 11 characters of a video's id", "Move the file away.")
-    if len(data) > MOST_BYTES:
-        raise _bad(source.name, f"has {len(data)} bytes; a clip has at most {MOST_BYTES}")
-    clip = _parse(source, data)
+    clip = _parse(source, data, MOST_BYTES)
     label = _label(clip, source.name, facts)
     if source.label not in (-1, label):
         inside, listed = (f"{number} ({facts.classes[number]})" for number in (label, source.label))
@@ -93,13 +93,8 @@ def read(source: Source, data: bytes, facts: Dataset) -> Recording:
 FORMAT = Format(files="kinetics_train/<id>.json or kinetics_val/<id>.json", find=find, read=read)
 
 
-def _parse(source: Source, data: bytes) -> dict[str, Any]:
-    import orjson
-
-    try:
-        value = orjson.loads(data)
-    except orjson.JSONDecodeError as error:
-        raise _bad(source.name, f"is not readable as JSON: {error}") from error
+def _parse(source: Source, data: bytes, largest: int) -> dict[str, Any]:
+    value = parse_lists(data, source.name, largest)
     if not isinstance(value, dict):
         raise _bad(source.name, "is not a JSON object")
     return value
@@ -112,7 +107,7 @@ def _labels(files: Sequence[Source], clips: Set[str], facts: Dataset) -> tuple[d
     notes: list[tuple[str, str]] = []
     for file in files:
         try:
-            rows = _parse(file, load_bytes(file))
+            rows = _parse(file, load_bytes(file), MOST_LABELS)
         except BadFile as error:
             bad.append((f"{file.name}.json", f"{error} Or move it away: clips contain their labels too."))
             continue

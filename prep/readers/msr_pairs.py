@@ -21,7 +21,7 @@ from prep.clip import Recording, Source
 from prep.errors import BadFile, PrepError
 from prep.formats import FindRequest, FindResult, Format
 from prep.preprocessing.joints_box import sides_of
-from prep.untrusted.files import location, walk
+from prep.untrusted.files import location, walk, without_mark
 
 JOINTS = 20
 ROWS = 2 * JOINTS  # of one body
@@ -91,7 +91,7 @@ def _parse(source: Source, data: bytes) -> _Text:
 
     if len(data) > MOST_BYTES:
         raise BadFile(f"{source.name}: {len(data)} bytes, a clip has at most {MOST_BYTES}. Fetch the file again.")
-    lines = read_lines(data, lambda row: f"{source.name}: line {row + 1}")
+    lines = read_lines(without_mark(data, source.name), lambda row: f"{source.name}: line {row + 1}")
     filled = np.flatnonzero(lines.per_line)
     return _Text(lines.numbers, lines.per_line[filled], filled + 1)
 

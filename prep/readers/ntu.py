@@ -19,9 +19,8 @@ from prep.errors import BadFile
 from prep.formats import FindRequest, FindResult, Format
 from prep.preprocessing.joints_box import HEIGHT, WIDTH
 from prep.readers._words import word_at
-from prep.untrusted.files import find_sources
+from prep.untrusted.files import find_sources, without_mark
 
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # An id, nine numbers, a count, 25 lines of twelve numbers; each is at least a digit and a blank.
 SMALLEST_BODY = 2 * (1 + 9 + 1 + 25 * 12)
 
@@ -46,7 +45,7 @@ def read(source: Source, data: bytes, facts: Dataset) -> Recording:
     if match is None or int(match["action"]) not in actions:
         rule = f"SsssCcccPpppRrrrAaaa with three digits each and an action from {actions[0]} to {actions[-1]}"
         raise BadFile(f"{source.name}: the name is not {rule}. Rename the file or move it away.")
-    data = data.removeprefix(BYTE_ORDER_MARK)
+    data = without_mark(data, source.name)
     # The number of bytes bounds the memory, not the numbers of frames and bodies in the file.
     bodies_per_frame = np.empty(len(data) // 2 + 1, np.int64)
     body_id = np.empty(len(data) // SMALLEST_BODY + 1, np.int64)

@@ -19,8 +19,10 @@ from prep.errors import BadFile
 from prep.formats import FindRequest, FindResult, Format
 from prep.readers._nested import NotNumbers, Ragged, nested, numbers
 from prep.untrusted.files import find_sources
+from prep.untrusted.json_lists import parse_lists
 
 JOINTS = 20
+MOST_BYTES = 16 * 2**20  # real files have less than one
 
 
 def find(request: FindRequest) -> FindResult:
@@ -60,12 +62,7 @@ FORMAT = Format(files="aAA_sSS_eEE_vVV.json", find=find, read=read)
 
 
 def _parse(source: Source, data: bytes) -> dict[str, Any]:
-    import orjson
-
-    try:
-        clip = orjson.loads(data)
-    except orjson.JSONDecodeError as error:
-        raise _bad(source, f"is not readable as JSON: {error}") from error
+    clip = parse_lists(data, source.name, MOST_BYTES)
     if not isinstance(clip, dict):
         raise _bad(source, "is not a JSON object")
     for key in ("file_name", "skeletons", "label"):

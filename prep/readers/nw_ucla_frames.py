@@ -26,7 +26,7 @@ from manifests.dataset import Dataset
 from prep.clip import Recording, Source
 from prep.errors import BadFile, PrepError
 from prep.formats import FindRequest, FindResult, Format
-from prep.untrusted.files import load_bytes, location, walk
+from prep.untrusted.files import load_text, location, walk
 
 JOINTS, NUMBERS = 20, 4
 LIST = "fileList"
@@ -62,12 +62,13 @@ def find(request: FindRequest) -> FindResult:
     of the same clip.
     """
     sources: dict[str, Source] = {}
-    bad, notes = [], []
+    bad, notes, seen = [], [], set[str]()
     for (path, member), folder in sorted(_folders(request.raw).items()):
         match = _FOLDER.fullmatch(f"{path}/{member}".rstrip("/"))
         if match is None:
             continue
         name = f"{match[2]}_v{int(match[1]):02d}"
+        seen.update(map(location, [*folder.frames.values(), *([folder.file_list] if folder.file_list else [])]))
         try:
             frames, remark = _ordered_frames(folder)
         except BadFile as error:
@@ -78,7 +79,7 @@ def find(request: FindRequest) -> FindResult:
         first = sources.setdefault(name, source)
         if first is not source:
             raise PrepError(f"{location(first)} and {location(source)} hold the same clip. Move one of them away.")
-    return FindResult(tuple(sources[name] for name in sorted(sources)), tuple(bad), tuple(notes))
+    return FindResult(tuple(sources[name] for name in sorted(sources)), tuple(bad), tuple(notes), frozenset(seen))
 
 
 def load(source: Source) -> bytes:
@@ -87,7 +88,7 @@ def load(source: Source) -> bytes:
     folder = folders.get((source.path, source.member))
     if folder is None or folder.stamp != source.stamp:
         raise BadFile(f"{source.name}: {location(source)}: changed since it was listed. Run again.")
-    return NEXT_FRAME.join(load_bytes(frame).replace(NEXT_FRAME, b" ") for frame in _ordered_frames(folder)[0])
+    return NEXT_FRAME.join(load_text(frame).replace(NEXT_FRAME, b" ") for frame in _ordered_frames(folder)[0])
 
 
 def read(source: Source, data: bytes, facts: Dataset) -> Recording:
@@ -193,7 +194,7 @@ def _listed(source: Source) -> list[tuple[int, str]]:
     if source.size > MOST_LIST:
         raise BadFile(f"{location(source)}: {source.size} bytes are too many for a list of frames. Fetch it again.")
     frames: dict[tuple[int, str], None] = {}
-    for number, line in enumerate(load_bytes(source).decode("latin-1").split("\n"), 1):
+    for number, line in enumerate(load_text(source).decode("latin-1").split("\n"), 1):
         words = line.split()
         if not words:
             continue

@@ -30,7 +30,7 @@ from manifests.dataset import Dataset
 from prep.clip import Recording, Source
 from prep.errors import BadFile, PrepError
 from prep.formats import FindRequest, FindResult, Format
-from prep.untrusted.files import load_bytes, load_head, location, walk
+from prep.untrusted.files import load_head, load_text, location, walk, without_mark
 
 CAMERAS = {"L": 1, "M": 2, "R": 3}
 BODIES, JOINTS = 2, 25
@@ -84,7 +84,8 @@ def find(request: FindRequest) -> FindResult:
         notes += [(instance.name, instance.remark) for instance in instances if instance.remark]
         notes += _overlaps(instances)
         sources += [_clip(skeletons[name], instance) for instance in instances]
-    return FindResult(tuple(sorted(sources, key=lambda source: source.name)), tuple(bad), tuple(notes))
+    seen = frozenset(map(location, (*skeletons.values(), *labels.values())))
+    return FindResult(tuple(sorted(sources, key=lambda source: source.name)), tuple(bad), tuple(notes), seen)
 
 
 def load(source: Source) -> bytes:
@@ -157,7 +158,7 @@ def _skeletons_and_labels(request: FindRequest) -> tuple[dict[str, Source], dict
 
 def _kind(source: Source, folder: str) -> str:
     """`skeleton` or `label`, by the first line, else by the folder. Raises BadFile if the two disagree."""
-    line = (load_head(source, HEAD).lstrip().splitlines() or [b""])[0]
+    line = (without_mark(load_head(source, HEAD), location(source)).lstrip().splitlines() or [b""])[0]
     kind = "label" if b"," in line else "skeleton" if len(line.split()) > 4 else ""
     if kind and folder and kind != folder:
         raise BadFile(f"{location(source)}: looks like a {kind} file and is in a folder of {folder}s. Move it.")
@@ -182,7 +183,7 @@ def _instances(source: Source, facts: Dataset, cut: tuple[int, int]) -> tuple[li
             (source.name, f"{location(source)}: {source.size} bytes are too many for a label file. Fetch it again.")
         ]
     try:
-        lines = load_bytes(source).decode("latin-1").split("\n")
+        lines = load_text(source).decode("latin-1").split("\n")
     except BadFile as error:
         return [], [(source.name, str(error))]
     good, bad = [], []
@@ -241,7 +242,7 @@ def _file(path: str, member: str, size: int, stamp: str) -> tuple[bytes, NDArray
     Raises BadFile for a blank line elsewhere, since the number of the frames after it would be unknown.
     """
     source = Source(path, path, member, size, stamp)
-    data = load_bytes(source).rstrip()
+    data = load_text(source).rstrip()
     if not data:
         raise BadFile(f"{location(source)}: is empty. Fetch it again.")
     if data.count(b"\n") > len(data) // MIN_LINE:

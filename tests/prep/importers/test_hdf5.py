@@ -124,7 +124,7 @@ def test_nothing_outside_the_file_is_read(exported: Path, tmp_path: Path) -> Non
         ("label", np.zeros(3, np.int32), "do not fit each other"),
         ("label", np.zeros(72, "S3"), "not numbers"),
         ("names", np.full((72, 3), 65, np.uint8), "two clips of one name"),
-        ("names", np.full((72, 3), 255, np.uint8), "is no HDF5 file of `fsprep export`"),
+        ("names", np.full((72, 3), 255, np.uint8), "two clips of one name"),
         ("origin", np.zeros((9, 3), np.float32), "origin and to_recorded do not fit joints of shape"),
         ("to_recorded", np.zeros((72, 3, 3), np.float64), "origin and to_recorded do not fit joints of shape"),
         ("joints", np.zeros((9, 1, 20, 3), np.float32), "are not those of demo"),

@@ -50,5 +50,8 @@ def test_names_are_as_many_as_clips_and_differ(tmp_path: Path) -> None:
     with pytest.raises(PrepError, match="holds two clips `a`"):
         find("mamp_npz", tmp_path / "a.npz", "pku_mmd", tmp_path)
     np.savez(tmp_path / "a.npz", x=x, y=y, names=np.array(["../a", "b"]))
-    with pytest.raises(PrepError, match="is not the name of a clip"):
-        find("mamp_npz", tmp_path / "a.npz", "pku_mmd", tmp_path)
+    ((row, reason),) = find("mamp_npz", tmp_path / "a.npz", "pku_mmd", tmp_path).bad
+    assert row == "row 1"
+    assert "is not the name of a clip" in reason
+    np.savez(tmp_path / "a.npz", x=x, y=y, names=np.array([b"a", b"b"]))
+    assert [source.name for source in find("mamp_npz", tmp_path / "a.npz", "pku_mmd", tmp_path).sources] == ["a", "b"]

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from helpers.synthetic_formats import SyntheticClip, annotation, assert_holds, clips, find, imported
 
+from prep.building.build import BadFiles
 from prep.errors import PrepError
 from prep.untrusted.pickles import UnsafePickle
 
@@ -49,10 +50,28 @@ def test_2d_in_parts_of_the_image_with_scores(tmp_path: Path) -> None:
     store = imported("pyskl_pkl", path, "ntu60_2d", tmp_path / "s.zarr")
     assert_holds(store, several)
     assert store.info.layout.name == "coco17"
-    with pytest.raises(
-        PrepError, match="none of the 3 clips can be used.*Another dataset, or a 2D file for its 3D one"
-    ):
+    rule = r"S001C001P001R001A001: ntu60_hrnet.pkl: a keypoint has shape .*2D file for its 3D one\? \(and 2 more clips"
+    with pytest.raises(BadFiles, match=rule):
         imported("pyskl_pkl", path, "ntu60", tmp_path / "t.zarr")
+
+
+def test_whole_numbers_and_paths_as_names_are_read(tmp_path: Path) -> None:
+    clip = annotation(clips(1)[0])
+    whole = {
+        **clip,
+        "frame_dir": "raw/train/b.skeleton",
+        "keypoint": np.ones((1, 2, 25, 3), np.int32),
+        "total_frames": 2,
+    }
+    result = find("pyskl_pkl", write(tmp_path / "a.pkl", [clip, whole]), "ntu60", tmp_path / "scratch")
+    assert ([source.name for source in result.sources], result.bad) == ([clip["frame_dir"], "b"], ())
+
+
+@pytest.mark.parametrize("bodies", [0, 9])
+def test_the_number_of_bodies_is_its_own_reason(tmp_path: Path, bodies: int) -> None:
+    clip = {**annotation(clips(1)[0]), "keypoint": np.ones((bodies, 2, 25, 3), np.float16), "total_frames": 2}
+    ((_, reason),) = find("pyskl_pkl", write(tmp_path / "a.pkl", [clip]), "ntu60", tmp_path / "scratch").bad
+    assert f"shows {bodies} bodies; it must show 1 to 8" in reason
 
 
 def test_none_is_counted_and_unusable_annotations_are_named(tmp_path: Path) -> None:

@@ -113,7 +113,7 @@ FAULTS = {
     "no text": (b"\xff\xfe{}", "is not readable as JSON: "),
     "deep": (b'{"data": ' + b"[" * 5000 + b"]" * 5000 + b"}", "is not readable as JSON: depth limit exceeded"),
     "a list": ([clip([])], "is not a JSON object."),
-    "large": (b" " * (MOST_BYTES + 1), f"has {MOST_BYTES + 1} bytes; a clip has at most {MOST_BYTES}."),
+    "large": (b" " * (MOST_BYTES + 1), f"has {MOST_BYTES + 1} bytes; such a file has at most {MOST_BYTES}."),
     "no label": (without(clip([]), "label"), "`label` is None, but `label_index` 0 is 'abseiling'."),
     "no label_index": (without(clip([]), "label_index"), "`label_index` is None; it must be 0 to 399."),
     "label -1": (clip([], index=-1), "`label_index` is -1; it must be 0 to 399."),

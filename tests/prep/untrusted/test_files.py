@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,17 @@ from pathlib import Path
 import pytest
 
 from prep.errors import BadFile, PrepError
-from prep.untrusted.files import LARGEST, find_sources, load_bytes, load_head, walk
+from prep.untrusted.files import (
+    ANY_RATIO_SIZE,
+    LARGEST,
+    find_sources,
+    load_bytes,
+    load_head,
+    load_text,
+    walk,
+    without_mark,
+)
+from prep.untrusted.unread import unread
 
 
 def find(raw: Path) -> list[str]:
@@ -80,8 +91,10 @@ def test_absent_empty_and_broken_inputs_give_a_remedy(tmp_path: Path) -> None:
         find(tmp_path / "gone")
     assert find(tmp_path) == []
     (tmp_path / "half.zip").write_bytes(b"PK\3\4half")
-    with pytest.raises(PrepError, match=r"half\.zip: is not a readable zip .*Fetch it again, or move it away"):
-        find(tmp_path)
+    assert find(tmp_path) == []
+    ((name, reason),) = unread(tmp_path, frozenset()).refused
+    assert name == "half.zip"
+    assert re.search(r"half\.zip: is not a readable zip .*Fetch it again, or move it away", reason)
 
 
 def test_the_stamp_changes_with_the_file(tmp_path: Path) -> None:
@@ -157,8 +170,9 @@ def test_devices_are_not_read(tmp_path: Path) -> None:
 def test_a_pipe_in_place_of_a_zip_or_of_the_raw_folder_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.zip")
     for raw in (tmp_path, tmp_path / "a.zip"):
-        with pytest.raises(PrepError, match=r"a\.zip: is a named pipe"):
-            find(raw)
+        assert find(raw) == []
+        ((_, reason),) = unread(raw, frozenset()).refused
+        assert "a.zip: is a named pipe" in reason
 
 
 def damaged(path: Path, at: int, value: int, method: int = zipfile.ZIP_STORED) -> None:
@@ -177,8 +191,10 @@ def test_directories_that_zipfile_cannot_read(tmp_path: Path, at: int, value: in
         data = bytearray((tmp_path / "1.zip").read_bytes())
         data[data.rindex(b"PK\1\2") + 9] |= 0x08  # the flag that says UTF-8
         (tmp_path / "1.zip").write_bytes(data)
-    with pytest.raises(PrepError, match=r"1\.zip: is not a readable zip .*Fetch it again, or move it away"):
-        find(tmp_path)
+    (tmp_path / "b.txt").write_bytes(b"")
+    assert find(tmp_path) == ["b"]
+    ((_, reason),) = unread(tmp_path, frozenset()).refused
+    assert re.search(r"1\.zip: is not a readable zip .*Fetch it again, or move it away", reason)
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2, zipfile.ZIP_DEFLATED])
@@ -191,3 +207,96 @@ def test_a_damaged_member_of_every_method_is_bad(tmp_path: Path, method: int) ->
     (source,) = find_sources(tmp_path, ".txt")
     with pytest.raises(BadFile, match=r"1\.zip: a\.txt: cannot be read"):
         load_bytes(source)
+
+
+def test_endings_in_upper_case_are_read(tmp_path: Path) -> None:
+    (tmp_path / "a.TXT").write_bytes(b"a")
+    pack(tmp_path / "ALL.ZIP", b=b"b")
+    assert [(source.name, load_bytes(source)) for source in find_sources(tmp_path, ".txt")] == [
+        ("a", b"a"),
+        ("b", b"b"),
+    ]
+
+
+def test_backslashes_in_a_zip_part_folders(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "1.zip", "w") as archive:
+        archive.writestr("folder\\", b"")
+        archive.writestr("folder\\a.txt", b"A")
+    (source,) = find_sources(tmp_path, ".txt")
+    assert (source.name, source.member, load_bytes(source)) == ("a", "folder/a.txt", b"A")
+
+
+def test_a_byte_order_mark_is_no_content(tmp_path: Path) -> None:
+    for name, code in (("a", "utf-8-sig"), ("b", "utf-16"), ("c", "utf-8")):
+        (tmp_path / f"{name}.txt").write_bytes("1 2\n".encode(code))
+    assert [load_text(source) for source in find_sources(tmp_path, ".txt")] == [b"1 2\n"] * 3
+    with pytest.raises(BadFile, match=r"here: begins with the byte order mark of UTF-16 and is no such text .*UTF-8"):
+        without_mark(b"\xff\xfe1", "here")
+
+
+def test_a_member_that_would_fill_the_memory_is_one_bad_file(tmp_path: Path) -> None:
+    large = ANY_RATIO_SIZE + 1
+    pack(tmp_path / "1.zip", a=bytes(large), b=bytes(large - 1))
+    bomb, zeros = find_sources(tmp_path, ".txt")
+    with pytest.raises(
+        BadFile, match=rf"a\.txt: promises {large} bytes from \d+; .* at most 100 to 1\. Fetch it again"
+    ):
+        load_bytes(bomb)
+    assert len(load_bytes(zeros)) == large - 1
+
+
+def test_members_that_share_their_bytes_are_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "1.zip", "w") as archive:
+        archive.writestr("a.txt", b"x" * 10_000)
+        copies = [zipfile.ZipInfo(f"{number}.txt") for number in range(50)]
+        for copy in copies:
+            for name in ("header_offset", "CRC", "compress_size", "file_size"):
+                setattr(copy, name, getattr(archive.filelist[0], name))
+        archive.filelist += copies
+    assert find(tmp_path) == []
+    ((_, reason),) = unread(tmp_path, frozenset()).refused
+    assert "its members overlap" in reason
+
+
+def test_what_is_not_read_is_named_by_kind(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"")
+    for name in ("1.md", "2.MD", "no ending", "more.rar", ".hidden"):
+        (tmp_path / name).write_bytes(b"")
+    with zipfile.ZipFile(tmp_path / "outer.zip", "w") as archive:
+        archive.writestr("inner.zip", b"")
+        archive.writestr("b.txt", b"")
+    seen = {
+        source.path if not source.member else f"{source.path}: {source.member}" for source in walk(tmp_path, ".txt")
+    }
+    assert [remark.replace(f"{tmp_path}/", "") for remark in unread(tmp_path, seen).remarks] == [
+        "not read: more.rar; only .zip archives are read. Unpack it into the folder, or move it away.",
+        "not read: outer.zip: inner.zip; archives inside a zip are not unpacked. "
+        "Unpack it into the folder, or move it away.",
+        "2 files `.md` not read, for example 1.md",
+        "1 file without an ending not read, for example no ending",
+    ]
+
+
+def test_many_kinds_are_folded(tmp_path: Path) -> None:
+    for number in range(12):
+        (tmp_path / f"a.x{number}").write_bytes(b"")
+    remarks = unread(tmp_path, frozenset()).remarks
+    assert len(remarks) == 9
+    assert remarks[-1] == "4 files of 4 other kinds not read"
+
+
+def test_a_folder_that_may_not_be_entered_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "shut").mkdir()
+    (tmp_path / "a.txt").write_bytes(b"")
+    scandir = os.scandir
+
+    def refuse(path: str) -> object:
+        if str(path).endswith("shut"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)  # whoever runs the tests may enter any folder
+    assert find(tmp_path) == ["a"]
+    ((name, reason),) = unread(tmp_path, frozenset()).refused
+    assert name == "shut"
+    assert reason.endswith("the folder cannot be entered (Permission denied). Change its rights, or move it away.")

@@ -4,7 +4,7 @@ BIN := .venv/bin
 DEMO_HOME ?= demo-home
 DEMO_RUN := $(DEMO_HOME)/runs/protonet-demo
 
-.PHONY: demo test test-all fuzz lint bench tables picture growth
+.PHONY: demo test test-all fuzz kill lint bench tables picture growth
 
 # uv installs in seconds what pip installs in minutes, but does not read pip's settings by itself.
 $(BIN)/.installed: pyproject.toml
@@ -32,6 +32,11 @@ test-all: $(BIN)/.installed
 # Broken files by the hundred thousand for every reader; FUZZ_INPUTS=1000 takes fewer.
 fuzz: $(BIN)/.installed
 	$(BIN)/pytest -m fuzz -s tests/fuzz
+
+# Every command killed at its named points and at random, then run again; KILLS=1000 takes about an hour.
+KILLS ?= 100
+kill: $(BIN)/.installed
+	OMP_NUM_THREADS=1 $(BIN)/python tests/kill/campaign.py --kills $(KILLS)
 
 lint: $(BIN)/.installed
 	$(BIN)/ruff check

@@ -33,7 +33,8 @@ class Pairs:
     """Clips with their videos, in the order of the store.
 
     missing: names of clips without a video.
-    bad: (clip name, reason) where the video of a clip is ambiguous or its frames are unknown.
+    bad: (clip name, reason) where the video of a clip is ambiguous or its frames are unknown, and (name, reason) of
+        folders that cannot be entered and of zips that cannot be read.
     unused: number of videos that match a layout and belong to no clip of the store.
     unmatched: number of video files that match no layout.
     """
@@ -70,6 +71,7 @@ class _Search:
     videos: dict[str, dict[str, list[tuple[_Match, Source]]]] = field(default_factory=dict)
     unused: set[str] = field(default_factory=set)
     unmatched: int = 0
+    refused: list[tuple[str, str]] = field(default_factory=list)
 
 
 def pair(store: Store, videos: Path) -> Pairs:
@@ -94,7 +96,7 @@ def pair(store: Store, videos: Path) -> Pairs:
     return Pairs(
         clips=tuple(clips[clip] for clip in sorted(clips)),
         missing=tuple(name for clip, name in enumerate(store.names) if clip not in clips and clip not in bad),
-        bad=tuple((store.names[clip], bad[clip]) for clip in sorted(bad)),
+        bad=(*((store.names[clip], bad[clip]) for clip in sorted(bad)), *search.refused),
         unused=len(search.unused),
         unmatched=search.unmatched,
     )
@@ -120,7 +122,7 @@ def _search(videos: Path, layouts: Sequence[VideoLayout], clips_of: Mapping[str,
     has_images = any(layout.images for layout in layouts)
     suffixes = (*VIDEO_SUFFIXES, *IMAGE_SUFFIXES) if has_images else VIDEO_SUFFIXES
     search, parent = _Search(), len(os.path.dirname(os.path.abspath(videos)).rstrip("/")) + 1
-    for source in walk(videos, (*suffixes, *(suffix.upper() for suffix in suffixes))):
+    for source in walk(videos, suffixes, search.refused):
         path = _path(source)
         matches = _matches(path[parent:], patterns) or _matches(path, patterns)
         match = next((match for match in matches if match.name in clips_of), None)
@@ -137,7 +139,7 @@ def _path(source: Source) -> str:
     """The absolute path as layouts expect it: a zip is a folder, the suffix is in lower case."""
     path = os.path.abspath(source.path)
     if source.member:
-        path = f"{path.removesuffix('.zip')}/{source.member}"
+        path = f"{os.path.splitext(path)[0]}/{source.member}"
     stem, suffix = os.path.splitext(path)
     return stem + suffix.lower()
 
@@ -205,7 +207,9 @@ def _nothing_found(store: Store, videos: Path, data: _Dataset, search: _Search) 
         return PrepError(
             f"{videos}: {rule}. Its clips have names like {store.names[0]}. Name the folder of their videos."
         )
-    suffixes = Counter(_suffix(source) for source in walk(videos, "") if not source.member.endswith("/"))
+    if search.refused:
+        return PrepError("\n".join(reason for _, reason in search.refused))
+    suffixes = Counter(_suffix(source) for source in walk(videos, ""))
     content = ", ".join(f"{count} {suffix}" for suffix, count in suffixes.most_common(8)) or "nothing"
     rule = f"holds no video of {store.info.title}, as {'; '.join(layout.description for layout in data.layouts)}"
     return PrepError(f"{videos}: {rule}. It holds {content}. Name the folder of the videos.")

@@ -7,15 +7,16 @@ frames(video, indexes, crop) -> list of (h, w, 3) uint8 RGB
     only part that is needed; None: the whole frame. Raises BadVideo.
 
 `video` is a prep.video.request.Video. Callers use `probe(video)` and `frames(video, info, indexes, crop, name)` of this
-file, which choose the module. All decoders return the same frames, with the same pixels unless the module's docstring
-states a difference.
+file, which choose the module and turn the frames as the file says: callers have the displayed image, its size and its
+crop, modules the stored one. All decoders return the same frames, with the same pixels unless
+the module's docstring states a difference.
 """
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, cast
 
 import numpy as np
@@ -35,6 +36,7 @@ class VideoInfo:
     codec: FFmpeg's name of the codec; "images" for a folder of images.
     keyframes: number of packets that the container marks as keyframes.
     constant_frame_rate: True if all frames have the same duration.
+    orientation: how stored frames are turned for display, 1 to 8 as in Exif (_orientation.py).
     """
 
     frames: int
@@ -43,6 +45,7 @@ class VideoInfo:
     codec: str
     keyframes: int
     constant_frame_rate: bool
+    orientation: int = 1
 
 
 class Decoder(Protocol):
@@ -65,8 +68,12 @@ def choose(info: VideoInfo, name: DecoderName = "auto") -> Decoder:
 
 def probe(video: Video) -> VideoInfo:
     """Properties of a video according to its container or its first image, without decoding. Raises BadVideo."""
+    from prep.video.decoders._orientation import displayed_size
+
     module = "image_folder" if video.image_folder else "pyav"
-    return cast(Decoder, importlib.import_module(f"prep.video.decoders.{module}")).probe(video)
+    info = cast(Decoder, importlib.import_module(f"prep.video.decoders.{module}")).probe(video)
+    width, height = displayed_size(info.orientation, info.width, info.height)
+    return replace(info, width=width, height=height)
 
 
 def frames(
@@ -77,4 +84,7 @@ def frames(
     The pixels of a crop are those of the whole frame. Raises BadVideo if the file cannot be decoded that far, or was
     changed since `probe`.
     """
-    return choose(info, name).frames(video, indexes, crop)
+    from prep.video.decoders._orientation import stored_crop, turn
+
+    stored = crop and stored_crop(info.orientation, crop, info.width, info.height)
+    return [turn(frame, info.orientation) for frame in choose(info, name).frames(video, indexes, stored)]

@@ -21,6 +21,7 @@ from prep.video.decoders._container import open_video
 from prep.video.decoders._decoder import Crop, Frame, VideoInfo
 from prep.video.decoders._limits import check_request
 from prep.video.decoders._order import packet_order
+from prep.video.decoders._orientation import AS_STORED
 from prep.video.decoders._probe import probe
 from prep.video.extras import import_extra
 from prep.video.request import BadVideo, Video
@@ -39,6 +40,8 @@ def frames(video: Video, indexes: Sequence[int], crop: Crop | None = None) -> li
     # decord itself opens every format of its FFmpeg, of any size.
     info = probe(video)
     check_request(path, info, indexes, crop)
+    if info.orientation != AS_STORED:
+        raise BadVideo(f"{path}: its frames are turned for display, which decord does in its own way. Use pyav.")
     exact = _seeks_exactly(video, info)
     decord = import_extra("decord")
     decord.logging.set_level(decord.logging.QUIET)

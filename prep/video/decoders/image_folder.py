@@ -13,11 +13,13 @@ from prep.errors import BadFile
 from prep.untrusted.files import load_bytes, location
 from prep.video.decoders._decoder import Crop, Frame, VideoInfo
 from prep.video.decoders._limits import check_request, check_size
+from prep.video.decoders._orientation import AS_STORED
 from prep.video.extras import import_extra
 from prep.video.request import BadVideo, Video
 
 PNG, PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 JPEG, JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
+ORIENTATION = 0x0112  # tag of Exif
 # What Pillow raises for damaged files.
 DAMAGED = (OSError, SyntaxError, ValueError, struct.error)
 # Start-of-frame markers of JPEG (ITU-T T.81, table B.1): C0 to CF without DHT, JPG and DAC.
@@ -29,13 +31,14 @@ def probe(video: Video) -> VideoInfo:
     if not video.sources:
         raise BadVideo("a folder without images is not a video. Fetch it again.")
     first = video.sources[0]
-    width, height = size_of(_bytes(first), location(first))
+    data, path = _bytes(first), location(first)
+    width, height = size_of(data, path)
     count = len(video.sources)
-    return VideoInfo(count, width, height, "images", count, True)
+    return VideoInfo(count, width, height, "images", count, True, _orientation(data, path))
 
 
 def frames(video: Video, indexes: Sequence[int], crop: Crop | None = None) -> list[Frame]:
-    """The crop of each image, in its stored orientation. Raises BadVideo if one has another size than the first."""
+    """The crop of each image, as stored. Raises BadVideo if one has another size or orientation than the first."""
     info = probe(video)
     check_request(location(video.sources[0]), info, indexes, crop)
     crops = {index: _crop(video.sources[index], info, crop) for index in sorted(set(indexes))}
@@ -78,10 +81,11 @@ def _crop(source: Source, info: VideoInfo, crop: Crop | None) -> Frame:
     if size != (info.width, info.height):
         rule = f"the first of its folder has {info.width} x {info.height}"
         raise BadVideo(f"{path}: {size[0]} x {size[1]} pixels, {rule}. Make them one size.")
+    if _orientation(data, path) != info.orientation:
+        raise BadVideo(f"{path}: has another Exif orientation than the first of its folder. Turn them alike.")
     try:
         with pillow.open(BytesIO(data), formats=("JPEG", "PNG")) as image:
             mode = image.mode
-            # The Exif orientation is ignored: the joints' box refers to the stored orientation.
             frame = np.asarray(image.convert("RGB"))
     except (*DAMAGED, pillow.DecompressionBombError) as error:
         raise BadVideo(f"{path}: the image is damaged ({error}). Fetch it again.") from error
@@ -91,6 +95,18 @@ def _crop(source: Source, info: VideoInfo, crop: Crop | None) -> Frame:
         raise BadVideo(f"{path}: the image is damaged. Fetch it again.")
     left, top, right, bottom = crop or (0, 0, info.width, info.height)
     return np.ascontiguousarray(frame[top:bottom, left:right])
+
+
+def _orientation(data: bytes, path: str) -> int:
+    """The Exif orientation of an image, 1 without one. Raises BadVideo."""
+    pillow = import_extra("PIL.Image")
+    try:
+        with pillow.open(BytesIO(data), formats=("JPEG", "PNG")) as image:
+            orientation = image.getexif().get(ORIENTATION, AS_STORED)
+    except (*DAMAGED, pillow.DecompressionBombError) as error:
+        raise BadVideo(f"{path}: the image is damaged ({error}). Fetch it again.") from error
+    # Readers of Exif data take an orientation that does not exist as none.
+    return orientation if orientation in range(1, 9) else AS_STORED
 
 
 def _bytes(source: Source) -> bytes:

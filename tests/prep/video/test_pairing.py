@@ -343,3 +343,14 @@ def test_a_pair_survives_the_way_to_a_worker(tmp_path: Path) -> None:
     (one,) = pair(store_of(tmp_path, "ntu120", NTU[:1]), put(tmp_path / "v", f"{NTU[0]}.avi")).clips
     again: ClipVideo = pickle.loads(pickle.dumps(one))
     assert again == one
+
+
+def test_a_zip_that_cannot_be_read_and_upper_case_endings(tmp_path: Path) -> None:
+    store = store_of(tmp_path, "ntu120", NTU)
+    put(tmp_path / "v", f"{NTU[0]}_rgb.AVI")
+    packed(tmp_path / "v" / "MORE.ZIP", f"{NTU[1]}_rgb.avi")
+    (tmp_path / "v" / "half.zip").write_bytes(b"PK")
+    pairs = pair(store, tmp_path / "v")
+    assert [clip.name for clip in pairs.clips] == list(NTU[:2])
+    ((name, reason),) = pairs.bad
+    assert (name, "half.zip: is not a readable zip" in reason) == ("half.zip", True)

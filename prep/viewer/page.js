@@ -193,10 +193,18 @@ const KEYS = {
 document.addEventListener("keydown", (event) => {
   const { target } = event, typing = target.matches("input:not([type=checkbox], [type=range]), select");
   if (typing || event.ctrlKey || event.metaKey || event.altKey || !KEYS[event.key]) return;
-  // A focused button or checkbox keeps the space bar.
-  if (event.key === " " && target.matches("button, summary, input[type=checkbox]")) return;
+  if (event.key === " " && keepsSpace(target)) return;
   event.preventDefault();
   KEYS[event.key]();
+});
+
+// A focused button or checkbox keeps the space bar; in a list of clips Enter opens one, and space plays.
+function keepsSpace(target) {
+  return target.matches("button, summary, input[type=checkbox]") && !target.closest("#clips, #neighbours");
+}
+
+document.addEventListener("keyup", (event) => {
+  if (event.key === " " && event.target.closest("#clips, #neighbours")) event.preventDefault();
 });
 
 find("play").addEventListener("click", togglePlay);

@@ -6,7 +6,8 @@
 //   up       optional, "x", "y", "z" or with a minus: the axis that is drawn upward; "y" by default
 //   colours  optional, one CSS colour per body
 //   marked   optional, {body, joint}: a joint drawn larger
-// camera: {yaw, pitch, zoom, centre: [x, y, z], radius}; angles in radians. fitCamera makes one for a clip.
+// camera: {yaw, pitch, zoom, centre: [x, y, z], radius, wide, high}; angles in radians. fitCamera makes one for a clip;
+//   wide and high are half the room that it needs on the canvas, in radii.
 //
 // With yaw and pitch 0 the first horizontal axis points right and the other one away from the reader, as a Kinect
 // sees a person: left and right agree with the video.
@@ -64,7 +65,9 @@ export function fitCamera(clip) {
   const empty = low[0] > high[0];
   const centre = empty ? [0, 0, 0] : low.map((value, axis) => (value + high[axis]) / 2);
   const radius = empty ? 1 : Math.hypot(...low.map((value, axis) => high[axis] - value)) / 2;
-  return { yaw: 0, pitch: 0.12, zoom: 1, centre, radius: radius || 1 };
+  const half = low.map((value, axis) => (empty || !radius ? 1 : (high[axis] - value) / 2 / radius));
+  const [right, up, away] = axesOf(clip.up).map(([axis]) => half[axis]);
+  return { yaw: 0, pitch: 0.12, zoom: 1, centre, radius: radius || 1, wide: Math.hypot(right, away), high: up };
 }
 
 // Canvas positions of a frame: bodies * V * 3 values x, y (pixels of the canvas) and depth (-1 near to 1 far).
@@ -122,7 +125,8 @@ function axesOf(up = "y") {
 function viewOf(width, height, clip, camera) {
   const [right, up, away] = axesOf(clip.up), { centre, radius } = camera;
   const [cy, sy, cp, sp] = [Math.cos(camera.yaw), Math.sin(camera.yaw), Math.cos(camera.pitch), Math.sin(camera.pitch)];
-  const scale = (Math.min(width, height) / 2) * 0.92 * camera.zoom;
+  const { wide = 1, high = 1 } = camera;
+  const scale = Math.min(width / Math.max(wide, 0.2), height / Math.max(high, 0.2)) * 0.42 * camera.zoom;
   return (...position) => {
     const [r, u, d] = [right, up, away].map(([axis, sign]) => (sign * (position[axis] - centre[axis])) / radius);
     const x = cy * r + sy * d, level = cy * d - sy * r;

@@ -1,0 +1,59 @@
+"""The joints that the page draws."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers.stores import info, write_clips
+from helpers.viewing import clips_for_viewing
+
+import prep.viewer.clip as subject
+from prep.errors import PrepError
+from prep.store.read import Store, open_store
+from prep.viewer.clip import check_coordinates, drawn_joints, upward
+
+
+def test_joints_are_the_stored_ones_and_absent_bodies_are_not_drawn(store: Store) -> None:
+    stored, drawn = clips_for_viewing()[0], drawn_joints(store, 0, "prepared")
+    assert (drawn[:, 0] == stored[:, 0]).all()
+    assert np.isnan(drawn[:, 1]).all()
+    assert not np.isnan(drawn_joints(store, 3, "prepared")).any()
+
+
+def test_recorded_joints_are_the_linear_map_plus_the_origin(store: Store) -> None:
+    drawn = drawn_joints(store, 0, "recorded")
+    assert drawn[:, 0] == pytest.approx(2 * clips_for_viewing()[0][:, 0] + np.array([1, 2, 3]))
+    assert np.isnan(drawn[:, 1]).all()
+
+
+def test_in_an_image_z_is_zero_and_a_joint_without_a_score_is_not_drawn(tmp_path: Path) -> None:
+    clip = np.full((2, 1, 18, 3), 0.5, np.float32)
+    clip[0, 0, 4, 2] = 0
+    store = open_store(write_clips(tmp_path / "s.zarr", info("kinetics", "raw"), ["k"], [0], [clip]))
+    drawn = drawn_joints(store, 0, "prepared")
+    assert np.isnan(drawn[0, 0, 4]).all()
+    assert drawn[1, 0, 4].tolist() == [0.5, 0.5, 0]
+    assert upward(store, 0, "prepared") == "-y"
+
+
+def test_up_follows_a_preprocessing_that_turns_bodies(tmp_path: Path) -> None:
+    clip = clips_for_viewing()[1]
+    turned = np.array([[1, 0, 0], [0, 0, 1], [0, -1, 0]], np.float32)  # y of the recording is z of the store
+    paths = [tmp_path / f"{i}.zarr" for i in range(3)]
+    maps = [np.eye(3, dtype=np.float32), turned, np.zeros((3, 3), np.float32)]
+    for path, linear in zip(paths, maps, strict=True):
+        write_clips(path, info("demo", "agcn"), ["a"], [0], [clip], to_recorded=linear[None])
+    assert [upward(open_store(path), 0, "prepared") for path in paths] == ["y", "z", "y"]
+    assert upward(open_store(paths[1]), 0, "recorded") == "y"
+
+
+def test_a_clip_of_hours_is_drawn_in_part(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subject, "MOST_FRAMES", 5)
+    assert len(drawn_joints(store, 4, "prepared")) == 5
+
+
+def test_other_coordinates_are_refused() -> None:
+    with pytest.raises(PrepError, match="`raw` is no kind of coordinates. Known: prepared, recorded"):
+        check_coordinates("raw")

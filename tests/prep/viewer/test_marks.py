@@ -1,0 +1,56 @@
+"""The file of marked clips is a split that leaves them out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from manifests.facts import names, split
+from manifests.strict import InvalidValue
+from prep.errors import PrepError
+from prep.viewer.marks import read_marks, write_marks
+
+MARKED = ("b", 'a"\n')
+
+
+@pytest.mark.parametrize("varied", names("splits"))
+def test_the_file_is_the_split_without_the_marked_clips(tmp_path: Path, varied: str) -> None:
+    path = tmp_path / "marked.toml"
+    write_marks(path, MARKED, varied)
+    made, shipped = split(str(path)), split(varied)
+    assert made.exclude == tuple(sorted(MARKED))
+    assert made.base == (shipped.base or shipped.name)
+    assert replace(made, name=varied, title=shipped.title, base=shipped.base, exclude=()) == shipped
+    assert read_marks(path) == set(MARKED)
+
+
+def test_a_custom_split_is_written_out_in_full(tmp_path: Path) -> None:
+    mine, path = tmp_path / "mine.toml", tmp_path / "marked.toml"
+    mine.write_text(
+        'title = "t"\nsource = "s"\ndataset = "mine"\nprotocol = "episodic"\nseed = 4\ntrain = [0]\ntest = [1]'
+    )
+    write_marks(path, MARKED, str(mine))
+    assert replace(split(str(path)), name="mine", exclude=()) == split(str(mine))
+
+
+def test_without_a_split_the_file_has_the_list_alone(tmp_path: Path) -> None:
+    path = tmp_path / "marked.toml"
+    assert read_marks(path) == frozenset()
+    write_marks(path, ["a"], "")
+    assert "Copy this list into a split" in path.read_text()
+    assert read_marks(path) == {"a"}
+
+
+def test_what_cannot_be_marked_or_read_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "marked.toml"
+    with pytest.raises(PrepError, match="S001C003P008R001A001 is an exemplar of ntu60_one_shot, which needs it"):
+        write_marks(path, ["S001C003P008R001A001"], "ntu60_one_shot")
+    assert not path.exists()
+    path.write_text("exclude = [1]")
+    with pytest.raises(PrepError, match="exclude is not a list of clip names. Correct it, or name another file"):
+        read_marks(path)
+    path.write_text("exclude = [")
+    with pytest.raises(InvalidValue, match="not readable as TOML"):
+        read_marks(path)

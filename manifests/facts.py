@@ -7,8 +7,7 @@ Imports no array library.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,7 +17,9 @@ from manifests.dataset import Dataset
 from manifests.encoder import Encoder, Prompts
 from manifests.folder import stems
 from manifests.layout import Layout
+from manifests.pattern import match_name
 from manifests.split import Split
+from manifests.split_file import custom_class_names, with_labels
 from manifests.strict import InvalidValue, build, hint, read_toml
 from manifests.tables import Published, read_choices, read_notes, read_tables
 
@@ -176,23 +177,38 @@ def _custom_split(path: Path) -> Split:
     if path.stem in names("splits"):
         rule = f"a split is named after its file, and `{path.stem}` ships already"
         raise InvalidValue(f"{path}: {rule}. Rename the file.")
-    return _build_split(_with_name(path.stem, read_toml(path), str(path)), str(path))
+    return _build_split(_with_name(path.stem, read_toml(path), str(path)), str(path), path.parent)
 
 
-def _build_split(value: Mapping[str, Any], where: str) -> Split:
+def classes_of(chosen: Split) -> tuple[str, ...]:
+    """The names of all classes of a split's dataset; () for a custom dataset whose classes the split does not name.
+
+    >>> classes_of(split("ntu_t"))[0]
+    'drink water'
+    """
+    return dataset(chosen.dataset).classes if chosen.dataset in names("datasets") else chosen.class_names
+
+
+def _build_split(value: Mapping[str, Any], where: str, folder: Path = _HERE) -> Split:
     """The keys of a split's file, completed by those of its base. Exemplars must show the classes they stand for."""
     base = _read("splits", value["base"]) if isinstance(value.get("base"), str) else {}
     if "base" in base:
         raise InvalidValue(f"{where}: base `{value['base']}` has a base itself. Name `{base['base']}` instead")
-    result = build(Split, {**base, **value}, where)
+    complete = {**base, **value}
+    labelled = with_labels(complete, where, lambda: _class_names(str(complete.get("dataset", "")), folder, where))
+    result = build(Split, labelled, where)
     if result.dataset in names("datasets"):
         for label, name in zip(result.test, result.exemplars, strict=False):
             _check_exemplar(dataset(result.dataset), label, name, where)
     return result
 
 
+def _class_names(name: str, folder: Path, where: str) -> Sequence[str]:
+    return dataset(name).classes if name in names("datasets") else custom_class_names(name, folder, where)
+
+
 def _check_exemplar(data: Dataset, label: int, name: str, where: str) -> None:
-    match = re.fullmatch(data.pattern, name)
+    match = match_name(data.pattern, name)
     if match is None:
         raise InvalidValue(f"{where}: exemplar `{name}` is not a name of {data.name}, {data.pattern}")
     action = match.groupdict().get("action")

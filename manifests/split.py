@@ -26,6 +26,8 @@ class ClassDraw:
 class Split:
     """A named partition of a dataset's classes; all classes are 0-based labels.
 
+    A file may give a class by its name instead (manifests/split_file.py).
+
     protocol: "episodic", many small tasks from the classes of `test`; or "exemplars", one task with all novel classes,
         K clips of each as shots and every other clip as a query.
     samples_per_class: how many clips of each class are sampled (see `chosen`); 0 takes all.
@@ -35,6 +37,8 @@ class Split:
     exemplars: the official exemplar of each class of `test`, in that order; empty where there are none.
     base: the split that this one varies. Its keys hold here too, except for those that this split gives itself.
     exclude: names of clips that are never chosen, for example those that were marked in `fsprep view`.
+    exclude_flags: quality flags, for example "frozen"; clips with any of them are never served.
+    class_names: the names of all classes of the dataset, if the file gives classes by name.
     """
 
     name: str
@@ -52,10 +56,13 @@ class Split:
     exemplars: tuple[str, ...] = ()
     base: str = ""
     exclude: tuple[str, ...] = ()
+    exclude_flags: tuple[str, ...] = ()
+    class_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _check_samples("samples_per_class", self.samples_per_class)
         unique("exclude", self.exclude)
+        unique("exclude_flags", self.exclude_flags)
         self._check_exemplars()
         if self.draws:
             require(self.protocol == "exemplars", "draws belong to the protocol `exemplars`; remove them")

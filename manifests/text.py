@@ -1,8 +1,9 @@
-"""Untrusted text, made safe to show in a terminal or a report."""
+"""Text for a terminal or a report: untrusted text made safe to show, and counts with their nouns."""
 
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 
 # Unicode categories: controls (C0, DEL, C1), format characters (bidirectional overrides, zero-width characters),
 # surrogates (bytes of a file name that are not UTF-8), line and paragraph separators.
@@ -33,6 +34,25 @@ def markdown(text: str) -> str:
     a01_s01 \| &lt;img onerror=x&gt; &amp; \`b\` \[c\](d)
     """
     return plain(text).translate(_MARKDOWN)
+
+
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """A count with its noun.
+
+    >>> counted(1, "clip"), counted(1_200, "clip"), counted(0, "body", "bodies")
+    ('1 clip', '1,200 clips', '0 bodies')
+    """
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {plural or noun + 's'}"
+
+
+def span(counts: Sequence[int], unit: str) -> str:
+    """The smallest and the largest of some counts, as text.
+
+    >>> span([3, 1, 2], "clip"), span([1, 1], "clip")
+    ('1 to 3 clips', '1 clip')
+    """
+    low, high = min(counts, default=0), max(counts, default=0)
+    return f"{low:,} to {high:,} {unit}s" if low < high else counted(high, unit)
 
 
 def _escaped(char: str) -> str:

@@ -10,8 +10,9 @@ import click
 
 from cli import options
 from cli.bars import meter
+from cli.prep._store import SHOWN, class_lines
 from manifests.custom import EXAMPLE
-from manifests.text import plain
+from manifests.text import counted, plain
 
 if TYPE_CHECKING:
     from prep.building.survey import Survey
@@ -39,9 +40,12 @@ def command(file: Path | None, example: bool, json_: bool) -> None:
         surveyed = bars.run(survey(file))
     options.emit(json_, asdict(surveyed), _as_text(surveyed, file))
     if surveyed.bad:
-        for name, reason in surveyed.bad:
-            click.echo(plain(f"Bad: {name}: {reason}"), err=True)
-        click.echo(f"Error: {len(surveyed.bad)} of {surveyed.clips + len(surveyed.bad)} clips are bad.", err=True)
+        from prep.building.reasons import folded
+
+        for line in folded(surveyed.bad, SHOWN):
+            click.echo(plain(f"Bad: {line}"), err=True)
+        bad, clips = len(surveyed.bad), counted(surveyed.clips + len(surveyed.bad), "clip")
+        click.echo(f"Error: {bad:,} of {clips} {'is' if bad == 1 else 'are'} bad.", err=True)
         raise SystemExit(options.BAD_FILES)
 
 
@@ -49,16 +53,18 @@ def _as_text(survey: Survey, file: Path) -> str:
     data = survey.data
     shortest, median, longest = survey.frames
     ranges = zip(survey.low, survey.high, strict=True)
+    kept, at_once = counted(data.bodies, "body", "bodies"), counted(survey.bodies, "body", "bodies")
     lines = [
         f"{data.name}: {data.title}",
-        f"  layout {data.layout}, unit {data.unit}, {data.fps:g} frames per second, at most {data.bodies} bodies kept",
-        f"  {survey.clips:,} clips read, {len(survey.bad):,} bad; up to {survey.bodies} bodies at once",
+        f"  layout {data.layout}, unit {data.unit}, {data.fps:g} frames per second, at most {kept} kept",
+        f"  {counted(survey.clips, 'clip')} read, {len(survey.bad):,} bad; up to {at_once} at once",
         f"  {shortest} to {longest} frames, median {median} ({median / data.fps:.1f} s)",
         f"  clips with NaN coordinates: {survey.missing:,}",
         *(f"  coordinate {axis}: {low:.4g} to {high:.4g}" for axis, (low, high) in enumerate(ranges)),
         f"  longest side of a body, median: {survey.size:.4g} {data.unit}",
-        *(f"  the head points towards {axis} in {count:,} clips" for axis, count in survey.up),
-        *(f"  {count:6,} {name}" for name, count in survey.clips_per_class),
+        *(f"  the head points towards {axis} in {counted(count, 'clip')}" for axis, count in survey.up),
+        "  number, name and clips of each class:",
+        *class_lines(data.classes, dict(survey.clips_per_class)),
         *(f"Warning: {warning}" for warning in survey.warnings),
     ]
     lines += [] if survey.bad else [f"Build it: fsprep build {file}"]

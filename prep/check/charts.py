@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from manifests.text import plain
-from prep.check.report import Report, span
+from manifests.text import plain, span
+from prep.check.report import Report
 
 NAMED_CLASSES = 60  # more names do not fit on a page
 BAR = "#4c78a8"

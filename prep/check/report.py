@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from manifests.text import markdown, plain
+from manifests.text import markdown, plain, span
 from prep.check.measures import Measures, as_recorded, shipped_dataset
 from prep.preprocessing import quality
 from prep.preprocessing.proportions import unlikely_bones, wrong_direction
@@ -175,16 +175,6 @@ def as_markdown(report: Report, figures: Sequence[tuple[str, str]]) -> str:
     for caption, file in figures:
         lines += [f"## {markdown(caption)}", "", f"![{markdown(caption)}]({file})", ""]
     return "\n".join(lines)
-
-
-def span(counts: Sequence[int], unit: str) -> str:
-    """The smallest and the largest of some counts, as text.
-
-    >>> span([3, 1, 2], "clip"), span([1, 1], "clip")
-    ('1 to 3 clips', '1 clip')
-    """
-    low, high = min(counts, default=0), max(counts, default=0)
-    return f"{low:,} to {high:,} {unit}s" if low < high else f"{high:,} {unit}" + "s" * (high != 1)
 
 
 def _first(names: Sequence[str]) -> str:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from prep.store.embedding_key import TextKey, VideoKey
 from prep.store.embeddings import open_embedding
@@ -34,7 +38,10 @@ class Vectors:
 
 @dataclass(frozen=True)
 class Summary:
-    """Counts over a store. `shape` is (M, V, C); `clips_per_class` lists only classes with clips."""
+    """Counts over a store. `shape` is (M, V, C); `clips_per_class` lists only classes with clips.
+
+    `subjects` and `cameras` are those that file names give, 0 if they give none.
+    """
 
     path: str
     digest: str
@@ -46,6 +53,8 @@ class Summary:
     clips_per_class: tuple[tuple[str, int], ...]
     several_bodies: int
     without_frames: int
+    subjects: int
+    cameras: int
     embeddings: tuple[Vectors, ...] = ()
 
 
@@ -63,8 +72,14 @@ def summarise(store: Store) -> Summary:
         clips_per_class=tuple((name, count) for name, count in counts if count),
         several_bodies=int((store.bodies > 1).sum()),
         without_frames=int((store.offsets[1:] == store.offsets[:-1]).sum()),
+        subjects=_known(store.subject),
+        cameras=_known(store.camera),
         embeddings=tuple(_embeddings(store)),
     )
+
+
+def _known(numbers: NDArray[np.integer[Any]]) -> int:
+    return len(np.unique(numbers[numbers >= 0]))
 
 
 def _embeddings(store: Store) -> Iterator[Vectors]:

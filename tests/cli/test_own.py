@@ -29,7 +29,12 @@ def test_from_a_folder_of_arrays_to_a_store(shell, home: Path, tmp_path: Path) -
     checked = shell(f"fsprep validate {manifest}")
     assert checked.exit_code == 0, checked.output
     assert "Warning" not in checked.output
-    for words in ("20 clips read, 0 bad", "20 to 23 frames", "the head points towards +y in 20 clips", "4 sit down"):
+    for words in (
+        "20 clips read, 0 bad",
+        "20 to 23 frames",
+        "the head points towards +y in 20 clips",
+        "sit down  4 clips",
+    ):
         assert words in checked.stdout
     assert checked.stdout.endswith(f"Build it: fsprep build {manifest}\n")
     built = shell(f"fsprep build {manifest} --workers 1")
@@ -173,6 +178,52 @@ def test_defaults_fit_a_flat_skeleton_without_left_and_right(shell, home: Path, 
     assert "turns about z only" in asked.stderr
 
 
+def test_a_split_by_names_is_the_split_by_numbers(shell, home: Path, tmp_path: Path) -> None:
+    manifest = write_own(tmp_path)
+    assert shell(f"fsprep build {manifest} --workers 1").exit_code == 0
+    by_name = SPLIT.replace("[0, 1, 2]", '["wave", "point", "sit down"]').replace("[3, 4]", '["stand up", "clap"]')
+    few = f"{SMALL} --set budget.episodes=1 --set budget.test_episodes=2 --json"
+    runs = []
+    for text in (SPLIT, by_name):
+        (tmp_path / "mine.toml").write_text(text)
+        done = shell(f"fszoo train protonet --data {tmp_path / 'mine.toml'} {few}")
+        assert done.exit_code == 0, done.output
+        runs.append(json.loads(done.stdout)["run"])
+    assert runs[0] == runs[1]
+    listed = shell(f"fsprep list {tmp_path / 'mine.toml'}")
+    assert listed.stdout.splitlines() == ["train", "    0  wave", "    1  point", "    2  sit down"] + [
+        "test",
+        "    3  stand up",
+        "    4  clap",
+    ]
+    # The order of the classes in the dataset file is no longer that of the store.
+    manifest.write_text(manifest.read_text().replace('"wave", "point"', '"point", "wave"'))
+    changed = shell(f"fszoo train protonet --data {tmp_path / 'mine.toml'} {few}")
+    assert changed.exit_code == 2
+    assert "gives classes by name, and gestures.toml has other classes than" in changed.stderr
+
+
+def test_classes_are_listed_by_number_and_name(shell, home: Path, tmp_path: Path) -> None:
+    manifest = write_own(tmp_path, arrays=dict(list(clips().items())[:5]))
+    rows = ["  0  wave      4 clips", "  1  point     1 clip", "  2  sit down  0 clips"]
+    assert "\n".join(rows) in shell(f"fsprep validate {manifest}").stdout
+    built = shell(f"fsprep build {manifest} --workers 1")
+    assert "4 subjects, cameras not known" in built.stdout
+    path = home / "stores" / "gestures-standard.zarr"
+    assert "\n".join(rows) in shell(f"fsprep info {path} --classes").stdout
+    assert "sit down" not in shell(f"fsprep info {path}").stdout
+    assert json.loads(shell(f"fsprep info {path} --json").stdout)["subjects"] == 4
+    assert "    2  sit down" in shell(f"fsprep list {manifest}").stdout
+    assert "\ntrain 0\n    1  " in shell("fsprep list nw_ucla").stdout
+    demo = shell("fsprep list demo").stdout
+    assert demo.startswith("demo\n    0  wave right hand\n")
+    assert "\ntrain\n    0  wave right hand\n" in demo
+    shipped = json.loads(shell("fsprep list ntu60 --json").stdout)["ntu60"]
+    assert shipped[1] == {"label": 1, "name": "eat meal/snack"}
+    unknown = shell("fsprep list ntu61")
+    assert (unknown.exit_code, "`ntu61` is no dataset or split. Did you mean `ntu60`?" in unknown.stderr) == (2, True)
+
+
 def test_the_store_of_a_custom_dataset_is_found(shell, home: Path, tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(SPLIT)
     line = f"fszoo train protonet --data {tmp_path / 'mine.toml'} {SMALL}"
@@ -216,7 +267,8 @@ def test_bad_clips_are_explained_by_both_commands(shell, home: Path, tmp_path: P
     assert "3 of 21 clips are bad" in checked.stderr
     for words in ("a01_s0_e0: has shape (3, 20, 7); it must be frames x 7 joints x 3 numbers", "could run code"):
         assert words in checked.stderr
-    assert f"Bad: b: {folder / 'b.npy'}: the name does not match" in checked.stderr
+    assert f"Bad: b: {folder / 'b.npy'}: the name `b` does not match" in checked.stderr
+    assert "which must match the whole name. Rename the file or move it away." in checked.stderr
     as_json = shell(f"fsprep validate {manifest} --json")
     assert (as_json.exit_code, len(json.loads(as_json.stdout)["bad"])) == (3, 3)
     built = shell(f"fsprep build {manifest} --workers 1")

@@ -11,7 +11,7 @@ from helpers.synthetic_own import MANIFEST as DATASET_FILE
 from helpers.synthetic_own import SPLIT
 
 from manifests.custom import EXAMPLE, PREPARED, read_custom
-from manifests.facts import layout, layout_of, names, split
+from manifests.facts import classes_of, layout, layout_of, names, split
 from manifests.strict import InvalidValue
 from prep.preprocessing.pipeline import ANY, pipeline
 
@@ -217,6 +217,49 @@ def test_a_custom_split_is_read_by_its_path(tmp_path: Path) -> None:
     write(tmp_path, SPLIT.replace("[3, 4]", "[4]"), "mine.toml")
     assert split(str(path)).test == (4,)  # what the file says now
     assert "mine" not in names("splits")
+
+
+NAMED = SPLIT.replace("[0, 1, 2]", '["wave", "point", 2]').replace("[3, 4]", '["stand up", "clap"]')
+
+
+def test_a_split_may_name_classes(tmp_path: Path) -> None:
+    """With the dataset file beside it, or of a dataset that ships; numbers and names may stand side by side."""
+    write(tmp_path, DATASET_FILE)
+    mine = split(str(write(tmp_path, NAMED, "mine.toml")))
+    assert (mine.train, mine.test) == ((0, 1, 2), (3, 4))
+    assert mine.class_names == ("wave", "point", "sit down", "stand up", "clap")
+    shipped = SPLIT.replace('"gestures"', '"demo"').replace("[3, 4]", '["squat", "clap"]')
+    mine = split(str(write(tmp_path, shipped, "theirs.toml")))
+    assert [classes_of(mine)[label] for label in mine.test] == ["squat", "clap"]
+    draws = 'protocol = "exemplars"\ndraws = [{ train = ["wave"], test = ["clap", 1] }]'
+    text = "\n".join(line for line in SPLIT.splitlines() if not line.startswith(("train", "test", "protocol")))
+    (draw,) = split(str(write(tmp_path, f"{text}\n{draws}", "drawn.toml"))).draws
+    assert (draw.train, draw.test) == ((0,), (4, 1))
+
+
+LIST = 'Write a list of classes, each by its number from 0 on or by its name: [0, 1] or ["wave", "sit down"].'
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('"wave", ', '"wvae", ', "mine.toml: train: `wvae` is not a class. Did you mean `wave`?"),
+        ("2]", "2.5]", f"mine.toml: train: `2.5` is neither the number nor the name of a class. {LIST}"),
+        ("2]", "true]", f"mine.toml: train: `True` is neither the number nor the name of a class. {LIST}"),
+        ('["stand up", "clap"]', '"clap"', f"mine.toml: test: `clap` is not a list. {LIST}"),
+        ("2]", "0]", "mine.toml: classes of train and test and val: `0` is listed twice"),
+        (
+            '"gestures"',
+            '"other"',
+            "and the dataset file other.toml is not in its folder. Copy other.toml there, or give",
+        ),
+    ],
+)
+def test_a_class_that_a_split_cannot_name_is_explained(tmp_path: Path, old: str, new: str, words: str) -> None:
+    write(tmp_path, DATASET_FILE)
+    with pytest.raises(InvalidValue) as caught:
+        split(str(write(tmp_path, NAMED.replace(old, new, 1), "mine.toml")))
+    assert words in str(caught.value)
 
 
 @pytest.mark.parametrize(

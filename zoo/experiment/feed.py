@@ -89,6 +89,9 @@ def check_store(recipe: Recipe, store: Store) -> None:
     if absent:
         known = f"{chosen.dataset} has {len(store.info.classes)} classes, numbered from 0"
         raise SetupError(f"{chosen.name} names the classes {absent}, but {known}. Correct the split.")
+    if chosen.class_names and chosen.class_names != store.info.classes:
+        rule = f"gives classes by name, and {chosen.dataset}.toml has other classes than {store.path}"
+        raise SetupError(f"{chosen.name} {rule}. Build the store again, or restore the dataset file.")
     wanted = recipe.data.preprocessing
     if wanted and store.info.preprocessing != wanted:
         raise SetupError(

@@ -8,7 +8,7 @@ module, and is left out of the digest while it has the value `before`, which sta
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, fields, is_dataclass
+from dataclasses import asdict, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from zoo.experiment.library import shipped
 from zoo.experiment.recipe import Recipe, is_stage
 from zoo.experiment.resolve import initial, option_values, resolve
 
+ADDED = ("exclude", "exclude_flags", "class_names")  # keys of splits that came after format 1
 NOT_CHOICES = ("title", "source", "table")
 
 
@@ -39,9 +40,9 @@ def recipe_digest(recipe: Recipe, without: tuple[str, ...] = ()) -> str:
         if is_user_code(choice.name):
             choices[key]["code"] = registry.find(choice.name, *kinds).digest
     if is_custom(recipe.data.split):
-        content = asdict(split(recipe.data.split))
-        # Without excluded clips a split counts as before it could exclude any, so that finished runs keep their digest.
-        choices["data"]["split"] = {key: value for key, value in content.items() if key != "exclude" or value}
+        content = asdict(replace(split(recipe.data.split), class_names=()))
+        # A split counts as before it had a key that it leaves empty, so that finished runs keep their digest.
+        choices["data"]["split"] = {key: value for key, value in content.items() if key not in ADDED or value}
     if recipe.init.source:
         choices["init"] = {"part": _listed(recipe.init.part), **_source(recipe, without)}
     for key in without:

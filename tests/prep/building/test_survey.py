@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from helpers.synthetic_own import clips, write_own
+from helpers.synthetic_own import KINECT, MANIFEST, clips, write_own
 
+from manifests.facts import layout
 from prep.building.survey import Survey, survey
 from prep.progress import result
 
@@ -74,16 +76,34 @@ SLIPS: dict[str, tuple[str, str, Any, str]] = {
     "centimetres": ("", "", changed(lambda a: 100 * a), "The numbers look like centimetres. Convert them."),
     "metres": ('"metre"', '"millimetre"', clips(), "in millimetres. The numbers look like metres. Convert them."),
     "giants": ("", "", changed(lambda a: 1e6 * a), "no size of a person in metres. Check the numbers."),
-    "pixels": ('"metre"', '"image"', changed(lambda a: 400 + 100 * a), "Divide x by the width and y by the height."),
+    "pixels": ('"metre"', '"image"', changed(lambda a: 400 - 100 * a), "Divide x by the width and y by the height."),
     "copies": (
         "",
         "",
-        one(CLIP, "a02_s0_e0"),
-        "1 clips are copies of others, `a02_s0_e0` of `a01_s0_e0`. Take them out.",
+        one(CLIP, "a01_s9_e0"),
+        "1 clip is a copy of another, `a01_s9_e0` of `a01_s0_e0`. Take them out.",
     ),
-    "nobody": ("", "", one(0 * CLIP), "1 clips show nobody, for example `a01_s0_e0`. Check them"),
-    "no motion": ("", "", one(CLIP[:1].repeat(9, 0)), "1 clips show no motion: every frame is the first, for example"),
-    "one frame": ("", "", one(CLIP[:1]), "1 clips have one frame, for example `a01_s0_e0`"),
+    "a label conflict": (
+        "",
+        "",
+        one(CLIP, "a02_s0_e0"),
+        "label conflict: 1 clip is a copy of a clip of another class, `a02_s0_e0` (point) and `a01_s0_e0` (wave). Corr",
+    ),
+    "nobody": ("", "", one(0 * CLIP), "1 clip shows nobody, for example `a01_s0_e0`. Check them"),
+    "no motion": ("", "", one(CLIP[:1].repeat(9, 0)), "1 clip shows no motion, for example `a01_s0_e0`"),
+    "one frame": ("", "", one(CLIP[:1]), "1 clip has one frame, for example `a01_s0_e0`"),
+    "another order": (
+        "",
+        "",
+        changed(lambda a: a[:, [0, 1, 6, 3, 4, 5, 2]]),
+        "the head lies below the hips in 20 of 20 clips, and gestures has y up. Set `up` in custom_layout, or",
+    ),
+    "unequal sides": (
+        "",
+        "",
+        changed(lambda a: a[:, [0, 1, 2, 3, 5, 4, 6]]),
+        "`left hand - neck` and `right hand - neck` have unequal lengths (0.5",
+    ),
 }
 
 
@@ -97,19 +117,47 @@ def test_a_likely_slip_is_a_warning_and_the_only_one(tmp_path: Path, slip: str) 
 
 
 @pytest.mark.parametrize("turn", [np.diag([1, -1, 1]), np.eye(3)[[0, 2, 1]]], ids=["y down", "z up"])
-def test_an_axis_the_wrong_way_is_said_for_layouts_that_have_one(tmp_path: Path, turn: Any) -> None:
-    manifest = write_own(tmp_path, arrays=changed(lambda a: np.repeat(a @ turn, 3, axis=1)[:, :20]))
-    assert surveyed(write_own(tmp_path / "own", arrays=changed(lambda a: a @ turn))).warnings == ()
-    text = manifest.read_text()
-    manifest.write_text(text[: text.index("[custom_layout]")] + 'layout = "kinect20"\n')
-    upright = {name: np.random.default_rng(1).normal(0, 0.2, (9, 20, 3)) for name in clips()}
-    for index, (name, array) in enumerate(upright.items()):
-        array[:, 3] += [0, 1, index / 100]  # kinect20's head
-        np.save(tmp_path / "clips" / f"{name}.npy", array @ turn)
-    report = surveyed(manifest)
-    assert len(report.warnings) == 1
+def test_an_axis_the_wrong_way_is_a_warning(tmp_path: Path, turn: Any) -> None:
+    """The layout says where up is: one that ships, or a custom one, where `up` is the remedy."""
+    custom = write_own(tmp_path / "own", arrays=changed(lambda a: a @ turn))
+    report = surveyed(custom)
     where = report.up[0][0]
-    assert f"the head lies towards {where} in 20 of 20 clips, and kinect20 has y up." in report.warnings[0]
+    shown = "below the hips" if where == "-y" else "towards +z"
+    assert where in ("-y", "+z")
+    assert report.warnings == (
+        f"the head lies {shown} in 20 of 20 clips, and gestures has y up. "
+        "Set `up` in custom_layout, or check the order of the joints (`joint_order`).",
+    )
+    custom.write_text(custom.read_text() + f'up = "{where.removeprefix("+")}"\n')
+    assert surveyed(custom).warnings == ()
+    (tmp_path / "own" / "clips").rename(tmp_path / "clips")
+    manifest = tmp_path / "upright.toml"
+    manifest.write_text(MANIFEST[: MANIFEST.index("[custom_layout]")] + 'layout = "kinect20"\n')
+    for seed, name in enumerate(clips()):
+        np.save(tmp_path / "clips" / f"{name}.npy", np.random.default_rng(seed).normal(KINECT, 0.01, (9, 20, 3)) @ turn)
+    report = surveyed(manifest)
+    assert report.warnings == (
+        f"the head lies {shown} in 20 of 20 clips, and kinect20 has y up. "
+        "Exchange or negate the axes, or check the order of the joints (`joint_order`).",
+    )
+
+
+def test_a_hip_bone_longer_than_the_thigh_is_a_warning_and_joint_order_is_the_remedy(tmp_path: Path) -> None:
+    manifest = write_own(tmp_path)
+    text = MANIFEST[: MANIFEST.index("[custom_layout]")] + 'layout = "kinect20"\n'
+    manifest.write_text(text)
+    order = [0, 1, 2, 3, *range(4, 12), 13, 12, 14, 15, 17, 16, 18, 19]  # hips and knees exchanged
+    for seed, name in enumerate(clips()):
+        body = np.random.default_rng(seed).normal(KINECT, 0.01, (9, 20, 3))
+        np.save(tmp_path / "clips" / f"{name}.npy", body[:, order])
+    (warning,) = surveyed(manifest).warnings
+    assert warning.startswith(
+        "the hip bone `left hip - hip centre` is longer than the thigh `left knee - left hip` (0.5"
+    )
+    assert warning.endswith("and 1 more pairs of bones. Check the order of the joints (`joint_order`).")
+    names = layout("kinect20").joints
+    manifest.write_text(text + f"joint_order = {json.dumps([names[joint] for joint in order])}\n")
+    assert surveyed(manifest).warnings == ()
 
 
 def test_nothing_at_all_is_no_crash(tmp_path: Path) -> None:

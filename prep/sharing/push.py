@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 from prep.files import WRITING, disk_errors, locked, remove
@@ -54,7 +55,7 @@ def push(store: Store, target: str, jobs: int = JOBS, have_right: bool = False, 
         if manifest not in (None, wanted) and not replace:
             _check_same_store(storage, store, manifest or b"")
         yield from verifying(store)
-        if manifest not in (None, wanted):
+        if manifest not in (None, wanted) and _loses_files(manifest or b"", store):
             # An old manifest over new files would pass for a store if the sizes agree.
             storage.write(MANIFEST, json.dumps({REPLACED_BY: store.digest}).encode())
         sent = yield from _send_files(store, folder, storage, jobs)
@@ -104,6 +105,15 @@ def check_terms(info: StoreInfo, have_right: bool) -> None:
             "Share `--recipe-only` instead: anyone with the raw files can rebuild a bit-identical store from it. "
             "If its owners gave you the right, or the target is for licensed users only: --i-have-the-right."
         )
+
+
+def _loses_files(manifest: bytes, store: Store) -> bool:
+    """Whether files that a manifest lists are going to have other bytes: not where embeddings are only added."""
+    try:
+        files = parse_json(manifest)["files"]
+        return any(files.get(name, asdict(entry)) != asdict(entry) for name, entry in store.files.items())
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return True
 
 
 def _check_same_store(storage: Storage, store: Store, manifest: bytes) -> None:

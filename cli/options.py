@@ -14,6 +14,10 @@ from manifests.text import plain
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
+LESS_AT_A_TIME = (
+    "Take less at a time: fewer --jobs or --workers, or a smaller task.way, task.queries_per_class, data.frames or "
+    "budget.batch."
+)
 BAD_INPUT = 2
 BAD_FILES = 3
 
@@ -64,7 +68,8 @@ def print_error(message: str) -> None:
 def plain_errors(command: CommandT) -> CommandT:
     """End the program with one message on standard error instead of a traceback.
 
-    Errors of this project's classes, a full disk and refused paths have exit status 2. See cli.interrupt for Ctrl-C.
+    Errors of this project's classes, a full disk, refused paths and missing memory have exit status 2. For Ctrl-C see
+    cli.interrupt.
     """
 
     @wraps(command)
@@ -79,6 +84,8 @@ def plain_errors(command: CommandT) -> CommandT:
                 raise
             _fail(str(message))
         except Exception as error:
+            if _out_of_memory(error):
+                _fail(f"not enough memory ({str(error)[:200] or 'of the host'}). {LESS_AT_A_TIME}")
             if not _ours(error):
                 raise
             _fail(str(error))
@@ -94,6 +101,12 @@ def _fail(message: str) -> None:
 def _plain_lines(text: str) -> str:
     """`plain` for text of several lines."""
     return "\n".join(plain(line) for line in text.split("\n"))
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """Of Python and numpy, of torch on a GPU, and of torch on a CPU, which has no class for it."""
+    named = type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error)
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and named)
 
 
 def _ours(error: Exception) -> bool:

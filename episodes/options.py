@@ -18,9 +18,9 @@ class Task:
     queries_per_class: int = 10
 
     def __post_init__(self) -> None:
-        for name in ("way", "shot", "queries_per_class"):
-            if getattr(self, name) < 1:
-                raise EpisodeError(f"{name} is {getattr(self, name)}: an episode needs at least 1.")
+        for name, least in (("way", 2), ("shot", 1), ("queries_per_class", 1)):
+            if getattr(self, name) < least:
+                raise EpisodeError(f"{name} is {getattr(self, name)}: an episode needs at least {least}.")
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli import options
+from cli.device import check_name
 from cli.workspace import workspace
 from cli.zoo._common import store_of
 from cli.zoo._sweeping import Sweep, keep_report, plan, report, train_all
@@ -67,6 +68,7 @@ def command(
         return
     sweep = plan(_fitted_cells(recipe, data, settings, overs, store), store)
     if array:
+        check_name(device)
         where = [*(["--store", _absolute(store)] if store else []), "--device", device]
         again = ["fszoo", "sweep", *_words(recipe, data, settings, overs), *where, "--table"]
         click.echo(_script(sweep, recipe, data, where, again))

@@ -24,8 +24,9 @@ def make_optimiser(options: Optimiser, learner: Learner) -> torch.optim.Optimize
         for group in learner.parameter_groups()
     ]
     if options.name == "sgd":
+        momentum = options.momentum
         return torch.optim.SGD(
-            groups, options.lr, momentum=options.momentum, weight_decay=options.weight_decay, nesterov=True, fused=True
+            groups, options.lr, momentum, weight_decay=options.weight_decay, nesterov=momentum > 0, fused=True
         )
     if options.name == "rmsprop":
         return torch.optim.RMSprop(groups, options.lr, momentum=options.momentum, weight_decay=options.weight_decay)

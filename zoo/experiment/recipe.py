@@ -15,6 +15,18 @@ from zoo import registry
 from zoo.engine.options import Optimiser
 
 FORMAT = 1
+# A run adds small numbers to its seeds; random generators take 64 bits, numpy's oldest ones 32.
+LARGEST_SEED = 2**32 - 1
+# More than any machine finishes, and few enough for its arrays.
+LARGEST_COUNT = 10**9
+LARGEST_FRAMES = 10_000
+
+
+def _check_range(name: str, value: int, least: int, most: int) -> None:
+    if value < least:
+        raise ValueError(f"{name} is {value}; it must be at least {least}")
+    if value > most:
+        raise ValueError(f"{name} is {value}; it must be at most {most:,}")
 
 
 def added(default: Any, before: Any) -> Any:
@@ -49,6 +61,11 @@ class Data:
     test_rule: str = "segments"
     pool: Literal["float32", "float16", "bfloat16"] = added("float32", before="float32")
     skip_empty_bodies: bool = added(False, before=False)
+
+    def __post_init__(self) -> None:
+        _check_range("clip_seed", self.clip_seed, -1, LARGEST_SEED)
+        _check_range("clips_per_class", self.clips_per_class, 0, LARGEST_COUNT)
+        _check_range("frames", self.frames, 1, LARGEST_FRAMES)
 
 
 @dataclass(frozen=True)
@@ -103,19 +120,12 @@ class Budget:
     select_on_test: bool = added(False, before=False)
 
     def __post_init__(self) -> None:
-        for name in (
-            "batch",
-            "accumulate",
-            "episodes_per_epoch",
-            "checkpoint_every",
-            "test_episodes",
-            "exemplar_draws",
-        ):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        least_1 = ("batch", "accumulate", "episodes_per_epoch", "checkpoint_every", "test_episodes", "exemplar_draws")
+        for name in least_1:
+            _check_range(name, getattr(self, name), 1, LARGEST_COUNT)
         for name in ("episodes", "epochs", "validation_episodes", "early_stopping"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 0")
+            _check_range(name, getattr(self, name), 0, LARGEST_COUNT)
+        _check_range("test_seed", self.test_seed, 0, LARGEST_SEED)
 
 
 @dataclass(frozen=True)
@@ -166,6 +176,7 @@ class Recipe:
             raise ValueError(f"name is {self.name!r}; it becomes a folder's name, so letters, digits, . _ - only")
         if self.format != FORMAT:
             raise ValueError(f"format is {self.format}; this version reads {FORMAT}. Upgrade fewshot-skeleton")
+        _check_range("seed", self.seed, 0, LARGEST_SEED)
 
 
 def is_stage(recipe: Recipe) -> bool:

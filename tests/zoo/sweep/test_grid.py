@@ -22,7 +22,7 @@ def test_the_product_of_a_range_and_a_list_with_the_last_axis_fastest() -> None:
 
 
 def test_both_ends_of_a_range_count_and_it_may_be_negative() -> None:
-    assert values("seed=-1..1") == [("-1",), ("0",), ("1",)]
+    assert values("data.clip_seed=-1..1") == [("-1",), ("0",), ("1",)]
 
 
 def test_all_class_splits() -> None:

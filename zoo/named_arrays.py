@@ -74,7 +74,7 @@ class NamedArrays:
 def read(path: Path) -> NamedArrays:
     """Read what `NamedArrays.save` wrote. Raises ArraysError for any other file."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             content = {name: file[name] for name in file.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
         remedy = "Give a file that `fszoo report` or `fszoo explain` wrote"

@@ -30,7 +30,7 @@ class Figure(_figure.Figure):
     least, most = 2, 2
 
     def arrays(self, subjects: Sequence[Subject]) -> Work[NamedArrays]:
-        """`before`, `after`, `gain`, `low` and `high` (class) in points, `difference` of all queries and its `interval`.
+        """`before`, `after`, `gain`, `low` and `high` (class) in points, all queries' `difference` and `interval`.
 
         Raises PairError where the runs were not measured on the same tasks.
         """

@@ -1,5 +1,5 @@
-"""Accuracy over the values of one setting, from finished runs of a sweep (DASTM Fig. 5 and appendix Figs. 1-2: weight of
-the rank, scale and drop rate; the cross-modal transfer paper's Fig. 6: decay).
+"""Accuracy over the values of one setting, from finished runs of a sweep (DASTM Fig. 5 and appendix Figs. 1-2: weight
+of the rank, scale and drop rate; the cross-modal transfer paper's Fig. 6: decay).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from zoo.sweep.compare import AVERAGED
 from zoo.sweep.grid import as_toml, choices
 
 MARKERS = "os^Dv"
+FEW = 8  # values that are all named along the axis
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,8 @@ class Figure(_figure.Figure):
             positive = values[values > 0]
             if len(positive) > 2 and positive.max() > 50 * positive.min():
                 axis.set_xscale("symlog", linthresh=float(positive.min()))
+            elif len(values) <= FEW:
+                axis.set_xticks(values)
             axis.set(xlabel=text(key), ylabel="accuracy in %")
             axis.grid(axis="y", linewidth=0.3, alpha=0.6)
             if len(arrays.labels["line"]) > 1:

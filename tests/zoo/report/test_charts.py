@@ -1,0 +1,53 @@
+"""Charts of a run: what the log says, drawn from arrays alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from zoo.drawing import as_bytes
+from zoo.report.charts import curves, draw_confusion, draw_curves, running_mean
+
+ROWS = [
+    {
+        "step": str(i),
+        "done": str(10 * i),
+        "lr": "0.1",
+        "loss": str(2.0 / i),
+        "accuracy": "0.5",
+        "validation": "",
+        "rank": "1",
+    }
+    for i in range(1, 100)
+]
+
+
+def test_curves_are_the_columns_of_the_log() -> None:
+    arrays = curves([*ROWS[:2], {**ROWS[2], "validation": "0.25"}])
+    assert arrays["curve/loss"].tolist() == [2.0, 1.0, 2.0 / 3]
+    np.testing.assert_array_equal(arrays["curve/validation"], [np.nan, np.nan, 0.25])
+    assert list(curves([])) == []
+
+
+@pytest.mark.parametrize("rows", [ROWS, ROWS[:3], [{k: v for k, v in ROWS[0].items() if k != "accuracy"}]])
+def test_curves_are_drawn_for_long_and_short_logs(rows: list[dict[str, str]]) -> None:
+    figure = draw_curves(curves(rows))
+    assert len(figure.axes) == (2 if "accuracy" in rows[0] else 1)
+    assert as_bytes(figure, "png").startswith(b"\x89PNG")
+
+
+def test_a_confusion_matrix_has_a_cell_for_every_pair() -> None:
+    shares = np.array([[0.75, 0.25], [np.nan, 1.0]])
+    figure = draw_confusion(shares, ["<b>$x$", "b"])
+    axis = figure.axes[0]
+    np.testing.assert_allclose(axis.images[0].get_array().filled(np.nan), 100 * shares)
+    assert [text.get_text() for text in axis.texts] == ["75", "25", "100"]
+    assert as_bytes(figure, "svg").startswith(b"<?xml")
+    many = draw_confusion(np.eye(20), [f"class {i}" for i in range(20)])
+    assert len(many.axes[0].texts) == 0
+
+
+def test_a_running_mean_leaves_gaps_out() -> None:
+    values = np.array([1.0, np.nan, 3.0, 5.0])
+    expected = [np.nanmean(values[max(0, i - 1) : i + 2]) for i in range(4)]
+    np.testing.assert_allclose(running_mean(values, 3), expected)

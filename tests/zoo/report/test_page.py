@@ -1,0 +1,152 @@
+"""The page of a run: well-formed, self-contained, every text escaped, its numbers those of the arrays beside it."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers.finished_run import CPU, Finished, finished
+
+from prep.progress import result
+from zoo.report.contents import Contents, ReportError, contents_of, joined
+from zoo.report.html import VOID, element, script, table
+from zoo.report.page import page
+from zoo.runs.run import Run
+
+NASTY = ("<script>alert(1)</script>", "a\x1b[2Jb", "line\nbreak", "q\"uo'te & <b>", "\u202egnp", "</script><img src=x>")
+
+
+class Reader(HTMLParser):
+    """Reads a page strictly: every element is closed in its turn; attributes and texts are kept."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self.data: dict[str, str] = {}
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        assert len(dict(attrs)) == len(attrs), "an attribute is given twice"
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, text: str) -> None:
+        if self.open and self.open[-1] == "script" and "id" in self.tags[-1][1]:
+            self.data[str(self.tags[-1][1]["id"])] = text
+        elif self.open and self.open[-1] not in ("script", "style"):
+            self.texts.append(text)
+
+
+def read(html: str) -> Reader:
+    reader = Reader()
+    reader.feed(html)
+    reader.close()
+    assert reader.open == []
+    return reader
+
+
+@pytest.fixture(scope="module")
+def contents(demo_run: Finished) -> Contents:
+    return result(contents_of(*demo_run, CPU))
+
+
+def test_the_page_of_a_run_has_every_part(contents: Contents) -> None:
+    html = page([contents])
+    reader = read(html)
+    words = " ".join(reader.texts)
+    accuracy = contents.result.accuracy
+    assert accuracy is not None
+    for expected in (f"{accuracy:.2f} %", "chance", "20.0 %", "best untrained", "paper", contents.result.store_digest):
+        assert expected in words
+    titles = [text for text in reader.texts if text in ("Training", "Confusion", "Classes", "Confused pairs")]
+    assert len(titles) == 4
+    canvases = [attributes for tag, attributes in reader.tags if tag == "canvas"]
+    assert len(canvases) == 3 * len(contents.mistakes) > 0
+    clips = json.loads(reader.data["clips"])["run1"]["clips"]
+    assert {attributes["data-clip"] for attributes in canvases} == set(clips)
+    assert all(attributes.get("alt") for tag, attributes in reader.tags if tag == "img")
+    assert len(html) < 5e6
+
+
+def test_nothing_is_fetched_from_anywhere(contents: Contents) -> None:
+    html = page([contents])
+    assert not re.search(r"https?://|//[a-z]+\.", html)
+    reader = read(html)
+    linked = [value for _, attrs in reader.tags for name, value in attrs.items() if name in ("src", "href")]
+    assert linked
+    assert all(str(value).startswith("data:image/png;base64,") for value in linked)
+    (policy,) = (attrs["content"] for tag, attrs in reader.tags if attrs.get("http-equiv"))
+    assert str(policy).startswith("default-src 'none'")
+
+
+def test_names_from_outside_are_text(contents: Contents) -> None:
+    names = (*NASTY, *contents.names)[: len(contents.names)]
+    clips = {key: replace(clip, name=NASTY[0]) for key, clip in contents.clips.items()}
+    strange = replace(contents, names=names, clips=clips, path=Path(NASTY[5]))
+    plain, html = read(page([contents])), page([strange])
+    reader = read(html)
+    assert [tag for tag, _ in reader.tags] == [tag for tag, _ in plain.tags]
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f\u202e]", html)
+    assert NASTY[0] in reader.texts
+    assert "line\\x0abreak" in reader.texts
+
+
+def test_the_arrays_beside_are_those_of_plain_loops(contents: Contents) -> None:
+    arrays, answers = joined([contents]), contents.answers
+    for place, label in enumerate(contents.labels):
+        mine = answers.true == label
+        expected = float(np.mean(answers.given[mine] == label))
+        assert arrays["run1/accuracy"][place] == pytest.approx(expected, abs=1e-12)
+        assert arrays["run1/times"][place].sum() == mine.sum()
+    assert arrays.labels["run1/true"] == contents.names
+    assert arrays["run1/curve/done"][-1] == 24
+    np.testing.assert_array_equal(arrays["run1/answers/given"], answers.given)
+
+
+def test_two_runs_are_compared_on_the_same_tasks(demo_run: Finished, contents: Contents) -> None:
+    run, store = demo_run
+    other = finished(run.path.parent, store, "dtw")
+    second = result(contents_of(other, store, CPU))
+    words = " ".join(read(page([contents, second])).texts)
+    difference = 100 * float(np.mean(second.answers.right) - np.mean(contents.answers.right))
+    assert f"{difference:+.2f} ±" in words
+    assert "Paired difference" in words
+    assert {"run1/accuracy", "run2/accuracy"} <= set(joined([contents, second]))
+
+
+def test_a_run_without_training_or_mistakes_says_so(demo_run: Finished, contents: Contents) -> None:
+    untrained = finished(demo_run[0].path.parent, demo_run[1], "nearest", ["budget.episodes=0"])
+    words = " ".join(read(page([result(contents_of(untrained, demo_run[1], CPU))])).texts)
+    assert "This run was not trained, so it has no curves." in words
+    perfect = replace(contents, answers=replace(contents.answers, given=contents.answers.true), mistakes=(), clips={})
+    assert "No query was answered wrongly." in " ".join(read(page([perfect])).texts)
+
+
+def test_a_run_that_is_not_finished_is_refused(demo_run: Finished, tmp_path: Path) -> None:
+    run, store = demo_run
+    (tmp_path / "recipe.toml").write_text((run.path / "recipe.toml").read_text())
+    with pytest.raises(ReportError, match="unfinished at 0 of 24. Run the same `fszoo train` again; it continues"):
+        result(contents_of(Run(tmp_path), store, CPU))
+
+
+def test_the_number_of_a_mistake_that_is_certain_is_finite(contents: Contents) -> None:
+    certain = np.full_like(contents.answers.certainty, math.inf)
+    assert "100.00 %" in page([replace(contents, answers=replace(contents.answers, certainty=certain))])
+
+
+def test_elements_escape_and_code_cannot_end_its_element() -> None:
+    assert element("p", "<i>", title='"<') == '<p title="&quot;&lt;">&lt;i&gt;</p>'
+    assert '<th scope="row">&lt;</th>' in table(("a",), [("<",)])
+    with pytest.raises(ValueError, match="ends its element"):
+        script("let a = '</script>'")

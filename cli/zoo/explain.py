@@ -60,7 +60,7 @@ def command(
 
 
 def _values(settings: tuple[str, ...]) -> dict[str, Any]:
-    from zoo.experiment.resolve import parsed_setting
+    from zoo.experiment.settings import parsed_setting
 
     values: dict[str, Any] = {}
     for setting in settings:

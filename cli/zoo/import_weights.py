@@ -59,7 +59,7 @@ def command(
 def _options(backbone: str, settings: tuple[str, ...]) -> Any:
     from zoo.experiment.recipe import Choice
     from zoo.experiment.resolve import options as options_of
-    from zoo.experiment.resolve import parsed_setting
+    from zoo.experiment.settings import parsed_setting
 
     values: dict[str, Any] = {}
     for text in settings:

@@ -4,6 +4,7 @@ recipe     every choice of an experiment, as one record
 library    the recipes that ship
 resolve    from a recipe's name to a complete record: three layers of precedence
 layers     tables of TOML files on top of each other
+settings   what users set, key=value
 protocol   the settings that recipes take from a split
 graph      options of a recipe for whichever graph backbone is chosen
 identity   digests: when two recipes, or two runs, are the same

@@ -10,9 +10,10 @@ from manifests.folder import stems
 from manifests.strict import InvalidValue, hint, parse
 
 
-def with_base(path: Path, folder: Path) -> dict[str, Any]:
+def with_base(path: Path, folder: Path, shared: bool = True) -> dict[str, Any]:
     """The table of a TOML file on top of the file that its `base` names, in `folder` or beside it.
 
+    Without `shared`, bases whose names begin with `_` are left out: what many files share is no choice of this one.
     Raises InvalidValue for a file that is not TOML, or a base that does not exist.
     """
     table = parse(path.read_text(encoding="utf-8"), str(path))
@@ -24,7 +25,7 @@ def with_base(path: Path, folder: Path) -> dict[str, Any]:
     if not isinstance(base, str) or below is None:
         near = hint(str(base), stems(folder, ".toml"))
         raise InvalidValue(f"{path}: base `{base}` is not a file of {folder.name}. {near}")
-    return merged(with_base(below, folder), table)
+    return merged({} if below.stem.startswith("_") and not shared else with_base(below, folder, shared), table)
 
 
 def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from manifests.facts import is_custom, split
@@ -38,43 +38,77 @@ class Protocol:
 
 
 def protocol(
-    chosen: object, table: Mapping[str, Any], kind: str, layout: Layout | None = None, names: Sequence[str] = ()
+    chosen: object,
+    table: Mapping[str, Any],
+    kind: str,
+    layout: Layout | None = None,
+    names: Sequence[str] = (),
+    own: Mapping[str, Any] | None = None,
 ) -> Protocol:
     """The settings that the recipe with this table takes on split `chosen`; `kind` is "methods" or "pretrain".
 
-    The protocol's table `options` holds options of the method by the name of the recipe or of a shipped recipe that it
-    builds on. A stage takes the table `stage` in place of everything that concerns episodes. An untrained recipe takes
-    the test tasks alone: everything else of a protocol is chosen for networks that are trained. A recipe that only
-    measures its initial weights keeps its 0 episodes, and one with a network of its own keeps that. Those of a custom
-    split are fitted to it, and to the store's `layout` and class `names` where they are known.
+    The protocol's tables `options` and `optimisers` hold options of the method, and what a stage is optimised with, by
+    the name of the recipe or of a shipped recipe that it builds on. A stage takes the table `stage` in place of
+    everything that concerns episodes. An untrained recipe takes the test tasks alone: everything else of a protocol is
+    chosen for networks that are trained. A recipe that only measures its initial weights keeps its 0 episodes, and one
+    with a network of its own keeps that. So does one with frames or augmentation of its own, which stand in `own`: its
+    table without what many recipes share. Settings of a custom split are fitted to it, and to the store's `layout` and
+    class `names` where they are known.
     """
     name = protocol_name(chosen)
     if not name:
         return Protocol()
     settings = with_base(PROTOCOLS / f"{name}.toml", PROTOCOLS)
-    own, stage = _own_options(settings.pop("options", {}), str(table.get("name"))), settings.pop("stage", {})
+    options, optimiser = (_of_recipe(settings.pop(key, {}), table) for key in ("options", "optimisers"))
+    stage = settings.pop("stage", {})
     if table.get("backbone", {}).get("name", DEFAULT) != DEFAULT:
         settings.pop("backbone", None)
     if kind == "pretrain":
         settings = merged(
             {key: value for key, value in settings.items() if key in ("backbone", "data", "augment")}, stage
         )
+        settings = merged(settings, {"optimiser": optimiser} if optimiser else {})
     elif is_untrained(table):
         settings = _test_tasks(settings, table)
-    elif own:
-        settings = merged(settings, {"method": {"options": own}})
+    elif options:
+        settings = merged(settings, {"method": {"options": options}})
     if kind != "pretrain" and trains_nothing(table):
         settings = merged(settings, {"budget": {"episodes": 0}})
+    settings = _without_own(settings, own or {})
+    remarks = _optimiser_remarks(optimiser, table, name) if kind == "pretrain" else ()
     if name != CUSTOM:
         change, remark = _whole_episodes(settings, table)
-        return Protocol(merged(settings, change), name, (remark,) if remark else ())
-    return Protocol(*_fitted(settings, split(str(chosen)), table, layout, names))
+        return Protocol(merged(settings, change), name, (*([remark] if remark else []), *remarks))
+    fitted = _fitted(settings, split(str(chosen)), table, layout, names)
+    return replace(fitted, remarks=(*fitted.remarks, *remarks))
 
 
-def _own_options(options: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """The options for a recipe, else for the nearest recipe that it builds on: a variant takes its method's."""
-    found: Mapping[str, Any] = next((options[each] for each in (name, *lineage(name)) if each in options), {})
+def _of_recipe(choices: Mapping[str, Any], table: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The choice for a recipe, else for the nearest recipe that it builds on: a variant takes its method's."""
+    name = str(table.get("name"))
+    found: Mapping[str, Any] = next((choices[each] for each in (name, *lineage(name)) if each in choices), {})
     return found
+
+
+def _without_own(settings: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings without those that a recipe names itself: the frames of its network, and how it augments.
+
+    A protocol's augmentation would come on top of that of a stage that augments its clips itself.
+    """
+    kept = {key: value for key, value in settings.items() if key != "augment" or key not in own}
+    if "frames" in own.get("data", {}):
+        kept["data"] = {key: value for key, value in kept.get("data", {}).items() if key != "frames"}
+    return kept
+
+
+def _optimiser_remarks(optimiser: Mapping[str, Any], table: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    """What a protocol changes in the optimiser of a stage."""
+    before = table.get("optimiser", {})
+    changed = {key: value for key, value in optimiser.items() if before.get(key) != value}
+    return tuple(
+        f"optimiser.{key} is {value}, not {before.get(key)}: protocols/{name}.toml has small networks and few steps"
+        for key, value in changed.items()
+    )
 
 
 def protocol_name(chosen: object) -> str:
@@ -112,15 +146,15 @@ def _test_tasks(settings: Mapping[str, Any], table: Mapping[str, Any]) -> dict[s
 
 def _fitted(
     settings: dict[str, Any], chosen: Split, table: Mapping[str, Any], layout: Layout | None, names: Sequence[str]
-) -> tuple[dict[str, Any], str, tuple[str, ...]]:
-    """The settings, the protocol's name and the remarks for a custom split."""
+) -> Protocol:
+    """The protocol of a custom split."""
     changes = [_way(settings, chosen)]
     way = changes[0][0].get("task", {}).get("way", 0)
     changes += [_validation(settings, chosen, way), _rotation(settings, layout)]
     changes += [_evaluation(settings, table, chosen, layout, names)]
     for change, _ in changes:
         settings = merged(settings, change)
-    return settings, CUSTOM, tuple(remark for _, remark in changes if remark)
+    return Protocol(settings, CUSTOM, tuple(remark for _, remark in changes if remark))
 
 
 def _way(settings: Mapping[str, Any], chosen: Split) -> tuple[dict[str, Any], str]:

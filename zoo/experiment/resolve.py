@@ -22,9 +22,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from manifests.facts import dataset, is_custom, names, split
+from manifests.facts import dataset, is_custom, layout_of, names, split
 from manifests.layout import Layout
-from manifests.strict import InvalidValue, build, hint, parse
+from manifests.strict import InvalidValue, build, hint
 from manifests.user_code import is_user_code
 from zoo import registry
 from zoo.engine.imported import is_weights
@@ -33,7 +33,8 @@ from zoo.experiment.layers import merged, with_base
 from zoo.experiment.library import FOLDER, shipped
 from zoo.experiment.protocol import CUSTOM, protocol, protocol_name
 from zoo.experiment.recipe import Choice, Data, Recipe, is_stage
-from zoo.fit import reason
+from zoo.experiment.settings import parsed_setting, with_setting
+from zoo.fit import declared, reason
 
 # What a recipe passes on to the recipe that it is initialised from: the same clips for the same backbone.
 INHERITED = ("split", "class_split", "clip_seed", "clips_per_class", "preprocessing", "frames", "streams")
@@ -65,7 +66,7 @@ def resolve(
     splits are fitted to them. A split or a .py file may be given by path, which is made absolute, so that a run finds
     it again. Raises InvalidValue for an unknown recipe, split, key or option, or a value of the wrong type.
     """
-    return resolve_with_remarks(name_or_file, data, settings, inherited, layout, names).recipe
+    return _resolved(name_or_file, data, settings, inherited, layout, names).recipe
 
 
 def resolve_with_remarks(
@@ -78,9 +79,43 @@ def resolve_with_remarks(
 ) -> Resolved:
     """The recipe of `resolve`; for a custom split or a .py file, the remarks say where its settings come from.
 
-    A further remark names each option of `[graph]` that the backbone does not have.
+    Further remarks name each option of `[graph]` that the backbone does not have, what the protocol changes in the
+    optimiser of a stage, what the method does otherwise than its name says, and changes for the recipes that are
+    trained first.
     """
-    table, where = _recipe_file(name_or_file)
+    found = _resolved(name_or_file, data, settings, inherited, layout, names)
+    recipe, remarks = found.recipe, [*found.remarks, *method_remarks(found.recipe, layout)]
+    while recipe.init.source in shipped():
+        name = recipe.init.source
+        source = _resolved(name, settings=recipe.init.settings, inherited=recipe)
+        new = [f"{name}: {each}" for each in source.remarks if each not in remarks and each.startswith("optimiser.")]
+        recipe, remarks = source.recipe, [*remarks, *new]
+    return Resolved(found.recipe, tuple(remarks))
+
+
+def method_remarks(recipe: Recipe, layout: Layout | None = None) -> tuple[str, ...]:
+    """What a user may not expect of the recipe's method with its options, on the layout of the store.
+
+    A method says so by a function of its Options, `remarks`, of the number of shots and the layout. Without a layout,
+    that of the dataset is taken where it ships.
+    """
+    say = declared(option_values(recipe.method, "methods", "pretrain"), "remarks", None)
+    name = split(recipe.data.split).dataset
+    if layout is None and name in names("datasets"):
+        layout = layout_of(dataset(name))
+    found: tuple[str, ...] = () if say is None or layout is None else say(recipe.task.shot, layout)
+    return found
+
+
+def _resolved(
+    name_or_file: str,
+    data: str = "",
+    settings: Sequence[str] = (),
+    inherited: Recipe | None = None,
+    layout: Layout | None = None,
+    names: Sequence[str] = (),
+) -> Resolved:
+    table, own, where = _recipe_file(name_or_file)
     if data:
         _check_split(data)
         table = merged(table, {"data": {"split": data}})
@@ -88,17 +123,17 @@ def resolve_with_remarks(
     if data or inherited or name_or_file in shipped() or is_user_code(name_or_file):
         chosen = inherited.data.split if inherited else table.get("data", {}).get("split", Data.split)
         kind = _kind(table, where)
-        found = protocol(chosen, table, kind, layout, names)
+        found = protocol(chosen, table, kind, layout, names, own)
         table = merged(table, found.settings)
+        given = {setting.partition("=")[0].strip() for setting in settings}
+        remarks = tuple(remark for remark in found.remarks if remark.partition(" is ")[0] not in given)
         if is_custom(str(chosen)) or is_user_code(name_or_file):
-            own = {setting.partition("=")[0].strip() for setting in settings}
-            changed = (remark for remark in found.remarks if remark.partition(" is ")[0] not in own)
-            remarks = (_origin(name_or_file, kind, found.name), *changed)
+            remarks = (_origin(name_or_file, kind, found.name), *remarks)
     if inherited is not None:
-        table = merged(table, _inheritance(inherited))
+        table = merged(table, _inheritance(inherited, own))
     # The source first: a recipe's settings are for its own source.
     for setting in sorted(settings, key=lambda text: not text.startswith("init.source")):
-        table = _with_setting(table, parsed_setting(setting))
+        table = with_setting(table, parsed_setting(setting))
     table, left_out = with_graph_options(_absolute(table), where)
     return Resolved(check(build(Recipe, table, where), where), (*remarks, *left_out))
 
@@ -165,16 +200,16 @@ def _check_split(data: str) -> None:
         raise InvalidValue(f"`{data}` is not a split. {hint(data, names('splits'))}")
 
 
-def _recipe_file(name_or_file: str) -> tuple[dict[str, Any], str]:
-    """The first layer: a recipe's table on top of its base, and where it stands."""
+def _recipe_file(name_or_file: str) -> tuple[dict[str, Any], dict[str, Any], str]:
+    """The first layer: a recipe's table on top of its base, the same without shared bases, and where it stands."""
     if is_user_code(name_or_file):
-        return _from_code(Path(name_or_file)), name_or_file
+        return _from_code(Path(name_or_file)), {}, name_or_file
     path = FOLDER / f"{name_or_file}.toml" if name_or_file in shipped() else Path(name_or_file)
     if path.is_dir():
         path = path / "recipe.toml"
     if not path.is_file():
         raise InvalidValue(f"`{name_or_file}` is neither a recipe nor a file. {hint(name_or_file, shipped())}")
-    return {"name": path.stem, **with_base(path, FOLDER)}, str(path)
+    return {"name": path.stem, **with_base(path, FOLDER)}, with_base(path, FOLDER, shared=False), str(path)
 
 
 def _from_code(path: Path) -> dict[str, Any]:
@@ -205,23 +240,14 @@ def _origin(name_or_file: str, kind: str, above: str) -> str:
     return f"settings from {files} (zoo/recipes); `fszoo show` prints them, --set changes them"
 
 
-def _with_setting(table: Mapping[str, Any], given: dict[str, Any]) -> dict[str, Any]:
-    """A table with one more setting. `init.settings` follow those that are there already; another `init.source` takes
-    none of them."""
-    init, before = given.get("init", {}), table.get("init", {})
-    if isinstance(init, Mapping) and isinstance(before, Mapping):
-        if isinstance(init.get("settings"), list):
-            given = {"init": {**init, "settings": [*before.get("settings", []), *init["settings"]]}}
-        elif init.get("source", before.get("source")) != before.get("source"):
-            given = {"init": {**init, "settings": []}}
-    return merged(table, given)
-
-
-def _inheritance(recipe: Recipe) -> dict[str, Any]:
+def _inheritance(recipe: Recipe, own: Mapping[str, Any]) -> dict[str, Any]:
+    """What a recipe passes on to its source, whose own table is `own`."""
     named = (*INHERITED, "embedding") if recipe.data.embedding else INHERITED
     data = {key: value for key, value in asdict(recipe.data).items() if key in named}
-    own = {"augment": asdict(recipe.augment)} if protocol_name(recipe.data.split) == CUSTOM else {}
-    return own | {"data": data, "backbone": asdict(recipe.backbone), "seed": recipe.seed, "precision": recipe.precision}
+    fitted = protocol_name(recipe.data.split) == CUSTOM and "augment" not in own
+    augment = {"augment": asdict(recipe.augment)} if fitted else {}
+    rest = {"backbone": asdict(recipe.backbone), "seed": recipe.seed, "precision": recipe.precision}
+    return augment | {"data": data} | rest
 
 
 def _absolute(table: dict[str, Any]) -> dict[str, Any]:
@@ -238,24 +264,3 @@ def _is_initial(name: str) -> bool:
     if is_weights(name):
         return True
     return bool(name) and name not in shipped() and (Path(name) / "recipe.toml").is_file()
-
-
-def parsed_setting(text: str) -> dict[str, Any]:
-    """One `key=value` as a nested table; the value is TOML, or a plain word.
-
-    >>> parsed_setting("task.way=5")
-    {'task': {'way': 5}}
-    >>> parsed_setting("data.split=demo")
-    {'data': {'split': 'demo'}}
-    """
-    key, equals, value = text.partition("=")
-    if not equals or not key.strip():
-        raise InvalidValue(f"--set {text}: must be key=value, for example --set task.shot=5.")
-    try:
-        inner: Any = parse(f"x = {value}", "")["x"]
-    except InvalidValue:
-        inner = value
-    for part in reversed(key.strip().split(".")):
-        inner = {part: inner}
-    table: dict[str, Any] = inner
-    return table

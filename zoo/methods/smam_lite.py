@@ -47,6 +47,11 @@ class Options:
         positive(self, "affinity_temperature", "temperature", "query_weight")
         not_negative(self, "query_neighbours")
 
+    @property
+    def uses_other_queries(self) -> bool:
+        """Whether the scores of a query depend on other queries."""
+        return self.query_neighbours > 0
+
 
 class Model(Method):
     """The cosine of a query and a class by vectors of learnt and of matched joint weights; this project's design.

@@ -7,7 +7,6 @@ image flipped left to right, the mirror image of the skeleton is the second shot
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from episodes.episode import Episode
+from manifests.layout import Layout
 from zoo.backbones._backbone import Backbone
 from zoo.checks import not_negative, positive
 from zoo.learner import Known
@@ -50,14 +50,21 @@ class Options:
         not_negative(self, "dimensions", "discriminative_weight")
         positive(self, "temperature")
 
+    def remarks(self, shot: int, layout: Layout) -> tuple[str, ...]:
+        """With one shot and no mirror image of it, a class has no subspace."""
+        if shot > 1 or (self.mirror and layout.mirror):
+            return ()
+        reason = f"the layout {layout.name} has no mirror pairs" if self.mirror else "method.options.mirror is off"
+        return (f"subspace has one shot, and {reason}: a class is its mean, as in ProtoNet, not a subspace",)
+
 
 class Model(Method):
     """Minus the distance of every query from the subspace of every class.
 
     Computed in float64 from the K x K products of a class's clips, so that no basis is needed and equal singular values
     leave the gradient as it is. Pitfall: with one shot and no mirror image (a layout without mirror pairs, or `mirror`
-    off) there is no subspace: this is ProtoNet with the distance that is not squared, of which it warns. Pitfall:
-    eigenvalues make the host wait for a GPU, so that a training step cannot be captured.
+    off) there is no subspace: this is ProtoNet with the distance that is not squared, as a remark on the recipe says.
+    Pitfall: eigenvalues make the host wait for a GPU, so that a training step cannot be captured.
     """
 
     options: Options
@@ -71,12 +78,7 @@ class Model(Method):
         return self.options.mirror and shot == 1 and self.known.layout is not None and bool(self.known.layout.mirror)
 
     def score(self, support: Float[Tensor, "B N K T V D"], query: Float[Tensor, "B Q T V D"]) -> Float[Tensor, "B Q N"]:
-        """Means over frames and joints. Warns where there is one shot only."""
-        if support.shape[2] == 1:
-            reason = "the layout has no mirror pairs" if self.options.mirror else "method.mirror is off"
-            warnings.warn(
-                f"subspace: one shot, and {reason}: a class is its mean, as in ProtoNet, not a subspace.", stacklevel=2
-            )
+        """Means over frames and joints."""
         squared = self._subspaces(support).outside(pooled(query)).square().sum(-1)
         if self.scale is None:
             return -((squared + EPSILON).sqrt() / self.options.temperature).float()

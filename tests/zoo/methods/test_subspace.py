@@ -86,15 +86,26 @@ def test_with_one_shot_the_mirror_image_is_the_second() -> None:
 @pytest.mark.parametrize(
     ("known", "options", "words"),
     [
-        (Known(layout(mirror=())), {}, "one shot, and the layout has no mirror pairs: a class is its mean"),
-        (Known(FIVE), {"mirror": False}, "one shot, and method.mirror is off: a class is its mean, as in ProtoNet"),
+        (
+            Known(layout(mirror=())),
+            {},
+            "subspace has one shot, and the layout five has no mirror pairs: a class",
+        ),
+        (
+            Known(FIVE),
+            {"mirror": False},
+            "one shot, and method.options.mirror is off: a class is its mean, as in",
+        ),
         (Known(FIVE), {"mirror": False, "form": "uncentred"}, "a class is its mean"),
     ],
 )
 def test_one_shot_without_its_mirror_image_is_protonet_and_says_so(known: Known, options: dict, words: str) -> None:
     made, episode = one_shot(known, **options)
-    with pytest.warns(UserWarning, match=words):
-        scores = made(episode)
+    assert known.layout is not None
+    (remark,) = made.options.remarks(1, known.layout)
+    assert words in remark
+    assert made.options.remarks(5, known.layout) == Options().remarks(1, FIVE) == ()
+    scores = made(episode)
     support, query = (pooled(clips) for clips in made.maps(episode))
     expected = -(query[:, :, None] - support[:, None, :, 0]).norm(dim=-1)
     if options.get("form"):

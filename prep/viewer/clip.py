@@ -73,5 +73,5 @@ def check_coordinates(name: str) -> Coordinates:
     """
     for known in get_args(Coordinates):
         if name == known:
-            return known  # type: ignore[no-any-return]
+            return known
     raise PrepError(f"`{name}` is no kind of coordinates. {hint(name, get_args(Coordinates))}")

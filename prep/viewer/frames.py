@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from prep.video.request import BadVideo, ClipVideo, Video
 if TYPE_CHECKING:
     from prep.embedding.videos import Workers
 
+T = TypeVar("T")
 CHUNK = 16  # frames that are decoded together: the next ones are likely to be asked for
 KEPT = 32  # chunks in memory, at most 40 MB of JPEG
 WIDEST = 640  # pixels of a frame on the page
@@ -101,16 +103,17 @@ class PairedFrames:
         reason = dict(self._pairs.bad).get(name)
         raise BadVideo(reason or f"{self.folder} has no video of {name}.")
 
-    def _run(self, task, video: Video, *arguments):  # type: ignore[no-untyped-def]
+    def _run(self, task: Callable[..., T], video: Video, *arguments: int) -> T:
         """A task of a worker. Raises BadVideo also where it crashed or took too long."""
         where, workers = location(video.sources[0]), self.workers
+        died: tuple[type[BaseException], ...] = (*workers.died, CancelledError)
         try:
             return workers.executor.submit(task, video, *arguments).result()
         except BadFile as error:
             raise BadVideo(str(error)) from error
         except workers.timed_out as error:
             raise BadVideo(f"{where}: decoding took longer than {workers.timeout:g} s. Fetch it again.") from error
-        except (*workers.died, CancelledError) as error:
+        except died as error:
             raise BadVideo(f"{where}: the decoder crashed. Fetch it again, or leave it out.") from error
 
 
@@ -148,6 +151,6 @@ def decode_jpegs(video: Video, start: int, stop: int) -> list[bytes]:
     return encoded
 
 
-def _shrink(kept: OrderedDict, most: int) -> None:  # type: ignore[type-arg]
+def _shrink(kept: OrderedDict[Any, Any], most: int) -> None:
     while len(kept) > most:
         kept.popitem(last=False)

@@ -13,14 +13,22 @@ from manifests.strict import read_toml
 from prep.errors import PrepError
 from prep.files import atomic_write, disk_errors
 
-HEADER = "# Clips marked in `fsprep view`. Train without them: `fszoo train RECIPE --data {name}`.\n"
-ALONE = "# Clips marked in `fsprep view`. Copy this list into a split of the dataset.\n"
+BEGIN = "# Clips marked in `fsprep view`."
+HEADER = BEGIN + " Train without them: `fszoo train RECIPE --data {name}`.\n"
+ALONE = BEGIN + " Copy this list into a split of the dataset.\n"
 
 
 def read_marks(path: Path) -> frozenset[str]:
-    """The names in the list `exclude` of a file, none if it does not exist yet. Raises InvalidValue or PrepError."""
+    """The names in the list `exclude` of a file of marks, none if it does not exist yet.
+
+    Raises InvalidValue or PrepError, also for a file that is something else and must not be replaced.
+    """
+    if not is_custom(path.name):
+        raise PrepError(f"--marks {path}: a split is a .toml file. Name one that ends with .toml.")
     if not path.exists():
         return frozenset()
+    if not path.is_file() or not path.read_bytes().startswith(BEGIN.encode()):
+        raise PrepError(f"--marks {path}: is not a file of marks, and is kept. Name a new file.")
     names = read_toml(path).get("exclude", [])
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise PrepError(f"{path}: exclude is not a list of clip names. Correct it, or name another file with --marks.")

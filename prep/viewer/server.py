@@ -175,11 +175,16 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(status, "application/json", json.dumps(content).encode())
 
     def _send(self, status: HTTPStatus, kind: str, content: bytes, more: Mapping[str, str] | None = None) -> None:
+        if status == HTTPStatus.FORBIDDEN:
+            # A refused request may have a body, which must not be read as the next request.
+            self.close_connection = True
         self.send_response(status)
         text = kind.startswith("text/") or kind == "application/json"
         self.send_header("Content-Type", f"{kind}; charset=utf-8" if text else kind)
         self.send_header("Content-Length", str(len(content)))
         for name, value in {**HEADERS, **(more or {})}.items():
             self.send_header(name, value)
+        if self.close_connection:
+            self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(content)

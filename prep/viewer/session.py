@@ -150,7 +150,8 @@ class _Measuring:
     """A measurement of motion in a thread of its own."""
 
     def __init__(self, store: Store) -> None:
-        self._step, self._error = Step(0, len(store)), None
+        self._step = Step(0, len(store))
+        self._error: Exception | None = None
         self._motion: Motion | None = None
         Thread(target=self._run, args=(store,), daemon=True).start()
 

@@ -10,7 +10,7 @@ import pytest
 from manifests.facts import names, split
 from manifests.strict import InvalidValue
 from prep.errors import PrepError
-from prep.viewer.marks import read_marks, write_marks
+from prep.viewer.marks import BEGIN, read_marks, write_marks
 
 MARKED = ("b", 'a"\n')
 
@@ -48,9 +48,21 @@ def test_what_cannot_be_marked_or_read_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PrepError, match="S001C003P008R001A001 is an exemplar of ntu60_one_shot, which needs it"):
         write_marks(path, ["S001C003P008R001A001"], "ntu60_one_shot")
     assert not path.exists()
-    path.write_text("exclude = [1]")
+    path.write_text(f"{BEGIN}\nexclude = [1]")
     with pytest.raises(PrepError, match="exclude is not a list of clip names. Correct it, or name another file"):
         read_marks(path)
-    path.write_text("exclude = [")
+    path.write_text(f"{BEGIN}\nexclude = [")
     with pytest.raises(InvalidValue, match="not readable as TOML"):
         read_marks(path)
+
+
+def test_a_file_that_is_something_else_is_kept(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.toml"
+    mine.write_text('title = "a split"')
+    for path in (mine, tmp_path / "folder.toml"):
+        if path != mine:
+            path.mkdir()
+        with pytest.raises(PrepError, match=f"--marks {path}: is not a file of marks, and is kept. Name a new file."):
+            read_marks(path)
+    with pytest.raises(PrepError, match="marks.txt: a split is a .toml file. Name one that ends with .toml."):
+        read_marks(tmp_path / "marks.txt")

@@ -79,6 +79,11 @@ def test_only_the_page_itself_may_mark(server: ViewerServer, session: Session, h
     assert not session.marks_file.exists()
 
 
+def test_the_body_of_a_refused_request_is_not_read_as_another_request(server: ViewerServer) -> None:
+    reply = call(server, "/api/mark?clip=0", "POST", Content_Length="40")
+    assert (reply.status, reply.headers["Connection"]) == (403, "close")
+
+
 def test_marking_is_no_question(server: ViewerServer) -> None:
     assert call(server, "/api/mark?clip=0&marked=1").status == 404
     assert call(server, "/api/clip?clip=0", "POST").status == 404

@@ -11,6 +11,7 @@ from prep.errors import PrepError
 from prep.untrusted.files import location
 
 LONGEST = 200  # characters of another library's message
+ALIKE = 3  # equal reasons that are shown
 Rows = Sequence[tuple[str, str]]
 
 
@@ -23,31 +24,29 @@ def reason_for(source: Source, error: Exception) -> str:
 
 
 def folded(rows: Rows, most: int) -> list[str]:
-    """One line for each reason, with the first of its clips and the number of the others; at most `most` lines.
+    """The reasons, line by line; of many equal ones only the first and their number. At most about `most` lines.
 
     Reasons are equal if they differ in the clip's name and in numbers only.
 
-    >>> folded([("a", "a: line 1 is short."), ("b", "b: line 2 is short."), ("c", "c: is empty.")], most=2)
-    ['a: line 1 is short. (and 1 more clip like it)', 'c: is empty.']
+    >>> folded([(name, f"{name}: line {row} is short.") for row, name in enumerate("abcdef")], most=9)
+    ['a: line 0 is short.', 'b: line 1 is short.', 'c: line 2 is short. (and 3 more like it)']
     >>> folded([("a", "is empty."), ("b", "has one line.")], most=1)
-    ['a: is empty.', '... and 1 more clip']
+    ['a: is empty.', '... and 1 more']
     """
     groups: dict[str, list[tuple[str, str]]] = {}
     for name, reason in rows:
-        groups.setdefault(re.sub("[0-9]+", "0", reason.replace(name, "")), []).append((name, reason))
-    shown = list(groups.values())[:most]
-    lines = [_line(*group[0]) + _more(" (and {} like it)", len(group) - 1) for group in shown]
-    rest = len(rows) - sum(map(len, shown))
-    return lines + ([f"... and {_clips(rest)}"] if rest else [])
+        without = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "", reason)
+        groups.setdefault(re.sub("[0-9]+", "0", without), []).append((name, reason))
+    lines: list[str] = []
+    counted = 0
+    for group in groups.values():
+        if len(lines) >= most:
+            break
+        lines += [_line(*row) for row in group[:ALIKE]]
+        lines[-1] += f" (and {len(group) - ALIKE} more like it)" if len(group) > ALIKE else ""
+        counted += len(group)
+    return lines + ([f"... and {len(rows) - counted} more"] if counted < len(rows) else [])
 
 
 def _line(name: str, reason: str) -> str:
     return reason if reason.startswith(f"{name}:") else f"{name}: {reason}"
-
-
-def _more(text: str, count: int) -> str:
-    return text.format(_clips(count)) if count else ""
-
-
-def _clips(count: int) -> str:
-    return f"{count} more clip{'s' if count > 1 else ''}"

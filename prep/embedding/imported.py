@@ -23,6 +23,8 @@ from prep.store.keep_embedding import NewPart, are_kept, check_name, keep, locke
 from prep.store.manifest import file_digest
 from prep.store.read import Store
 from prep.untrusted.arrays import npz_names, open_npy, open_npz, read_all
+from prep.untrusted.files import check_regular
+from prep.untrusted.text import text_of
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def import_embeddings(job: ImportJob) -> Imported:
         weights, parts = file_digest(job.file), []
         done, unknown = None, tuple[str, ...]()
         if "video" in arrays:
-            vectors, done, unknown = _by_clip(job, arrays["video"], arrays["names"].tolist())
+            vectors, done, unknown = _by_clip(job, arrays["video"], _texts(arrays["names"]))
             parts.append(_video_part(job, vectors, done, weights))
         if "text" in arrays:
             parts.append(_text_part(job, arrays["text"], weights))
@@ -151,8 +153,8 @@ def _arrays(job: ImportJob, scratch: Path) -> Mapping[str, NDArray[Any]]:
 
 
 def _check_vectors(job: ImportJob, kind: str, vectors: NDArray[Any]) -> None:
-    if vectors.ndim != 2 or not 1 <= vectors.shape[1] <= MAX_WIDTH or vectors.dtype.kind != "f":
-        rule = f"`{kind}` is {vectors.dtype} of shape {vectors.shape}; it must be floats of (rows, D)"
+    if vectors.ndim != 2 or not 1 <= vectors.shape[1] <= MAX_WIDTH or vectors.dtype.kind not in "fiu":
+        rule = f"`{kind}` is {vectors.dtype} of shape {vectors.shape}; it must be numbers of (rows, D)"
         raise PrepError(f"{job.file}: {rule}. Save it again.")
     if not np.isfinite(vectors).all():
         raise PrepError(f"{job.file}: `{kind}` holds numbers that are not finite. Compute it again.")
@@ -164,9 +166,16 @@ def _stored_type(vectors: NDArray[Any]) -> StoredType:
 
 def _lines(path: Path) -> NDArray[np.str_]:
     try:
-        return np.array(path.read_text(encoding="utf-8").splitlines(), np.str_)
+        check_regular(path)
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise PrepError(f"{path}: cannot be read ({error}).") from error
+    return np.array(lines, np.str_)
+
+
+def _texts(names: NDArray[Any]) -> list[str]:
+    """Names of any type, bytes included, without blanks around them."""
+    return [str(text_of(name)).strip() for name in names.tolist()]
 
 
 def _by_clip(

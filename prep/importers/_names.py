@@ -10,6 +10,7 @@ from typing import Any
 from manifests.text import plain
 from prep.errors import BadFile
 from prep.untrusted.brief import brief
+from prep.untrusted.text import text_of
 
 LONGEST_NAME, LONGEST_PATH = 200, 4_000
 _SUFFIXES = (".skeleton", ".json", ".txt", ".npy")
@@ -47,20 +48,6 @@ def clean_name(name: Any, where: str) -> str:
     if bad:
         raise BadFile(bad[0])
     return cleaned
-
-
-def text_of(name: Any) -> Any:
-    """Bytes as text, in UTF-8 or else in Latin-1; anything else as it is.
-
-    >>> text_of("größe".encode()), text_of("größe".encode("latin-1"))
-    ('größe', 'größe')
-    """
-    if not isinstance(name, bytes):
-        return name
-    try:
-        return name.decode()
-    except UnicodeDecodeError:
-        return name.decode("latin-1")
 
 
 def _path(name: Any) -> tuple[str, ...]:

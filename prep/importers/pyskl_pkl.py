@@ -158,9 +158,11 @@ def _checked(annotation: Any, data: Dataset) -> tuple[NDArray[Any], int]:
     if joints.shape[2:] != (len(layout.joints), layout.coordinates):
         rule = f"{data.name} has {len(layout.joints)} joints ({layout.name}) of {layout.coordinates} numbers"
         raise BadFile(f"a keypoint has shape {points.shape}; {rule}. Another dataset, or a 2D file for its 3D one?")
-    if not 1 <= len(joints) <= _clips.MOST_BODIES:
-        rule = f"it must show 1 to {_clips.MOST_BODIES}"
-        raise BadFile(f"a keypoint shows {len(joints)} bodies; {rule}. Keep the most visible, or leave the clip out.")
+    if not len(joints):
+        raise BadFile("a keypoint shows no person; it must show 1 at least. Leave the clip out.")
+    if len(joints) > _clips.MOST_BODIES:
+        rule = f"a clip has at most {_clips.MOST_BODIES}"
+        raise BadFile(f"a keypoint shows {len(joints)} people; {rule}. Keep the most visible, or leave the clip out.")
     return joints if joints.dtype.kind == "f" else joints.astype(np.float32), int(label)
 
 

@@ -54,6 +54,12 @@ def test_vectors_find_their_clips_by_name_in_any_order(store: Store, tmp_path: P
     assert open_store(store.path).digest == store.digest
 
 
+def test_names_as_bytes_blanks_and_whole_numbers_are_read(store: Store, tmp_path: Path) -> None:
+    names = np.array([f"{name} ".encode() for name in store.names])
+    result = take(store, tmp_path / "f.npz", names=names, video=np.ones((len(store), 5), np.int16))
+    assert (result.clips, result.missing, result.unknown) == (len(store), (), ())
+
+
 def test_an_npy_comes_with_a_file_of_names(store: Store, tmp_path: Path) -> None:
     np.save(tmp_path / "f.npy", vectors(3).astype(np.float16))
     (tmp_path / "names.txt").write_text("\n".join(store.names[:3]) + "\n")
@@ -133,7 +139,7 @@ BAD = {
         "names for 2 rows of `video`. One name",
     ),
     "classes": ({"text": vectors(3)}, "`text` has 3 rows, the store 24 classes"),
-    "integers": ({"text": np.ones((24, 2), int)}, "`text` is int64 of shape .24, 2.; it must be floats"),
+    "truth values": ({"text": np.ones((24, 2), bool)}, "`text` is bool of shape .24, 2.; it must be numbers"),
     "not finite": ({"text": np.full((24, 2), np.nan)}, "`text` holds numbers that are not finite"),
     "too large for float32": ({"text": np.full((24, 2), 1e300)}, "a vector is not finite as float32"),
 }

@@ -50,7 +50,7 @@ def test_2d_in_parts_of_the_image_with_scores(tmp_path: Path) -> None:
     store = imported("pyskl_pkl", path, "ntu60_2d", tmp_path / "s.zarr")
     assert_holds(store, several)
     assert store.info.layout.name == "coco17"
-    rule = r"S001C001P001R001A001: ntu60_hrnet.pkl: a keypoint has shape .*2D file for its 3D one\? \(and 2 more clips"
+    rule = r"S001C001P001R001A001: ntu60_hrnet.pkl: a keypoint has shape .*2D file for its 3D one\?"
     with pytest.raises(BadFiles, match=rule):
         imported("pyskl_pkl", path, "ntu60", tmp_path / "t.zarr")
 
@@ -67,11 +67,11 @@ def test_whole_numbers_and_paths_as_names_are_read(tmp_path: Path) -> None:
     assert ([source.name for source in result.sources], result.bad) == ([clip["frame_dir"], "b"], ())
 
 
-@pytest.mark.parametrize("bodies", [0, 9])
-def test_the_number_of_bodies_is_its_own_reason(tmp_path: Path, bodies: int) -> None:
+@pytest.mark.parametrize(("bodies", "words"), [(0, "shows no person"), (9, "shows 9 people; a clip has at most 8.")])
+def test_the_number_of_bodies_is_its_own_reason(tmp_path: Path, bodies: int, words: str) -> None:
     clip = {**annotation(clips(1)[0]), "keypoint": np.ones((bodies, 2, 25, 3), np.float16), "total_frames": 2}
     ((_, reason),) = find("pyskl_pkl", write(tmp_path / "a.pkl", [clip]), "ntu60", tmp_path / "scratch").bad
-    assert f"shows {bodies} bodies; it must show 1 to 8" in reason
+    assert words in reason
 
 
 def test_none_is_counted_and_unusable_annotations_are_named(tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ LONG = b"\x8b" + (50_000).to_bytes(4, "little") + b"\x01" * 50_000  # 120,000 di
         np.zeros(0),
         {"a": 1},
         "x" * 10**6,
-        b"a/b",
+        b"a/../b",
         1e308,
         None,
         [2**2000, 1],

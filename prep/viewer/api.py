@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from manifests.facts import split
+from manifests.text import plain
 from prep.errors import PrepError
 from prep.preprocessing import quality
 from prep.progress import Step
@@ -104,9 +105,13 @@ def neighbours(session: Session, query: Query) -> Answer:
 
 
 def video(session: Session, query: Query) -> Answer:
-    """The paired video of a clip. Raises BadVideo with the reason if there is none."""
+    """The paired video of a clip, or the reason why none is shown."""
     view = _view(session, query)
-    return asdict(_frames(view).video(_clip(view, query)))
+    paired, clip = _frames(view), _clip(view, query)
+    try:
+        return asdict(paired.video(clip))
+    except PrepError as error:
+        return {"reason": str(error)}
 
 
 def frame(session: Session, query: Query) -> Answer:
@@ -148,7 +153,9 @@ def _describe(view: ViewedStore) -> dict[str, Any]:
         "fps": info.fps,
         "bodies": store.shape[0],
         "unit": info.unit,
-        "classes": [{"name": name, "clips": int(count)} for name, count in zip(info.classes, counts, strict=True)],
+        "classes": [
+            {"name": plain(name), "clips": int(count)} for name, count in zip(info.classes, counts, strict=True)
+        ],
         "subjects": np.unique(store.subject).tolist(),
         "cameras": np.unique(store.camera).tolist(),
         "flags": [
@@ -157,7 +164,7 @@ def _describe(view: ViewedStore) -> dict[str, Any]:
         ],
         "splits": [{"name": name, "parts": [*labels_of(split(name)), UNUSED]} for name in view.splits],
         "embeddings": [name for name, parts in store.embeddings.items() if EmbeddingPart(name, "video") in parts],
-        "joints": list(layout.joints),
+        "joints": [plain(name) for name in layout.joints],
         "bones": [[parent, child] for child, parent in layout.bones],
         "videos": view.frames is not None,
     }
@@ -168,7 +175,7 @@ def _row(session: Session, view: ViewedStore, clip: int) -> dict[str, Any]:
     return {
         "clip": clip,
         "name": store.names[clip],
-        "class": store.info.classes[int(store.label[clip])],
+        "class": plain(store.info.classes[int(store.label[clip])]),
         "label": int(store.label[clip]),
         "frames": int(store.offsets[clip + 1] - store.offsets[clip]),
         "bodies": int(store.bodies[clip]),

@@ -104,9 +104,11 @@ async function showVideo(opened) {
   const parameters = { store: page.store, clip: page.clip.clip };
   try {
     const video = await ask("video", parameters);
-    if (opened === page.opened) player.showVideo(video, parameters);
+    if (opened !== page.opened) return;
+    if (video.reason) player.hideVideo(video.reason);
+    else player.showVideo(video, parameters);
   } catch (error) {
-    if (opened === page.opened) player.hideVideo(error.message);
+    if (opened === page.opened) report(error);
   }
 }
 

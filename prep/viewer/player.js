@@ -63,7 +63,7 @@ export class Player {
 
   hideVideo(reason) {
     this.video = null;
-    if (reason) this.stage.append(make("figure", { className: "absent" }, make("figcaption", {}, `video: ${reason}`)));
+    this.stage.append(make("figure", { className: "absent" }, make("figcaption", {}, `video: ${reason}`)));
   }
 
   show(frame) {

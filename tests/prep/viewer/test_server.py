@@ -14,6 +14,7 @@ from helpers.stores import embed, make_store
 from helpers.viewing import HOSTILE, NAMES, TOKEN, call, clips_for_viewing, opened, served, view_store
 
 from manifests.facts import split
+from manifests.text import plain
 from prep.errors import PrepError
 from prep.store.arrays import PER_FRAME
 from prep.viewer.server import FILES, HOST, ViewerServer
@@ -151,7 +152,7 @@ def test_a_clip_comes_with_its_numbers(server: ViewerServer) -> None:
     assert (facts["clip"], facts["frames"], facts["bodies"], facts["subject"]) == (3, 12, 2, 4)
     joints = call(server, "/api/joints?clip=3&coordinates=prepared").content
     assert np.array_equal(np.array(list(struct.iter_unpack("<f", joints))).ravel(), clips_for_viewing()[3].ravel())
-    assert call(server, "/api/clip?clip=0").json["class"] == HOSTILE
+    assert call(server, "/api/clip?clip=0").json["class"] == plain(HOSTILE)
 
 
 def test_nothing_but_small_arrays_is_read_for_the_list(server: ViewerServer, session: Session) -> None:
@@ -229,4 +230,4 @@ def test_names_with_markup_travel_as_json(server: ViewerServer) -> None:
     reply = call(server, "/api/stores")
     assert reply.headers["Content-Type"] == "application/json; charset=utf-8"
     assert reply.headers["X-Content-Type-Options"] == "nosniff"
-    assert json.loads(reply.content)["stores"][0]["classes"][0]["name"] == HOSTILE
+    assert json.loads(reply.content)["stores"][0]["classes"][0]["name"] == plain(HOSTILE)

@@ -21,6 +21,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from episodes.episode import Episode
+from manifests.layout import Layout
 from zoo.backbones._backbone import Backbone
 from zoo.checks import not_negative, positive
 from zoo.learner import Known
@@ -51,6 +52,13 @@ class Options:
     def uses_other_queries(self) -> bool:
         """Whether the scores of a query depend on other queries."""
         return self.query_neighbours > 0
+
+    def remarks(self, shot: int, layout: Layout) -> tuple[str, ...]:
+        """That scores are transductive, where they are."""
+        words = (
+            f"smam_lite adds the scores of {self.query_neighbours} other queries: every result is marked transductive"
+        )
+        return (words,) if self.uses_other_queries else ()
 
 
 class Model(Method):

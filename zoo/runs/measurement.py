@@ -15,7 +15,8 @@ from zoo.engine.ranks import ALONE, Ranks
 from zoo.experiment.identity import import_warnings
 from zoo.experiment.prepare import Prepared
 from zoo.experiment.recipe import Recipe, classes
-from zoo.runs.result import NOVEL_NAMES, Result
+from zoo.fit import declared
+from zoo.runs.result import NOVEL_NAMES, OTHER_QUERIES, Result
 from zoo.runs.scoring import best_untrained, test_scorer
 
 
@@ -26,7 +27,7 @@ def evaluate(prepared: Prepared, progress: Progress, ranks: Ranks = ALONE) -> Wo
     """
     blank = result_of(prepared, progress)
     if not prepared.test:
-        return replace(blank, warnings=missing_targets(prepared))
+        return replace(blank, warnings=(*prepared.remarks, *missing_targets(prepared)))
     scorer = test_scorer(prepared)
     measured = yield from measure(scorer, prepared.test, prepared.independent, ranks=ranks)
     line = yield from best_untrained(prepared, ranks)
@@ -40,7 +41,12 @@ def evaluate(prepared: Prepared, progress: Progress, ranks: Ranks = ALONE) -> Wo
         untrained_interval=None if line is None else _percent(line.measured.interval),
         untrained_recipe="" if line is None else line.recipe,
         gain_interval=None if line is None else _percent(measured.gain_interval(line.measured)),
-        warnings=(*_selection(prepared.recipe), *import_warnings(prepared.recipe), *_names(prepared)),
+        warnings=(
+            *prepared.remarks,
+            *_selection(prepared.recipe),
+            *import_warnings(prepared.recipe),
+            *_knows_more(prepared),
+        ),
     )
 
 
@@ -58,9 +64,12 @@ def _selection(recipe: Recipe) -> tuple[str, ...]:
     return ("the weights were selected on the test classes",) if recipe.budget.select_on_test else ()
 
 
-def _names(prepared: Prepared) -> tuple[str, ...]:
-    used = getattr(prepared.learner, "uses_novel_names", False)
-    return (NOVEL_NAMES,) if used else ()
+def _knows_more(prepared: Prepared) -> tuple[str, ...]:
+    """What the method is given that other methods are not."""
+    learner = prepared.learner
+    names = getattr(learner, "uses_novel_names", False)
+    queries = declared(learner.options, "uses_other_queries", False)
+    return (*([NOVEL_NAMES] if names else []), *([OTHER_QUERIES] if queries else []))
 
 
 def _percent(share: float) -> float:
@@ -105,4 +114,4 @@ def warnings(trained: Recipe, identity: Identity, prepared: Prepared) -> tuple[s
         remarks.append(f"trained on clips preprocessed by `{identity.preprocessing}`, not `{now.preprocessing}`")
     if identity.store_digest != now.store_digest:
         remarks.append("the run was trained on another store")
-    return (*remarks, *import_warnings(trained), *_names(prepared))
+    return (*remarks, *prepared.remarks, *import_warnings(trained), *_knows_more(prepared))

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 NOVEL_NAMES = "uses the names of the novel classes"
 """The warning of a method that is given these names when it is tested."""
 
+OTHER_QUERIES = "uses other queries of the same test task (transductive)"
+"""The warning of a method whose scores of a query depend on the queries beside it."""
+
 
 @dataclass(frozen=True)
 class Result:
@@ -58,6 +61,11 @@ class Result:
     def uses_novel_names(self) -> bool:
         """Whether the method is given the names of the novel classes: other methods are not comparable with it."""
         return NOVEL_NAMES in self.warnings
+
+    @property
+    def uses_other_queries(self) -> bool:
+        """Whether a query's scores depend on other queries: inductive methods are not comparable with it."""
+        return OTHER_QUERIES in self.warnings
 
     def __post_init__(self) -> None:
         for name in ("accuracy", "validation", "untrained"):

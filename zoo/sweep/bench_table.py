@@ -9,7 +9,18 @@ from manifests.tables import Published
 from manifests.text import markdown
 from zoo.sweep.bench import Pair
 from zoo.sweep.compare import Row
-from zoo.sweep.table import INTERVALS, NOT_BETTER, NOVEL_NAMES, OUTSIDE, aligned, as_csv, as_markdown, not_better, ours
+from zoo.sweep.table import (
+    INTERVALS,
+    NOT_BETTER,
+    NOVEL_NAMES,
+    OTHER_QUERIES,
+    OUTSIDE,
+    aligned,
+    as_csv,
+    as_markdown,
+    not_better,
+    ours,
+)
 
 COLUMNS = ("split", "method", "backbone", "task", "paper", "ours", "spread", "runs", "val", "untrained", "gap")
 CSV = (
@@ -27,6 +38,7 @@ CSV = (
     "paper_spread",
     "paper_split",
     "novel_names",
+    "other_queries",
     "ours",
     "interval",
     "spread",
@@ -79,6 +91,7 @@ class Bench:
             NOT_BETTER: any(pair.row is not None and not_better(pair.row) for pair in shown),
             OUTSIDE: any(pair.outside for pair in shown),
             NOVEL_NAMES: any(_novel_names(pair) for pair in self.pairs),
+            OTHER_QUERIES: any(pair.row is not None and pair.row.other_queries for pair in self.pairs),
         }
         return [line for line, used in uses.items() if used]
 
@@ -163,6 +176,7 @@ def _numbers(pair: Pair) -> dict[str, object]:
     numbers: dict[str, object] = {
         **{key: getattr(theirs, key) for key in ("method", "variant", "recipe", "backbone", "way", "shot")},
         "novel_names": _novel_names(pair),
+        "other_queries": pair.row is not None and pair.row.other_queries,
         "split": pair.split or theirs.split,
         "paper": theirs.accuracy,
         "paper_spread": theirs.spread,

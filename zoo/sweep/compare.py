@@ -48,7 +48,7 @@ class Row:
     as ±, and None for a single run. `differs` are the keys, with their values, by which rows differ that are otherwise
     alike. `papers` are the published rows of the same split, recipe, way and shot, those of the same backbone first; a
     recipe `x_official` has the rows of `x`. `gap` is ours minus the first. `novel_names`: the method is given the names
-    of the novel classes.
+    of the novel classes; `other_queries`: its scores of a query depend on other queries.
     """
 
     split: str
@@ -65,6 +65,7 @@ class Row:
     differs: Mapping[str, str]
     papers: tuple[Published, ...]
     novel_names: bool = False
+    other_queries: bool = False
 
     @property
     def gap(self) -> float | None:
@@ -119,6 +120,7 @@ def _row(members: Sequence[tuple[Recipe, Result]], differs: Mapping[str, str]) -
         differs=differs,
         papers=_papers(first),
         novel_names=any(result.uses_novel_names for _, result in members),
+        other_queries=any(result.uses_other_queries for _, result in members),
     )
 
 

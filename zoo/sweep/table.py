@@ -14,6 +14,7 @@ COLUMNS = ("split", "recipe", "backbone", "task", "runs", "ours", "spread", "val
 NOT_BETTER = "* training does not beat the best untrained method by more than the interval."
 OUTSIDE = "! ours lies outside the published spread."
 NOVEL_NAMES = "n the method is given the names of the novel classes."
+OTHER_QUERIES = "q the method scores a query by other queries too (transductive)."
 INTERVALS = (
     "± of ours: 1.96 standard errors over runs, or over the episodes of a single run; spread: standard deviation."
 )
@@ -47,6 +48,7 @@ def legend(rows: Sequence[Row]) -> list[str]:
         NOT_BETTER: any(not_better(row) for row in rows),
         OUTSIDE: any(row.outside for row in rows),
         NOVEL_NAMES: any(row.novel_names for row in rows) or any(paper.novel_names for paper in papers),
+        OTHER_QUERIES: any(row.other_queries for row in rows),
     }
     return [line for line, used in uses.items() if used]
 
@@ -99,7 +101,8 @@ def as_csv(table: Sequence[Mapping[str, object]], names: Sequence[str]) -> str:
 
 def ours(row: Row) -> str:
     """Our accuracy with its interval and marks."""
-    marks = f"{' *' if not_better(row) else ''}{' n' if row.novel_names else ''}"
+    used = {"*": not_better(row), "n": row.novel_names, "q": row.other_queries}
+    marks = "".join(f" {mark}" for mark, shown in used.items() if shown)
     return f"{row.accuracy:.1f} ± {row.interval:.1f}{marks}"
 
 

@@ -94,6 +94,9 @@ def test_a_method_says_what_its_options_make_of_it() -> None:
     assert resolve_with_remarks("subspace", "demo").remarks == ()
     assert resolve_with_remarks("subspace", "demo", off).remarks == (words,)
     assert resolve_with_remarks("subspace", "demo", [*off, "task.shot=5"]).remarks == ()
+    assert resolve_with_remarks("smam_lite", "demo").remarks == ()
+    transductive = resolve_with_remarks("smam_lite", "demo", ["method.options.query_neighbours=3"]).remarks
+    assert transductive == ("smam_lite adds the scores of 3 other queries: every result is marked transductive",)
 
 
 def test_the_layout_of_the_store_counts_in_the_remarks_on_a_method(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,7 @@ from zoo.experiment.identity import recipe_digest
 from zoo.experiment.recipe import Recipe, to_toml
 from zoo.experiment.resolve import resolve
 from zoo.runs.chain import measure_run, train_chain
-from zoo.runs.result import NOVEL_NAMES
+from zoo.runs.result import NOVEL_NAMES, OTHER_QUERIES
 from zoo.runs.run import Run
 
 CPU = torch.device("cpu")
@@ -66,6 +66,17 @@ def test_every_result_says_that_names_of_novel_classes_are_used(store: Store, tm
     assert again.accuracy == first.accuracy
     names_off = result(measure_run(run, recipe(settings=("method.options.text_weight=0.0",)), store, CPU))
     assert names_off.uses_novel_names
+
+
+def test_every_result_says_that_other_queries_are_used(store: Store, tmp_path: Path) -> None:
+    own = [*OWN[:2], "budget.episodes=2", "budget.validation_episodes=0", "budget.test_episodes=4"]
+    chosen = resolve("smam_lite", "demo", [*own, "task.queries_per_class=2", "method.options.query_neighbours=2"])
+    first = train(chosen, store, tmp_path).result()
+    assert first is not None
+    assert first.uses_other_queries
+    assert first.warnings == (OTHER_QUERIES,)
+    inductive = replace(chosen, method=replace(chosen.method, options={}))
+    assert result(measure_run(Run(next(tmp_path.iterdir())), inductive, store, CPU)).warnings == ()
 
 
 @pytest.mark.parametrize(

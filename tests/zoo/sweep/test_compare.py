@@ -8,7 +8,7 @@ import pytest
 
 from zoo.experiment.recipe import Recipe
 from zoo.experiment.resolve import resolve
-from zoo.runs.result import NOVEL_NAMES, Result
+from zoo.runs.result import NOVEL_NAMES, OTHER_QUERIES, Result
 from zoo.sweep.compare import compare
 
 
@@ -149,6 +149,12 @@ def test_a_method_with_the_names_of_novel_classes_is_marked_on_any_data() -> Non
     (row,) = compare([run(split="demo", recipe="mine", warnings=(NOVEL_NAMES,))])
     assert (row.novel_names, row.record()["novel_names"], row.papers) == (True, True, ())
     assert not compare([run(warnings=("another one",))])[0].novel_names
+
+
+def test_a_method_that_uses_other_queries_is_marked() -> None:
+    (row,) = compare([run(split="demo", recipe="mine", warnings=(OTHER_QUERIES,))])
+    assert (row.other_queries, row.record()["other_queries"], row.novel_names) == (True, True, False)
+    assert not compare([run(warnings=(NOVEL_NAMES,))])[0].other_queries
 
 
 def test_a_pre_training_run_has_nothing_to_compare() -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from manifests.tables import Published
 from zoo.sweep.compare import Row, Untrained
-from zoo.sweep.table import NOT_BETTER, NOVEL_NAMES, OUTSIDE, as_csv, as_markdown, columns, text
+from zoo.sweep.table import NOT_BETTER, NOVEL_NAMES, OTHER_QUERIES, OUTSIDE, as_csv, as_markdown, columns, text
 
 PAPER = Published("P", "Table 1", "demo", "demo", "protonet", "stgcn", 5, 1, 75.0, 1.5, "source")
 ROW = Row(
@@ -54,6 +54,10 @@ def test_marks_have_a_legend_and_only_those_that_are_used() -> None:
     named = replace(ROW, novel_names=True, papers=())
     assert columns(named)["ours"] == "71.2 ± 1.2 * n"
     assert NOVEL_NAMES in text([named])
+    transductive = replace(ROW, other_queries=True, papers=())
+    assert columns(transductive)["ours"] == "71.2 ± 1.2 * q"
+    assert OTHER_QUERIES in text([transductive])
+    assert OTHER_QUERIES not in text([named])
 
 
 def test_settings_are_below_the_row_and_empty_columns_are_left_out() -> None:

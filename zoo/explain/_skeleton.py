@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -28,19 +27,21 @@ def front(positions: NDArray[np.float64], layout: Layout) -> NDArray[np.float64]
 def draw_skeleton(
     axis: Any,
     points: NDArray[np.float64],
-    bones: Sequence[tuple[int, int]],
+    bones: NDArray[np.int64],
     sizes: NDArray[np.float64] | None = None,
     shade: float = 1.0,
     **colours: Any,
 ) -> None:
-    """Bones and joints of one body (V, 2); `sizes` are areas of joints in points squared, `shade` is 0..1 opaque.
+    """Bones (child, parent) and joints of one body (V, 2).
 
-    `c`, `cmap`, `vmin` and `vmax` colour the joints. Joints that are NaN are left out.
+    `sizes` are areas of joints in points squared, `shade` is 0..1 opaque. `c`, `cmap`, `vmin` and `vmax` colour the joints. Joints that are NaN are left out.
     """
-    for child, parent in bones:
-        ends = points[[child, parent]]
-        if np.isfinite(ends).all():
-            axis.plot(ends[:, 0], ends[:, 1], color=BONE, linewidth=0.7, alpha=shade, zorder=1)
+    from matplotlib.collections import LineCollection
+
+    ends = points[bones]
+    axis.add_collection(
+        LineCollection(list(ends[np.isfinite(ends).all((1, 2))]), colors=BONE, linewidths=0.7, alpha=shade, zorder=1)
+    )
     area = np.full(len(points), 2.0) if sizes is None else sizes
     given = colours or {"color": JOINT}
     axis.scatter(points[:, 0], points[:, 1], s=area, alpha=shade, linewidths=0, zorder=2, **given)

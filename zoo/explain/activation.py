@@ -173,8 +173,8 @@ def _skeleton(
     """A skeleton whose joints are as large and bright as their weights; `scale` has those of all pairs."""
     bare(axis)
     if len(weights) != len(points):
-        draw_skeleton(axis, points, bones.tolist())
+        draw_skeleton(axis, points, bones)
         return
     low, high = float(scale.min()), float(scale.max())
     size = 1 + AREA * (weights - low) / max(high - low, 1e-12)
-    draw_skeleton(axis, points, bones.tolist(), size, c=weights, cmap=SHARES, vmin=low, vmax=high)
+    draw_skeleton(axis, points, bones, size, c=weights, cmap=SHARES, vmin=low, vmax=high)

@@ -91,7 +91,7 @@ class Figure(_figure.Figure):
                         points = poses[row, column, frame]
                         middle = (np.nanmax(points, axis=0) + np.nanmin(points, axis=0)) / 2
                         shifted = points - middle + [frame * APART * extent[0] * 0.6, 0]
-                        draw_skeleton(axis, shifted, arrays["bones"].tolist(), shade=0.4 + 0.6 * (frame + 1) / count)
+                        draw_skeleton(axis, shifted, arrays["bones"], shade=0.4 + 0.6 * (frame + 1) / count)
                     axis.set_xlim(-extent[0] / 2, (count - 1) * APART * extent[0] * 0.6 + extent[0] / 2)
                     axis.set_ylim(-extent[1] * 0.55, extent[1] * 0.55)
                     bare(axis, "box")

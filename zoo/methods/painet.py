@@ -218,7 +218,7 @@ class Model(Method):
 
     def adapted(
         self, support: Float[Tensor, "B N K T V D"], query: Float[Tensor, "B Q T V D"]
-    ) -> tuple[Float[Tensor, "B Q N D"], Float[Tensor, "B Q N D"]]:
+    ) -> tuple[Float[Tensor, "B Q N _"], Float[Tensor, "B Q N _"]]:
         """What the branches make of each query facing each class, and of that class (Fig. 5): frame vectors of both
         branches side by side, meant over frames and shots.
         """

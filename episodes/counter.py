@@ -32,6 +32,7 @@ class Stream(IntEnum):
     FROZEN = 8
     BATCHES = 9
     VIEWS = 10
+    SIDES = 11
 
 
 def fold_in(*parts: int) -> int:

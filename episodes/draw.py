@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from episodes.counter import Stream, fold_in, split
+from episodes.groups import PADDING, Groups, check_groups, support_sides
 from episodes.options import EpisodeError, Task
 from episodes.pool import Pool
 
@@ -28,7 +29,8 @@ class Classes:
     """The clips of each class that episodes may use, on the pool's device.
 
     Row i of `clips` are the positions in the pool of class `class_id[i]`, count[i] of them, then padding; `counts` and
-    `titles` ("label 7 (clapping)") are the same for the host, for errors.
+    `titles` ("label 7 (clapping)") are the same for the host, for errors. `groups` are the subjects and the cameras of
+    the clips.
     """
 
     class_id: Int[Tensor, "N"]
@@ -36,6 +38,7 @@ class Classes:
     clips: Int[Tensor, "N X"]
     counts: tuple[int, ...]
     titles: tuple[str, ...]
+    groups: Mapping[str, Groups]
 
     @classmethod
     def of(cls, pool: Pool, class_ids: Sequence[int]) -> Classes:
@@ -53,12 +56,18 @@ class Classes:
         table = np.zeros((len(ids), max(counts, default=0)), dtype=np.int64)
         for row, clips in zip(table, members, strict=True):
             row[: len(clips)] = clips
+        absent = np.arange(table.shape[1]) >= np.array(counts, dtype=np.int64)[:, None]
+        numbers = {"subject": pool.subject.cpu().numpy(), "camera": pool.camera.cpu().numpy()}
         return cls(
             class_id=torch.tensor(ids, dtype=torch.int64, device=pool.device),
             count=torch.tensor(counts, dtype=torch.int64, device=pool.device),
             clips=torch.as_tensor(table, device=pool.device),
             counts=counts,
             titles=tuple(f"label {i} ({pool.classes[i]})" for i in ids),
+            groups={
+                name: Groups.of(np.where(absent, PADDING, number[table] if len(number) else PADDING), pool.device)
+                for name, number in numbers.items()
+            },
         )
 
 
@@ -77,7 +86,10 @@ class Draw:
 
 
 def check(classes: Classes, task: Task) -> None:
-    """Whether every episode of `task` can be drawn from `classes`. Raises TooFewClasses or TooFewClips."""
+    """Whether every episode of `task` can be drawn from `classes`.
+
+    Raises TooFewClasses or TooFewClips; with `across` also TooFewGroups, or EpisodeError if clips do not name theirs.
+    """
     if len(classes.counts) < task.way:
         raise TooFewClasses(
             f"A {task.way}-way episode needs {task.way} classes and there are {len(classes.counts)}: "
@@ -91,6 +103,8 @@ def check(classes: Classes, task: Task) -> None:
                 f"({task.shot} support, {task.queries_per_class} query): lower `shot` or `queries_per_class`, "
                 "or leave the class out."
             )
+    if task.across:
+        check_groups(classes.groups[task.across], task.across, classes.titles)
 
 
 def draw(classes: Classes, task: Task, seed: int, step: int, batch: int = 1) -> Draw:
@@ -107,7 +121,8 @@ def draw_episodes(classes: Classes, task: Task, seed: int, episode: Int[Tensor, 
     """The episodes of these numbers, for classes and a task that `check` has passed.
 
     Every class is equally likely, then every clip of it, without repetition inside an episode: each candidate gets a
-    random rank and the highest are taken. Each episode depends on (seed, its number) alone.
+    random rank and the highest are taken. Each episode depends on (seed, its number) alone. Raises TooFewGroups with
+    `across`, see `support_sides`.
     """
     class_count, most = classes.clips.shape
     take, rows, columns = (torch.arange(n, device=episode.device) for n in (task.way, class_count, most))
@@ -116,7 +131,13 @@ def draw_episodes(classes: Classes, task: Task, seed: int, episode: Int[Tensor, 
     row_key = split(split(fold_in(seed, Stream.CLIPS), episode)[:, None], take)
     absent = columns >= classes.count[row][..., None]
     clip_rank = split(row_key[..., None], columns).masked_fill_(absent, -1)
-    column = clip_rank.topk(task.shot + task.queries_per_class).indices
+    if task.across:
+        side = support_sides(classes.groups[task.across], task, seed, episode, row)
+        support = clip_rank.masked_fill(~side, -1).topk(task.shot).indices
+        query = clip_rank.masked_fill(side, -1).topk(task.queries_per_class).indices
+        column = torch.cat([support, query], dim=-1)
+    else:
+        column = clip_rank.topk(task.shot + task.queries_per_class).indices
     clip = classes.clips[row[..., None], column]
     return Draw(
         episode=episode,

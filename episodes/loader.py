@@ -13,6 +13,7 @@ from episodes.counter import Stream, fold_in, split
 from episodes.draw import Draw
 from episodes.episode import Batch, Episode
 from episodes.options import EpisodeError
+from episodes.order import check_classes, of_classes, shuffled
 from episodes.sampler import EpisodeSampler
 from episodes.transform import ClipTransform
 
@@ -99,9 +100,10 @@ class BatchLoader:
 
     The order of clips is a function of (seed, epoch), a view of (seed, step, view). Every batch has `size` clips, or
     all of a smaller pool; what is left over at the end of an epoch is dropped, another part each time (PyTorch's
-    drop_last). Rows of `class_ids` are the labels 0..N-1. `targets` are (vectors, which clips have one) by position in
-    the pool; clips without one are left out. Raises EpisodeError where no clip is left, for a clip of another class, or
-    sizes below 1.
+    drop_last). With `per_class` above 0, a batch has that many clips of each class in it (episodes.order). Rows of
+    `class_ids` are the labels 0..N-1. `targets` are (vectors, which clips have one) by position in the pool; clips
+    without one are left out. Raises EpisodeError where no clip is left, for a clip of another class, sizes below 1, or
+    classes too small for `per_class`.
     """
 
     def __init__(
@@ -112,6 +114,7 @@ class BatchLoader:
         epochs: int,
         seed: int = 0,
         targets: tuple[Float[Tensor, "X D"], Bool[Tensor, "X"]] | None = None,
+        per_class: int = 0,
     ) -> None:
         pool = transforms[0].pool
         every = torch.arange(len(pool.names), device=pool.device)
@@ -127,6 +130,9 @@ class BatchLoader:
         if bool((self.label < 0).any()):
             strange = pool.names[int((self.label < 0).nonzero()[0])]
             raise EpisodeError(f"Clip {strange} is not of the {len(class_ids)} classes that this loader serves.")
+        if per_class:
+            check_classes(pool.label[self.clips], size, per_class, pool.classes)
+        self.per_class = per_class
         self.transforms, self.size, self.epochs, self.seed = tuple(transforms), min(size, clips), epochs, seed
         self.targets, self.steps_per_epoch = targets, clips // min(size, clips)
         self._order: tuple[int, Int[Tensor, "X"]] | None = None
@@ -152,6 +158,10 @@ class BatchLoader:
 
     def _order_of(self, epoch: int) -> Int[Tensor, "X"]:
         if self._order is None or self._order[0] != epoch:
-            key = split(fold_in(self.seed, Stream.BATCHES, epoch), self.clips)
-            self._order = epoch, self.clips[key.argsort()]
+            self._order = epoch, self._drawn(epoch)
         return self._order[1]
+
+    def _drawn(self, epoch: int) -> Int[Tensor, "_"]:
+        if not self.per_class:
+            return shuffled(self.clips, self.seed, epoch)
+        return of_classes(self.clips, self.label[self.clips], self.seed, epoch, self.size, self.per_class)

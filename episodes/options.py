@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
 
 class EpisodeError(ValueError):
@@ -11,11 +12,16 @@ class EpisodeError(ValueError):
 
 @dataclass(frozen=True)
 class Task:
-    """One episode's size: `way` classes, `shot` support clips and `queries_per_class` query clips of each."""
+    """One episode's size: `way` classes, `shot` support clips and `queries_per_class` query clips of each.
+
+    `across` "subject" or "camera" takes the support clips from other subjects or cameras than the query clips.
+    """
 
     way: int = 5
     shot: int = 1
     queries_per_class: int = 10
+    # "before": runs that are older than the field have the same digest as those that leave it empty.
+    across: Literal["", "subject", "camera"] = field(default="", metadata={"before": ""})
 
     def __post_init__(self) -> None:
         for name, least in (("way", 2), ("shot", 1), ("queries_per_class", 1)):

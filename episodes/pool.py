@@ -39,6 +39,14 @@ class StoreLike(Protocol):
         """(clips): 0-based index into the classes."""
 
     @property
+    def subject(self) -> NDArray[np.int16]:
+        """(clips): the number of the person, -1 where the store does not know it."""
+
+    @property
+    def camera(self) -> NDArray[np.int16]:
+        """(clips): the number of the camera, -1 where the store does not know it."""
+
+    @property
     def names(self) -> tuple[str, ...]:
         """One name per clip."""
 
@@ -70,7 +78,8 @@ class Pool:
     of zeros and stride is 0. `origin` are the origins of all frames end to end, clip x from start[x] on, and one of
     zeros after them. Recorded coordinates of a joint are to_recorded[x] @ joint + origin.
     `clip_id` is the clip's index in the store and `names` its name there; `classes` are the names of the labels.
-    `left_out` clips had no frames.
+    `subject` and `camera` are numbers, -1 where the store does not know them. `left_out` clips had no frames, or showed
+    nobody in any frame.
     `on_host`: the joints lie in the memory of the host and are sent to the device as they are gathered.
     """
 
@@ -82,6 +91,8 @@ class Pool:
     origin: Float[Tensor, "L C"]
     to_recorded: Float[Tensor, "X C C"]
     label: Int[Tensor, "X"]
+    subject: Int[Tensor, "X"]
+    camera: Int[Tensor, "X"]
     clip_id: Int[Tensor, "X"]
     names: tuple[str, ...]
     classes: tuple[str, ...]
@@ -96,9 +107,10 @@ class Pool:
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
         on_host: bool | None = None,
+        keep_empty: bool = False,
     ) -> Pool:
         """Read the clips `keep` (indices in the store; None = all) in the store's order; see `load_several`."""
-        return cls.load_several(store, [keep], device, dtype, on_host)[0]
+        return cls.load_several(store, [keep], device, dtype, on_host, keep_empty)[0]
 
     @classmethod
     def load_several(
@@ -108,11 +120,13 @@ class Pool:
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
         on_host: bool | None = None,
+        keep_empty: bool = False,
     ) -> tuple[Pool, ...]:
         """A pool for each choice of clips, in one pass over the store, which may be remote.
 
         The store is read block by block, so the peak is the pools and one block. All blocks are read, because only all
-        of them together give the digest of the store. Clips without frames are left out.
+        of them together give the digest of the store. Clips without frames are left out, and so are
+        those that show nobody in any frame, unless `keep_empty`.
         Joints are kept as `dtype` and served as float32. float16 keeps 11 significant bits: coordinates of 1 to 2 m are
         off by at most 0.5 mm, of 2 to 4 m by 1 mm. bfloat16 keeps 8: 4 mm and 8 mm.
         `on_host` None keeps the joints on the host where they would take more than 3/4 of the free memory of a GPU.
@@ -121,7 +135,7 @@ class Pool:
         if dtype not in DTYPES:
             raise EpisodeError(f"dtype is {dtype}: a pool keeps its joints as {', '.join(map(str, DTYPES))}.")
         device, lengths, present = torch.device(device), np.diff(store.offsets), _present(store)
-        plans = [_Plan.of(keep, lengths, present) for keep in keeps]
+        plans = [_Plan.of(keep, lengths, present, keep_empty) for keep in keeps]
         shapes = [(int((plan.bodies * lengths).sum()) + 1, *store.shape[1:]) for plan in plans]
         if on_host is None:
             on_host = _too_large(dtype.itemsize * sum(map(math.prod, shapes)), device)
@@ -143,7 +157,7 @@ class Pool:
         device: torch.device,
         host: bool,
     ) -> Pool:
-        kept = np.flatnonzero(plan.wanted & (plan.lengths > 0))
+        kept = np.flatnonzero(plan.wanted)
         length, row = plan.lengths[kept], plan.row[kept]
 
         def tensor(array: NDArray[Any], dtype: torch.dtype = torch.int64) -> Tensor:
@@ -158,10 +172,12 @@ class Pool:
             origin=tensor(origin, torch.float32),
             to_recorded=tensor(store.to_recorded[kept], torch.float32),
             label=tensor(store.label[kept]),
+            subject=tensor(store.subject[kept]),
+            camera=tensor(store.camera[kept]),
             clip_id=tensor(kept),
             names=tuple(store.names[i] for i in kept),
             classes=tuple(store.info.classes),
-            left_out=int(plan.wanted.sum()) - len(kept),
+            left_out=plan.left_out,
             on_host=host,
         )
 
@@ -197,20 +213,27 @@ class Pool:
 
 @dataclass(frozen=True)
 class _Plan:
-    """Which clips of a store a pool takes, their bodies, and the first row of each body: -1 where there is none."""
+    """The clips of a store that a pool takes or leaves out, their bodies, and the first row of each body (-1: none)."""
 
     wanted: NDArray[np.bool_]
+    left_out: int
     lengths: NDArray[np.int64]
     bodies: NDArray[np.int64]
     row: NDArray[np.int64]
 
     @classmethod
-    def of(cls, keep: Sequence[int] | None, lengths: NDArray[np.int64], present: NDArray[np.bool_]) -> _Plan:
-        wanted = _wanted(keep, len(lengths))
+    def of(
+        cls, keep: Sequence[int] | None, lengths: NDArray[np.int64], present: NDArray[np.bool_], keep_empty: bool
+    ) -> _Plan:
+        chosen = _wanted(keep, len(lengths))
+        wanted = chosen & (lengths > 0) & (present.any(axis=1) | keep_empty)
         taken = present & wanted[:, None]
         bodies = taken.sum(axis=1)
         first = np.cumsum(bodies * lengths) - bodies * lengths
-        return cls(wanted, lengths, bodies, np.where(taken, first[:, None] + np.cumsum(taken, axis=1) - 1, -1))
+        left_out = int(chosen.sum() - wanted.sum())
+        return cls(
+            wanted, left_out, lengths, bodies, np.where(taken, first[:, None] + np.cumsum(taken, axis=1) - 1, -1)
+        )
 
     def rows(self, clip: NDArray[np.int64], frame: NDArray[np.int64]) -> NDArray[np.int64]:
         """(frames, M): the rows of frames of clips, -1 where there is none."""

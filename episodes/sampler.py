@@ -14,6 +14,7 @@ from episodes.pool import Pool
 
 # Clips whose indexes are computed together: enough to make the cost of starting many small operations vanish.
 CLIPS_AT_ONCE = 2048
+TRIED = 200
 
 
 @runtime_checkable
@@ -34,7 +35,8 @@ class EpisodicSampler:
     """`episodes` random N-way K-shot tasks, `batch` in a step; the last step has what is left.
 
     Episode e depends on (seed, e) alone, so `batch` changes nothing but how many come at once.
-    Raises TooFewClasses or TooFewClips when it is made, before anything runs.
+    Raises TooFewClasses or TooFewClips when it is made, before anything runs; TooFewGroups too, where `across` cannot
+    part the subjects of the first TRIED episodes.
     """
 
     def __init__(self, classes: Classes, task: Task, seed: int, episodes: int, batch: int = 1) -> None:
@@ -44,6 +46,8 @@ class EpisodicSampler:
         self.classes, self.task, self.seed, self.episodes, self.batch = classes, task, seed, episodes, batch
         clips = batch * task.way * (task.shot + task.queries_per_class)
         self.block = max(1, CLIPS_AT_ONCE // clips)
+        if task.across:
+            draw_episodes(classes, task, seed, torch.arange(min(episodes, TRIED), device=classes.clips.device))
 
     def __len__(self) -> int:
         return -(-self.episodes // self.batch)

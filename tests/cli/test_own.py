@@ -191,16 +191,51 @@ def test_a_split_by_names_is_the_split_by_numbers(shell, home: Path, tmp_path: P
         runs.append(json.loads(done.stdout)["run"])
     assert runs[0] == runs[1]
     listed = shell(f"fsprep list {tmp_path / 'mine.toml'}")
-    assert listed.stdout.splitlines() == ["train", "    0  wave", "    1  point", "    2  sit down"] + [
+    assert listed.stdout.splitlines() == [
+        "train",
+        *("    0  wave", "    1  point", "    2  sit down"),
         "test",
-        "    3  stand up",
-        "    4  clap",
+        *("    3  stand up", "    4  clap"),
     ]
     # The order of the classes in the dataset file is no longer that of the store.
     manifest.write_text(manifest.read_text().replace('"wave", "point"', '"point", "wave"'))
     changed = shell(f"fszoo train protonet --data {tmp_path / 'mine.toml'} {few}")
     assert changed.exit_code == 2
     assert "gives classes by name, and gestures.toml has other classes than" in changed.stderr
+
+
+def test_clips_that_show_nobody_or_carry_an_excluded_flag_are_not_served(shell, home: Path, tmp_path: Path) -> None:
+    """The run says how many; an option keeps those that show nobody."""
+    arrays = many()
+    arrays["a01_s0_e0"] = 0 * arrays["a01_s0_e0"]
+    arrays["a04_s1_e0"] = arrays["a04_s1_e0"].copy()
+    arrays["a04_s1_e0"][3:9] = arrays["a04_s1_e0"][3]
+    manifest = write_own(tmp_path, "bodies = 1", 'bodies = 1\npreprocessing = "raw"', arrays)
+    assert shell(f"fsprep build {manifest} --workers 1").exit_code == 0
+    (tmp_path / "mine.toml").write_text(SPLIT + 'exclude_flags = ["frozen"]\n')
+    line = f"fszoo train protonet --data {tmp_path / 'mine.toml'} {SMALL} --set budget.episodes=1"
+    done = shell(f"{line} --json")
+    assert done.exit_code == 0, done.output
+    nobody = "1 clip left out for showing nobody (data.keep_empty = true keeps them)"
+    flagged = "1 clip left out with a flag that mine excludes (frozen)"
+    assert json.loads(done.stdout)["warnings"][:2] == [nobody, flagged]
+    kept = json.loads(shell(f"{line} --set data.keep_empty=true --json").stdout)
+    assert kept["warnings"][:1] == [flagged]
+    assert kept["run"] != json.loads(done.stdout)["run"]
+    (tmp_path / "mine.toml").write_text(SPLIT + 'exclude_flags = ["frozn"]\n')
+    wrong = shell(line)
+    assert (wrong.exit_code, "`frozn` is not a flag. Did you mean `frozen`?" in wrong.stderr) == (2, True)
+
+
+def test_cross_subject_episodes_of_a_custom_dataset(shell, home: Path, tmp_path: Path) -> None:
+    assert shell(f"fsprep build {write_own(tmp_path, arrays=many())} --workers 1").exit_code == 0
+    (tmp_path / "mine.toml").write_text(SPLIT)
+    line = f"fszoo train protonet --data {tmp_path / 'mine.toml'} {SMALL} --set budget.episodes=1"
+    one, other = (json.loads(shell(f"{line} {more} --json").stdout) for more in ("", "--set task.across=subject"))
+    assert one["run"] != other["run"]
+    refused = shell(f"{line} --set task.across=camera")
+    assert refused.exit_code == 2
+    assert "across is camera, and 24 clips have no camera: file names give it. In the dataset file" in refused.stderr
 
 
 def test_classes_are_listed_by_number_and_name(shell, home: Path, tmp_path: Path) -> None:

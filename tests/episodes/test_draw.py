@@ -25,7 +25,7 @@ def classes() -> Classes:
     return Classes.of(pool(), range(12))
 
 
-tasks = st.builds(Task, way=st.integers(1, 12), shot=st.integers(1, 5), queries_per_class=st.integers(1, 4))
+tasks = st.builds(Task, way=st.integers(2, 12), shot=st.integers(1, 5), queries_per_class=st.integers(1, 4))
 numbers = st.integers(0, 2**20)
 
 
@@ -109,7 +109,7 @@ def test_an_unknown_label_is_refused() -> None:
         Classes.of(pool(), [0, 12])
 
 
-@pytest.mark.parametrize("name", ["way", "shot", "queries_per_class"])
-def test_a_task_has_at_least_one_of_each(name: str) -> None:
-    with pytest.raises(EpisodeError, match=f"{name} is 0: an episode needs at least 1"):
-        Task(**{name: 0})
+@pytest.mark.parametrize(("name", "least"), [("way", 2), ("shot", 1), ("queries_per_class", 1)])
+def test_a_task_has_at_least_two_classes_and_one_clip_of_each(name: str, least: int) -> None:
+    with pytest.raises(EpisodeError, match=f"{name} is {least - 1}: an episode needs at least {least}"):
+        Task(**{name: least - 1})

@@ -37,6 +37,8 @@ class FakeStore:
         self.info = FakeInfo(tuple(f"action {i}" for i in range(max(labels, default=0) + 1)))
         self.offsets: NDArray[np.int64] = np.concatenate([[0], np.cumsum(np.asarray(lengths, dtype=np.int64))])
         self.label: NDArray[np.int32] = np.asarray(labels, dtype=np.int32)
+        self.subject: NDArray[np.int16] = np.full(len(lengths), -1, dtype=np.int16)
+        self.camera: NDArray[np.int16] = np.full(len(lengths), -1, dtype=np.int16)
         self.names = tuple(f"clip{i:04d}" for i in range(len(lengths)))
         self.shape, self.reads = shape, 0
         frames, random = int(self.offsets[-1]), np.random.default_rng(0)

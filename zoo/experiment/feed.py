@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float
+from numpy.typing import NDArray
 from torch import Tensor
 
 from episodes.draw import Classes
@@ -19,6 +21,9 @@ from episodes.transform import ClipTransform
 from manifests.facts import dataset, names, split
 from manifests.layout import Layout
 from manifests.split import Split
+from manifests.strict import hint
+from manifests.text import counted
+from prep.preprocessing.quality import FLAGS
 from prep.store.embeddings import Embedding, open_embedding
 from prep.store.read import Store
 from zoo.experiment.recipe import Recipe, classes
@@ -38,11 +43,12 @@ class SetupError(Exception):
 
 @dataclass(frozen=True)
 class Pools:
-    """The clips of base, validation and test classes on a device."""
+    """The clips of base, validation and test classes on a device, and remarks on clips that are left out."""
 
     base: Pool
     validation: Pool
     test: Pool
+    remarks: tuple[str, ...] = ()
 
 
 def load_pools(recipe: Recipe, store: Store, device: torch.device, training: bool) -> Pools:
@@ -54,15 +60,43 @@ def load_pools(recipe: Recipe, store: Store, device: torch.device, training: boo
     needs_base = training or recipe.evaluation.centre or bool(recipe.evaluation.join)
     chosen = (base if needs_base else (), validation if training else (), test)
     clips = [_chosen_clips(recipe, store, ids) if ids else [] for ids in chosen]
-    return Pools(*Pool.load_several(store, clips, device, getattr(torch, recipe.data.pool)))
+    kind, empty = getattr(torch, recipe.data.pool), recipe.data.keep_empty
+    pools = Pool.load_several(store, clips, device, kind, keep_empty=empty)
+    return Pools(*pools, remarks=left_out(recipe, store, [label for ids in chosen for label in ids], pools))
 
 
 def load_base(recipe: Recipe, store: Store, device: torch.device) -> Pool:
     """The clips of the base classes alone, for a pre-training stage."""
     base, *novel = classes(recipe)
-    pool = Pool.load(store, _chosen_clips(recipe, store, base), device, getattr(torch, recipe.data.pool))
+    kind, empty = getattr(torch, recipe.data.pool), recipe.data.keep_empty
+    pool = Pool.load(store, _chosen_clips(recipe, store, base), device, kind, keep_empty=empty)
     check_no_novel(pool, [label for ids in novel for label in ids])
     return pool
+
+
+def left_out(recipe: Recipe, store: Store, class_ids: Sequence[int], pools: Sequence[Pool]) -> tuple[str, ...]:
+    """A remark for each reason for which clips of these classes are not served: nobody in them, or an excluded flag."""
+    chosen, clips = split(recipe.data.split), _chosen_clips(recipe, store, class_ids)
+    without_frames = int((np.diff(store.offsets)[clips] == 0).sum())
+    nobody = sum(pool.left_out for pool in pools) - without_frames
+    flagged = int((_flagged(chosen, store) & np.isin(store.label, list(class_ids))).sum())
+    reasons = (
+        (without_frames, "without frames"),
+        (nobody, "for showing nobody (data.keep_empty = true keeps them)"),
+        (flagged, f"with a flag that {chosen.name} excludes ({', '.join(chosen.exclude_flags)})"),
+    )
+    return tuple(f"{counted(count, 'clip')} left out {why}" for count, why in reasons if count)
+
+
+def _flagged(chosen: Split, store: Store) -> NDArray[np.bool_]:
+    """(clips,): whether a clip carries a flag that the split excludes. Raises SetupError for an unknown flag."""
+    bits = {flag.name: flag.bit for flag in FLAGS}
+    for name in chosen.exclude_flags:
+        if name not in bits:
+            raise SetupError(f"{chosen.name}: exclude_flags: `{name}` is not a flag. {hint(name, bits)}")
+    if not chosen.exclude_flags:
+        return np.zeros(len(store), np.bool_)
+    return np.asarray(store.quality & sum(bits[name] for name in set(chosen.exclude_flags))) != 0
 
 
 def check_no_novel(pool: Pool, novel: Sequence[int]) -> None:
@@ -136,6 +170,9 @@ def base_tasks(recipe: Recipe, pool: Pool, layout: Layout) -> EpisodeLoader:
 def test_loaders(recipe: Recipe, pool: Pool, layout: Layout) -> tuple[EpisodeLoader, ...]:
     """One loader of many tasks, or for exemplar protocols one loader for each draw of exemplars."""
     budget, chosen, ids = recipe.budget, split(recipe.data.split), classes(recipe)[2]
+    if recipe.task.across and chosen.protocol != "episodic":
+        rule = f"task.across is {recipe.task.across}, and {chosen.name} has one task with fixed exemplars"
+        raise SetupError(f"{rule}. Leave task.across empty, or take an episodic split.")
     if chosen.protocol == "episodic":
         return (_episodic(recipe, pool, layout, ids, budget.test_seed, budget.test_episodes, training=False),)
     evaluation, members = transform(recipe, pool, layout, training=False), Classes.of(pool, ids)
@@ -152,7 +189,8 @@ def base_batches(recipe: Recipe, pool: Pool, layout: Layout, views: int, targets
     """Shuffled clips of the base classes in `views` random views."""
     transforms = [transform(recipe, pool, layout, training=True) for _ in range(views)]
     budget = recipe.budget
-    return BatchLoader(transforms, classes(recipe)[0], budget.batch, budget.epochs, recipe.seed, targets)
+    ids = classes(recipe)[0]
+    return BatchLoader(transforms, ids, budget.batch, budget.epochs, recipe.seed, targets, budget.per_class)
 
 
 def teacher(recipe: Recipe, store: Store, pool: Pool) -> Teacher:
@@ -221,7 +259,8 @@ def _chosen_clips(recipe: Recipe, store: Store, class_ids: Sequence[int]) -> lis
     seed = chosen.seed if data.clip_seed < 0 else data.clip_seed
     samples = data.clips_per_class or chosen.samples_per_class
     _check_clip_seed(chosen, store, seed, samples)
-    by_label = {label: [store.names[i] for i in (store.label == label).nonzero()[0]] for label in class_ids}
+    usable = ~_flagged(chosen, store)
+    by_label = {label: [store.names[i] for i in ((store.label == label) & usable).nonzero()[0]] for label in class_ids}
     kept = chosen.chosen(by_label, seed=seed, samples=samples)
     return [position for position, name in enumerate(store.names) if name in kept]
 

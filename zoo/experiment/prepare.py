@@ -35,7 +35,7 @@ class Prepared:
     `train` is None where it is only to be measured, `validation` where the split or the budget has none; `pools` is
     None and `test` empty for a pre-training stage. `shape` is (M, V, C) of the store. `independent`: every test episode
     is a task of its own, so intervals are over episodes. `way`: classes of a test task; with exemplars all novel
-    classes, whatever the way of training is.
+    classes, whatever the way of training is. `remarks` say which clips are left out.
     """
 
     recipe: Recipe
@@ -49,6 +49,7 @@ class Prepared:
     identity: Identity
     independent: bool
     way: int
+    remarks: tuple[str, ...]
 
 
 def prepare(
@@ -127,6 +128,7 @@ def _method(recipe: Recipe, store: Store, device: torch.device, training: bool) 
         identity=identity_of(recipe, store, None),
         independent=independent,
         way=recipe.task.way if independent else len(classes(recipe)[2]),
+        remarks=pools.remarks,
     )
 
 
@@ -156,6 +158,7 @@ def _stage(recipe: Recipe, store: Store, device: torch.device) -> Prepared:
         identity=identity_of(recipe, store, None),
         independent=False,
         way=0,
+        remarks=feed.left_out(recipe, store, classes(recipe)[0], [pool]),
     )
 
 

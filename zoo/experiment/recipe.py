@@ -46,6 +46,7 @@ class Data:
     `preprocessing` names the store's ("" is the dataset's default). `streams` are joined along the channels.
     `train_rule` and `test_rule` are sampling rules of episodes.resample. `embedding` names the stored embedding that a
     pre-training stage learns from. `pool` is the number format in which clips are kept on the device.
+    `keep_empty` serves clips that show nobody too, as zeros.
     `skip_empty_bodies` leaves empty bodies out in training too: faster, but batch statistics no longer include zeros.
     """
 
@@ -61,6 +62,7 @@ class Data:
     test_rule: str = "segments"
     pool: Literal["float32", "float16", "bfloat16"] = added("float32", before="float32")
     skip_empty_bodies: bool = added(False, before=False)
+    keep_empty: bool = added(False, before=False)
 
     def __post_init__(self) -> None:
         _check_range("clip_seed", self.clip_seed, -1, LARGEST_SEED)
@@ -101,7 +103,8 @@ class Budget:
     `batch` is episodes, or clips of a stage, per step; a stage adds up the gradients of `accumulate` such batches.
     Every `episodes_per_epoch` a method is validated on `validation_episodes` (0: never) and the schedule moves;
     `early_stopping` epochs without a new best end the run (0: never). A checkpoint is written about every
-    `checkpoint_every` episodes or clips. The reported number is measured on `test_episodes`, or for exemplar protocols
+    `checkpoint_every` episodes or clips. `per_class` clips of each class are in a batch of a stage (0: any clips). The
+    reported number is measured on `test_episodes`, or for exemplar protocols
     on `exemplar_draws` draws of exemplars; `test_seed` fixes them for every run. `select_on_test` chooses the best
     weights on the test tasks, as some published code does; the result is labelled so.
     """
@@ -118,14 +121,17 @@ class Budget:
     test_seed: int = 0
     accumulate: int = added(1, before=1)
     select_on_test: bool = added(False, before=False)
+    per_class: int = added(0, before=0)
 
     def __post_init__(self) -> None:
         least_1 = ("batch", "accumulate", "episodes_per_epoch", "checkpoint_every", "test_episodes", "exemplar_draws")
         for name in least_1:
             _check_range(name, getattr(self, name), 1, LARGEST_COUNT)
-        for name in ("episodes", "epochs", "validation_episodes", "early_stopping"):
+        for name in ("episodes", "epochs", "validation_episodes", "early_stopping", "per_class"):
             _check_range(name, getattr(self, name), 0, LARGEST_COUNT)
         _check_range("test_seed", self.test_seed, 0, LARGEST_SEED)
+        if self.per_class and self.batch % self.per_class:
+            raise ValueError(f"per_class is {self.per_class}; it must divide batch, which is {self.batch}")
 
 
 @dataclass(frozen=True)

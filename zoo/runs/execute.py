@@ -121,7 +121,7 @@ def _remarks(prepared: Prepared, run: Run, done: int) -> list[str]:
     """What a user should know before a training: where it continues, and that its clips do not fit the device."""
     remarks = [f"{run.path}: continues after {done:,} of {prepared.plan.total:,}"] if done else []
     loader = prepared.train
-    remarks += missing_targets(prepared)
+    remarks += [*prepared.remarks, *missing_targets(prepared)]
     transform = loader.transforms[0] if isinstance(loader, BatchLoader) else getattr(loader, "transform", None)
     if transform is not None and transform.pool.on_host:
         size = transform.pool.joints.nbytes / 1e9

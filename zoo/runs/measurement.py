@@ -27,7 +27,7 @@ def evaluate(prepared: Prepared, progress: Progress, ranks: Ranks = ALONE) -> Wo
     """
     blank = result_of(prepared, progress)
     if not prepared.test:
-        return replace(blank, warnings=missing_targets(prepared))
+        return replace(blank, warnings=(*prepared.remarks, *missing_targets(prepared)))
     scorer = test_scorer(prepared)
     measured = yield from measure(scorer, prepared.test, prepared.independent, ranks=ranks)
     line = yield from best_untrained(prepared, ranks)
@@ -41,7 +41,12 @@ def evaluate(prepared: Prepared, progress: Progress, ranks: Ranks = ALONE) -> Wo
         untrained_interval=None if line is None else _percent(line.measured.interval),
         untrained_recipe="" if line is None else line.recipe,
         gain_interval=None if line is None else _percent(measured.gain_interval(line.measured)),
-        warnings=(*_selection(prepared.recipe), *import_warnings(prepared.recipe), *_knows_more(prepared)),
+        warnings=(
+            *prepared.remarks,
+            *_selection(prepared.recipe),
+            *import_warnings(prepared.recipe),
+            *_knows_more(prepared),
+        ),
     )
 
 
@@ -109,4 +114,4 @@ def warnings(trained: Recipe, identity: Identity, prepared: Prepared) -> tuple[s
         remarks.append(f"trained on clips preprocessed by `{identity.preprocessing}`, not `{now.preprocessing}`")
     if identity.store_digest != now.store_digest:
         remarks.append("the run was trained on another store")
-    return (*remarks, *import_warnings(trained), *_knows_more(prepared))
+    return (*remarks, *prepared.remarks, *import_warnings(trained), *_knows_more(prepared))

@@ -18,7 +18,7 @@ SHARES = "cividis"  # for values from 0 up
 SIGNED = "PuOr"  # for values around 0
 FORMATS = ("png", "svg", "pdf")
 DPI = 200
-_STYLE = {
+_STYLE: Any = {
     "font.size": 7,
     "axes.titlesize": 7,
     "axes.labelsize": 7,

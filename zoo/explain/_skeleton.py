@@ -34,7 +34,8 @@ def draw_skeleton(
 ) -> None:
     """Bones (child, parent) and joints of one body (V, 2).
 
-    `sizes` are areas of joints in points squared, `shade` is 0..1 opaque. `c`, `cmap`, `vmin` and `vmax` colour the joints. Joints that are NaN are left out.
+    `sizes` are areas of joints in points squared, `shade` is 0..1 opaque. `c`, `cmap`, `vmin` and `vmax` colour the
+    joints. What is NaN is left out.
     """
     from matplotlib.collections import LineCollection
 

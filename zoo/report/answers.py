@@ -50,7 +50,7 @@ class Answers:
     def arrays(self, prefix: str = "") -> NamedArrays:
         """All fields as named arrays, over the axes answer, task and row."""
         fields = {f"{prefix}{name}": value for name, value in vars(self).items()}
-        axes = dict.fromkeys(fields, (f"{prefix}answer",))
+        axes: dict[str, tuple[str, ...]] = dict.fromkeys(fields, (f"{prefix}answer",))
         axes[f"{prefix}task_classes"] = (f"{prefix}task", f"{prefix}row")
         return NamedArrays(fields, axes)
 

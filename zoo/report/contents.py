@@ -67,7 +67,7 @@ class Contents:
         each = class_accuracy(self.answers)
         matrix, row = (f"{prefix}true", f"{prefix}answered"), (f"{prefix}true",)
         arrays = {f"{prefix}{name}": value for name, value in vars(each).items() if name != "over"}
-        axes = dict.fromkeys(arrays, row)
+        axes: dict[str, tuple[str, ...]] = dict.fromkeys(arrays, row)
         arrays |= {f"{prefix}times": times, f"{prefix}pair_queries": queries}
         axes |= {f"{prefix}times": matrix, f"{prefix}pair_queries": matrix}
         mine = NamedArrays(arrays, axes, dict.fromkeys(matrix, self.names))

@@ -158,8 +158,8 @@ def class_gains(first: Answers, second: Answers) -> ClassAccuracy:
         mine = first.true == label
         group = first.task[mine] if over == "tasks" else np.arange(int(mine.sum()))
         half = _ratio_interval(gain[mine], group)
-        mean = float(gain[mine].mean()) if mine.any() else math.nan
-        rows.append((mean, mean - half, mean + half, int(mine.sum())))
+        value = float(gain[mine].mean()) if mine.any() else math.nan
+        rows.append((value, value - half, value + half, int(mine.sum())))
     mean, low, high, queries = (np.array(column) for column in zip(*rows, strict=True))
     return ClassAccuracy(labels, mean, low, high, queries, over)
 

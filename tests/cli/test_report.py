@@ -1,0 +1,75 @@
+"""fszoo report and fszoo explain: files of a run made by the commands, refusals, and the page in a browser."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers.shell import Shell
+from helpers.small_run import SMALL
+
+from zoo.named_arrays import read
+
+
+@pytest.fixture
+def run(in_demo: Path, shell: Shell, tmp_path: Path) -> Path:
+    """A run of the small demo, trained by the command."""
+    words = [word for setting in SMALL for word in ("--set", setting)]
+    done = shell(["fszoo", "train", "protonet", "--data", "demo", "--out", str(tmp_path / "run"), *words])
+    assert done.exit_code == 0, done.output
+    return tmp_path / "run"
+
+
+def test_a_report_and_a_figure_are_written_with_their_arrays(run: Path, shell: Shell, tmp_path: Path) -> None:
+    done = shell(f"fszoo report {run} --json")
+    assert done.exit_code == 0, done.output
+    files = {key: Path(value) for key, value in json.loads(done.stdout).items()}
+    assert files == {"report": run / "report" / "report.html", "arrays": run / "report" / "report.npz"}
+    assert files["report"].read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    assert "run1/accuracy" in read(files["arrays"])
+    done = shell(f"fszoo explain {run} similarity --out {tmp_path / 'x.svg'} --set untrained=true --json")
+    assert done.exit_code == 0, done.output
+    assert len(json.loads(done.stdout)["numbers"]) == 2
+    assert read(tmp_path / "x.npz").labels["run"] == ("protonet", "protonet, untrained")
+    assert (tmp_path / "x.svg").read_text().startswith("<?xml")
+    for line, words in (
+        (f"fszoo report {tmp_path}", "no recipe.toml, so it is not a run"),
+        (f"fszoo report {run} --store {tmp_path / 'gone.zarr'}", "gone.zarr"),
+        (f"fszoo explain {run} heat", "`heat` is not a figure. Known: activation, attribution"),
+        (f"fszoo explain {run} similarity --out x.gif", "`.gif` is not the suffix of a figure"),
+        (f"fszoo explain {run} similarity --set clips=3", "`clips` is not a key of Options"),
+        (f"fszoo explain {run} gains", "`gains` takes 2 runs, not 1"),
+    ):
+        refused = shell(line)
+        assert refused.exit_code == 2, refused.output
+        assert words in refused.output
+
+
+@pytest.mark.slow
+def test_the_page_plays_its_clips_in_a_browser(run: Path, shell: Shell) -> None:
+    """No message of an error, no request, and the joints that are drawn move as those of the clip."""
+    from helpers.browser import chromium, pixels, watched
+
+    assert shell(f"fszoo report {run}").exit_code == 0
+    address = (run / "report" / "report.html").resolve().as_uri()
+    with chromium() as browser, watched(browser, address, allowed=address) as page:
+        page.external = [url for url in page.external if not url.startswith("data:")]
+        canvas = page.page.locator("canvas").first
+        canvas.scroll_into_view_if_needed()
+        page.page.wait_for_timeout(400)
+        first = pixels(canvas)
+        page.page.wait_for_timeout(700)
+        assert np.any(first != pixels(canvas))
+        button = page.page.locator("#play")
+        button.focus()
+        page.page.keyboard.press("Enter")
+        assert button.inner_text() == "Play"
+        page.page.wait_for_timeout(200)
+        still = pixels(canvas)
+        page.page.wait_for_timeout(500)
+        np.testing.assert_array_equal(still, pixels(canvas))
+        assert page.unnamed() == []
+        assert page.errors == []
+        assert [url for url in page.external if not url.startswith("data:")] == []

@@ -48,13 +48,21 @@ def labels_of(chosen: Split) -> dict[str, frozenset[int]]:
 
 def parts_of(store: Store, chosen: Split) -> Mapping[str, NDArray[np.bool_]]:
     """(clips,) for each part: its clips, by the split's own sampling rule. `unused` are the clips of no part."""
-    labels = store.label.tolist()
-    by_label: dict[int, list[str]] = {label: [] for label in chosen.classes}
-    for name, label in zip(store.names, labels, strict=True):
-        if label in by_label:
-            by_label[label].append(name)
-    kept = chosen.chosen(by_label)
-    sampled = np.fromiter((name in kept for name in store.names), np.bool_, len(store))
+    sampled = _sampled(store, chosen)
     parts = {part: sampled & np.isin(store.label, list(group)) for part, group in labels_of(chosen).items()}
     used = np.logical_or.reduce([np.zeros(len(store), np.bool_), *parts.values()])
     return {**parts, UNUSED: ~used}
+
+
+def _sampled(store: Store, chosen: Split) -> NDArray[np.bool_]:
+    """(clips,): the clips that the split's rule samples from its classes."""
+    if not chosen.samples_per_class:
+        # All but the excluded ones: no rank of 100,000 names is needed.
+        excluded = set(chosen.exclude)
+        return np.fromiter((name not in excluded for name in store.names), np.bool_, len(store))
+    by_label: dict[int, list[str]] = {label: [] for label in chosen.classes}
+    for name, label in zip(store.names, store.label.tolist(), strict=True):
+        if label in by_label:
+            by_label[label].append(name)
+    kept = chosen.chosen(by_label)
+    return np.fromiter((name in kept for name in store.names), np.bool_, len(store))

@@ -24,9 +24,10 @@ exclude = ["S001C001P001R001A001"]
 """
 
 
-def test_parts_follow_labels_the_sample_and_the_excluded_clips(store: Store, tmp_path: Path) -> None:
+@pytest.mark.parametrize("samples", [2, 0])
+def test_parts_follow_labels_the_sample_and_the_excluded_clips(store: Store, tmp_path: Path, samples: int) -> None:
     path = tmp_path / "mine.toml"
-    path.write_text(MINE, encoding="utf-8")
+    path.write_text(MINE.replace("samples_per_class = 2", f"samples_per_class = {samples}"), encoding="utf-8")
     parts = parts_of(store, split(str(path)))
     found = {part: own.nonzero()[0].tolist() for part, own in parts.items()}
     chosen = split(str(path)).chosen(
@@ -36,9 +37,9 @@ def test_parts_follow_labels_the_sample_and_the_excluded_clips(store: Store, tmp
         }
     )
     assert found["train"] == [i for i in range(12) if store.label[i] < 2 and store.names[i] in chosen]
-    assert len(found["train"]) == 4
+    assert len(found["train"]) == (4 if samples else 5)
     assert 0 not in found["train"]
-    assert len(found["test"]) == 2
+    assert len(found["test"]) == (2 if samples else 3)
     assert sorted(clip for clips in found.values() for clip in clips) == list(range(12))
     assert splits_for(store, str(path))[0] == str(path)
 

@@ -32,10 +32,10 @@ def rewrite(path: Path, name: str, change: Callable[[np.ndarray], np.ndarray]) -
         frames = store.read_frames()
         write_block(path, 0, type(frames)(**{**frames.arrays, name: change(frames.arrays[name])}))
     else:
-        values = change(store.read(name))
+        values, attributes = change(store.read(name)), store.attributes(name)
         shutil.rmtree(path / name)
-        write_array(path, name, values)
-    relist(path, *(file for file in store.files if file.split("/")[0] in (name, "joints", "origin", "body_mask")))
+        write_array(path, name, values, attributes)
+    relist(path, *(file for file in store.files if file.startswith((f"{name}/", "joints/", "origin/", "body_mask/"))))
 
 
 def redigest(path: Path) -> None:

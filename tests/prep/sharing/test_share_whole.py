@@ -67,7 +67,8 @@ def test_a_real_store_there_and_back(
         assert types(f"fsprep pull {{url}} --out {back}", url)["digest"] == digest
         assert line.cuts == 3
         print(f"{kind}: pulled {size:,} bytes, {line.carried:,} carried down, cut {line.cuts} times")
-    assert types(f"fsprep verify {back}", server) == {"store": str(back), "digest": digest, "ok": True}
+    record = {"store": str(back), "digest": digest, "ok": True, "card": True, "extra": []}
+    assert types(f"fsprep verify {back}", server) == record
     print(f"{kind}: digest {digest} at both ends")
     small = "--set budget.episodes=20 --set budget.validation_episodes=0 --set budget.test_episodes=20"
     result = types(f"fszoo train protonet --data nw_ucla --store {{url}} {small} --out {tmp_path / 'run'}", server)

@@ -39,11 +39,12 @@ def command(
 
     A .py file holds a method of your own; its code is executed. A recipe that starts from another recipe
     (init.source) trains that one first, in a run of its own, and reuses it afterwards. Started by torchrun, the ranks
-    share the episodes of each step. Ctrl-C saves a checkpoint first.
+    share the episodes of each step. Ctrl-C saves a checkpoint first. Curves are drawn to curves.png in the run.
     """
     from cli.interrupt import deferred_interrupt
     from cli.ranks import ranks_and_device
     from cli.stopwatch import laps
+    from zoo.report.files import write_curves
     from zoo.runs.chain import train_chain
     from zoo.runs.execute import Runtime
 
@@ -58,5 +59,7 @@ def command(
             run, result, fresh = bars.run(work, interrupted=interrupted)
     if not ranks.first:
         return
+    if fresh:
+        write_curves(run)
     first = str(run.path) if fresh else f"Already finished: {run.path}"
     options.emit(json_, {"run": str(run.path), **asdict(result)}, f"{first}\n{describe(result)}")

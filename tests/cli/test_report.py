@@ -19,6 +19,7 @@ def run(in_demo: Path, shell: Shell, tmp_path: Path) -> Path:
     words = [word for setting in SMALL for word in ("--set", setting)]
     done = shell(["fszoo", "train", "protonet", "--data", "demo", "--out", str(tmp_path / "run"), *words])
     assert done.exit_code == 0, done.output
+    assert (tmp_path / "run" / "curves.png").read_bytes().startswith(b"\x89PNG")
     return tmp_path / "run"
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from helpers.finished_run import Finished
 
 from zoo.drawing import as_bytes
 from zoo.report.charts import curves, draw_confusion, draw_curves, running_mean
+from zoo.report.files import write_curves
+from zoo.runs.run import Run
 
 ROWS = [
     {
@@ -51,3 +56,11 @@ def test_a_running_mean_leaves_gaps_out() -> None:
     values = np.array([1.0, np.nan, 3.0, 5.0])
     expected = [np.nanmean(values[max(0, i - 1) : i + 2]) for i in range(4)]
     np.testing.assert_allclose(running_mean(values, 3), expected)
+
+
+def test_a_trained_run_gets_its_curves_as_a_file(demo_run: Finished, tmp_path: Path) -> None:
+    run, _ = demo_run
+    (tmp_path / "log.csv").write_bytes(run.log.read_bytes())
+    assert write_curves(Run(tmp_path)) == tmp_path / "curves.png"
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+    assert write_curves(Run(tmp_path / "untrained")) is None

@@ -190,6 +190,9 @@ def _check_budget(recipe: Recipe, where: str) -> None:
     if stage and (budget.episodes or not budget.epochs):
         rule = f"{recipe.method.name} is a pre-training stage, which counts epochs"
         raise InvalidValue(f"{where}: budget: {rule}. Set budget.epochs, and budget.episodes = 0.")
+    if not stage and budget.per_class:
+        rule = f"{recipe.method.name} is a method, whose episodes have task.shot clips of each class"
+        raise InvalidValue(f"{where}: budget: {rule}. Leave out per_class.")
     if not stage and budget.epochs:
         rule = f"{recipe.method.name} is a method, which counts episodes"
         raise InvalidValue(f"{where}: budget: {rule}. Leave out epochs.")

@@ -57,9 +57,9 @@ class Model(Stage):
 
     Needs the extra `metric`; raises ExtraMissing without it, and ValueError for fewer than two base classes. In a batch
     of one class, or of clips of different classes only, there is nothing to compare: the metric loss is 0, and
-    `batches_without_pairs` counts such batches of training. Pitfall: the authors draw four clips of each class, whereas
-    batches here are random, and hold few pairs of a class where there are many classes: then make them large. The miner
-    waits for the device, so no CUDA graph can hold a step.
+    `batches_without_pairs` counts such batches of training. Pitfall: random batches hold few pairs of a class where
+    there are many classes; `budget.per_class` draws several clips of each class, the authors four. The miner waits for
+    the device, so no CUDA graph can hold a step.
     """
 
     options: Options

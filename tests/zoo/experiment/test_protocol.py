@@ -105,3 +105,10 @@ def test_the_layout_of_the_store_counts_in_the_remarks_on_a_method(tmp_path: Pat
     remarks = resolve_with_remarks("subspace", data, layout=chain).remarks
     assert any("subspace has one shot, and the layout snake has no mirror pairs" in remark for remark in remarks)
     assert not any("subspace has one shot" in remark for remark in resolve_with_remarks("subspace", data).remarks)
+
+
+def test_metric_learning_draws_four_clips_of_each_class_on_every_split() -> None:
+    for name in ("sl_dml_training", "skeleton_dml_training", "skeleton_dml_training_transfer"):
+        for data in ("", "demo", "nw_ucla", "ntu120_one_shot"):
+            assert (resolve(name, data).budget.batch, resolve(name, data).budget.per_class) == (32, 4)
+    assert resolve("supervised").budget.per_class == 0

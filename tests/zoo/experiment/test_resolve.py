@@ -62,6 +62,8 @@ def test_a_split_with_draws_gives_the_classes_of_the_draw() -> None:
         (("protonet", "", ["task.way=0"]), "way is 0"),
         (("protonet", "", ["budget.episodes=-1"]), "episodes is -1; it must be at least 0"),
         (("protonet", "", ["budget.batch=0"]), "batch is 0; it must be at least 1"),
+        (("byol", "", ["budget.batch=10", "budget.per_class=4"]), "per_class is 4; it must divide batch, which is 10"),
+        (("protonet", "", ["budget.per_class=1"]), "protonet is a method, whose episodes have task.shot clips of each"),
         (("protonet", "", ["budget.epochs=3"]), "protonet is a method, which counts episodes. Leave out epochs."),
         (("byol", "", ["budget.epochs=0"]), "byol is a pre-training stage, which counts epochs. Set budget.epochs"),
         (("protonet", "", ["format=2"]), "format is 2; this version reads 1. Upgrade fewshot-skeleton"),

@@ -119,6 +119,17 @@ HOSTILE: dict[str, tuple[str, Callable[[dict[str, Any]], None], str]] = {
     "no array": ("label", lambda content: content.update(node_type="group"), "is not the header of a zarr v3 array"),
     "nothing": ("label", lambda content: content.clear(), "is not the header of a zarr v3 array"),
     "many axes": ("offsets", lambda content: content.update(shape=[1] * 3), "it must have 1 axes"),
+    "another codec": ("label", lambda content: content["codecs"].pop(1), "the codecs bytes, crc32c, it must have"),
+    "big-endian numbers": (
+        "label",
+        lambda content: content["codecs"][0].update(configuration={"endian": "big"}),
+        "has a codec that this format does not have",
+    ),
+    "shards in shards": (
+        "joints",
+        lambda content: content["codecs"][0]["configuration"].update(codecs=json.loads(json.dumps(content["codecs"]))),
+        "`joints` has shape|is not the header",
+    ),
     "more frames": ("joints", rows(10**12), "frames need 15258790 shards, 1 are listed"),
 }
 
@@ -131,6 +142,19 @@ def test_a_header_that_does_not_fit_is_refused_before_anything_is_read(
     forge(store, f"{array}/zarr.json", change)
     monkeypatch.setattr(Store, "read", lambda *_: pytest.fail("an array was read"))
     with pytest.raises(StoreError, match=words):
+        open_store(store)
+
+
+@pytest.mark.parametrize("fps", [0, -30, float("nan"), float("inf")])
+def test_a_frame_rate_that_is_no_positive_number_is_refused(store: Path, fps: float) -> None:
+    forge(store, "zarr.json", lambda content: content["attributes"].update(fps=fps))
+    with pytest.raises(StoreError, match="fps is|is no number of JSON"):
+        open_store(store)
+
+
+def test_lists_beyond_measure_are_not_parsed(store: Path) -> None:
+    (store / MANIFEST).write_bytes(b'{"format": 4, "x": [' + b"[]," * 2_000_000 + b"[]]}")
+    with pytest.raises(StoreError, match=r"manifest.json is damaged .2000003 lists and objects in"):
         open_store(store)
 
 

@@ -102,7 +102,7 @@ def _example(store: Store, clip: int) -> Example:
     start, stop = (int(frame) for frame in store.offsets[clip : clip + 2])
     frames, rows = frames_of(stop - start), slice(start, stop)
     label = int(store.label[clip])
-    title = f"{label} {store.info.classes[label]}\n{store.names[clip]}"
+    title = f"{label} {store.info.classes[label]}: {store.names[clip]}"
     return Example(title, store.read("joints", rows)[frames], store.read("body_mask", rows)[frames])
 
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from helpers.synthetic_own import MANIFEST, SPLIT, clips, joints, write_own
+from scipy.io import savemat
 
 from prep.store.read import open_store
 
+CLASSES = ("wave", "point", "sit down", "stand up", "clap")
 SMALL = (
     "--set task.way=2 --set task.shot=1 --set task.queries_per_class=2 --set data.frames=8 --set budget.episodes=4 "
     "--set budget.episodes_per_epoch=2 --set budget.test_episodes=3 --set budget.validation_episodes=0"
@@ -56,6 +60,58 @@ def test_from_a_folder_of_arrays_to_a_store(shell, home: Path, tmp_path: Path) -
     changed = shell(f"fsprep build {manifest}")
     assert changed.exit_code == 2
     assert "its classes, layout, unit or fps have changed since" in changed.stderr
+
+
+def by_name(folder: Path) -> Path:
+    arrays = {f"{CLASSES[int(name[1:3]) - 1]}-{name[4:]}": array for name, array in clips().items()}
+    return write_own(folder, r"a(?P<action>\d+)_", "(?P<action>[a-z ]+)-", arrays)
+
+
+def by_table(folder: Path) -> Path:
+    """MATLAB files with the names of a camera, and a table that a spreadsheet wrote."""
+    manifest = write_own(folder, 'labels = "name"', 'labels = "labels.csv"', {})
+    manifest.write_text(re.sub("pattern = .*\n", "", manifest.read_text()))
+    rows = []
+    for number, (name, array) in enumerate(sorted(clips().items())):
+        savemat(folder / "clips" / f"rec{number:03d}.mat", {"skeleton": array})
+        rows.append(f"rec{number:03d}, {CLASSES[int(name[1:3]) - 1]} \n")
+    (folder / "labels.csv").write_text("\ufeffname,label\n" + "".join(rows) + ",\n", encoding="utf-8")
+    return manifest
+
+
+def by_folder(folder: Path) -> Path:
+    manifest = write_own(folder, 'labels = "name"', 'labels = "folder"', {})
+    manifest.write_text(manifest.read_text().replace(r"a(?P<action>\d+)_", ""))
+    for name, array in clips().items():
+        path = folder / "clips" / CLASSES[int(name[1:3]) - 1] / f"{name[4:]}.csv"
+        path.parent.mkdir(exist_ok=True)
+        np.savetxt(path, array.reshape(len(array), -1), delimiter=",")
+    return manifest
+
+
+def in_another_order(folder: Path) -> Path:
+    names = re.search(r"joints = (.*)", MANIFEST)
+    assert names is not None
+    order = f"bodies = 1\njoint_order = {json.dumps(json.loads(names[1])[::-1])}"
+    return write_own(folder, "bodies = 1", order, {name: array[:, ::-1] for name, array in clips().items()})
+
+
+@pytest.mark.parametrize("way", [by_name, by_table, by_folder, in_another_order])
+def test_the_ways_of_custom_data_give_the_same_clips(
+    shell, home: Path, tmp_path: Path, way: Callable[[Path], Path]
+) -> None:
+    """A class in the file's name, in a table, as a folder; a layout of its own in another order."""
+    manifest = way(tmp_path)
+    checked = shell(f"fsprep validate {manifest}")
+    assert (checked.exit_code, "Warning" in checked.output) == (0, False), checked.output
+    built = shell(f"fsprep build {manifest} --workers 1")
+    assert built.exit_code == 0, built.output
+    store, expected = open_store(home / "stores" / "gestures-standard.zarr"), iter(clips().values())
+    order = np.lexsort([store.names, store.label])
+    for clip, array in zip(order, expected, strict=True):
+        rows = slice(*store.offsets[clip : clip + 2])
+        joints, origin = store.joints(rows.start, rows.stop)[:, 0], store.origin(rows.start, rows.stop)
+        np.testing.assert_allclose(joints @ store.to_recorded[clip].T + origin[:, None], array, atol=1e-5)
 
 
 def test_a_custom_split_trains_resumes_and_is_evaluated(

@@ -43,6 +43,24 @@ def test_clips_without_frames_are_left_out_and_counted() -> None:
     assert pool.length.tolist() == [3, 2]
 
 
+def test_clips_that_show_nobody_are_left_out_unless_they_are_kept() -> None:
+    store = FakeStore([3, 2, 0, 2], [0, 0, 1, 1], bodies=[1, 0, 1, 2])
+    pool = Pool.load(store)
+    assert (pool.left_out, pool.clip_id.tolist()) == (2, [0, 3])
+    assert torch.equal(clip(pool, 1), torch.from_numpy(store.joints(5, 7)))
+    assert len(pool.origin) == 3 + 2 + 1
+    kept = Pool.load(store, keep_empty=True)
+    assert (kept.left_out, kept.clip_id.tolist()) == (1, [0, 1, 3])
+    assert not clip(kept, 1).any()
+
+
+def test_subjects_and_cameras_belong_to_their_clips() -> None:
+    store = FakeStore([3, 2, 1], [0, 0, 1])
+    store.subject[:], store.camera[:] = [4, -1, 2], [1, 2, 3]
+    pool = Pool.load(store, keep=[0, 2])
+    assert (pool.subject.tolist(), pool.camera.tolist()) == ([4, 2], [1, 3])
+
+
 def test_clips_that_lie_in_two_blocks_are_whole() -> None:
     store = FakeStore([8, 8, 8, 8, 8], [0] * 5, block=10)
     pool = Pool.load(store, keep=[1, 4])

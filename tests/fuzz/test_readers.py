@@ -26,6 +26,7 @@ from helpers.fuzzing import BYTES_PER_BYTE, BYTES_PER_COMPRESSED_BYTE, FEW, Targ
 from helpers.mutations import VALUES, broken_bytes, broken_json
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.io import savemat
 
 from manifests.custom import read_custom
 from manifests.facts import dataset
@@ -185,6 +186,11 @@ def own_files(folder: Path, ending: str) -> Target:
         file = io.BytesIO()
         if ending == ".npy":
             np.save(file, array)
+        elif ending == ".mat":
+            savemat(file, {"joints": array}, do_compression=len(texts) % 2 == 0)
+        elif ending == ".csv":
+            rows = array.reshape(len(array), -1) if array.dtype.kind == "f" and array.size else []
+            file.write(b"x,y\n" + b"\n".join(b",".join(b"%g" % number for number in row) for row in rows))
         else:
             (np.savez if len(texts) % 2 else np.savez_compressed)(file, joints=array, other=np.arange(3))
         texts.append(file.getvalue())
@@ -192,7 +198,7 @@ def own_files(folder: Path, ending: str) -> Target:
         {"joints": arrays[0].astype(float).tolist()}
     ]
     one = source("a02_s3_e0", ending, 1)
-    memory = BYTES_PER_COMPRESSED_BYTE if ending == ".npz" else BYTES_PER_BYTE
+    memory = BYTES_PER_COMPRESSED_BYTE if ending in (".npz", ".mat") else BYTES_PER_BYTE
     return Target(
         json_of(nested) if ending == ".json" else bytes_of(texts),
         lambda data: own.read(one, data, facts),
@@ -240,6 +246,8 @@ TARGETS: dict[str, Callable[[Path], Target]] = {
     "nw_ucla_frames": nw_ucla_texts,
     "own_npy": lambda folder: own_files(folder, ".npy"),
     "own_npz": lambda folder: own_files(folder, ".npz"),
+    "own_mat": lambda folder: own_files(folder, ".mat"),
+    "own_csv": lambda folder: own_files(folder, ".csv"),
     "own_json": lambda folder: own_files(folder, ".json"),
     "avi": lambda folder: videos(folder, ["mpeg4_avi", "h264_avi", "mjpeg_avi"]),
     "mp4": lambda folder: videos(folder, ["mpeg4_b_mp4", "h264_mp4", "h264_mkv"]),

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from manifests import text
 from manifests.custom import read_custom
 from manifests.dataset import Dataset
 from manifests.facts import layout_of
@@ -192,10 +193,10 @@ def _order_warnings(counted: Survey, clips: Sequence[ClipMeasures]) -> Iterator[
     lengths = np.array([clip.bones for clip in clips if clip.low]).reshape(-1, len(layout.bones))
     count = (~np.isnan(lengths)).sum(axis=0)
     mean = np.where(count, np.nansum(lengths, axis=0), np.nan) / np.maximum(count, 1)
-    lines = unlikely_bones(layout, mean)
-    if lines:
-        more = f", and {len(lines) - 1} more pairs of bones" if len(lines) > 1 else ""
-        yield f"{lines[0]}{more}. C{order[1:]}."
+    unlikely = unlikely_bones(layout, mean)
+    if unlikely:
+        more = f", and {text.counted(len(unlikely) - 1, 'more pair')} of bones" if len(unlikely) > 1 else ""
+        yield f"{unlikely[0]}{more}. C{order[1:]}."
 
 
 def _clip_warnings(data: Dataset, clips: Sequence[ClipMeasures]) -> Iterator[str]:

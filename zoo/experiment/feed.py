@@ -62,7 +62,8 @@ def load_pools(recipe: Recipe, store: Store, device: torch.device, training: boo
     clips = [_chosen_clips(recipe, store, ids) if ids else [] for ids in chosen]
     kind, empty = getattr(torch, recipe.data.pool), recipe.data.keep_empty
     pools = Pool.load_several(store, clips, device, kind, keep_empty=empty)
-    return Pools(*pools, remarks=left_out(recipe, store, [label for ids in chosen for label in ids], pools))
+    remarks = left_out(recipe, store, [label for ids in chosen for label in ids], pools)
+    return Pools(pools[0], pools[1], pools[2], remarks)
 
 
 def load_base(recipe: Recipe, store: Store, device: torch.device) -> Pool:

@@ -154,7 +154,7 @@ def test_a_hip_bone_longer_than_the_thigh_is_a_warning_and_joint_order_is_the_re
     assert warning.startswith(
         "the hip bone `left hip - hip centre` is longer than the thigh `left knee - left hip` (0.5"
     )
-    assert warning.endswith("and 1 more pairs of bones. Check the order of the joints (`joint_order`).")
+    assert warning.endswith("and 1 more pair of bones. Check the order of the joints (`joint_order`).")
     names = layout("kinect20").joints
     manifest.write_text(text + f"joint_order = {json.dumps([names[joint] for joint in order])}\n")
     assert surveyed(manifest).warnings == ()

@@ -209,11 +209,11 @@ def _clip_warnings(data: Dataset, clips: Sequence[ClipMeasures]) -> Iterator[str
         yield f"{rule}, `{copies[0][0].name}` of `{copies[0][1].name}`. Take them out."
     if conflicts:
         one, other = conflicts[0]
-        names = f"`{one.name}` ({data.classes[one.label]}) and `{other.name}` ({data.classes[other.label]})"
+        both = f"`{one.name}` ({data.classes[one.label]}) and `{other.name}` ({data.classes[other.label]})"
         rule = (
             f"label conflict: {_clips(len(conflicts), 'is a copy of a clip', 'are copies of clips')} of another class"
         )
-        yield f"{rule}, {names}. Correct the label, or take the copy out."
+        yield f"{rule}, {both}. Correct the label, or take the copy out."
     for singular, plural, names in (
         ("shows nobody", "show nobody", [clip.name for clip in clips if not clip.bodies]),
         ("shows no motion", "show no motion", [clip.name for clip in clips if clip.still]),

@@ -244,3 +244,17 @@ def test_evidence_of_what_is_switched_off_is_left_out() -> None:
         pooled = model(BASE, OneJoint).evidence(task())
     assert set(found) == {"frame_distance", "alignment"}
     assert set(pooled) == {"frame_distance", "alignment", "tuple_weights"}
+
+
+def test_adapted_vectors_are_the_branches_means_over_frames_and_shots() -> None:
+    made, episode = model(), task()
+    with torch.no_grad():
+        support, query = made.maps(episode)
+        own, other = made.adapted(support, query)
+        frames, others = made.facing(support, query)
+        width = own.shape[-1] // 2
+        for n in range(3):
+            torch.testing.assert_close(own[:, :, n, :width], frames[:, :, n].mean(2))
+            torch.testing.assert_close(other[:, :, n, :width], others[:, :, n].flatten(2, 3).mean(2))
+            torch.testing.assert_close(own[:, :, n, width:], made._frames(query).mean(2))
+            torch.testing.assert_close(other[:, 0, n, width:], made._frames(support)[:, n].flatten(1, 2).mean(1))

@@ -12,10 +12,13 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 from uuid import uuid4
 
 from prep.errors import PrepError
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 WRITING = ".writing"  # suffix of a file that is not yet whole
 LOCK = "lock"
@@ -32,19 +35,16 @@ def locked(folder: Path) -> Iterator[None]:
     The lock is released when its process ends, however it ends. What killed writers left behind is cleared.
     Raises PrepError, which names the process, when another one holds it.
     """
-    from filelock import FileLock, Timeout
+    from filelock import FileLock
 
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / LOCK, timeout=0)
+    lock = FileLock(folder / LOCK)
+    _acquire(lock, folder)
     try:
-        lock.acquire()
-    except Timeout:
-        rule = f"another command is writing here{_holder(folder)}"
-        raise PrepError(f"{folder}: {rule}. Wait for it, or choose another --out.") from None
-    try:
-        for left in folder.rglob(f"*{WRITING}"):
-            remove(left)
         (folder / HOLDER).write_text(f"process {os.getpid()} on {platform.node()}", encoding="utf-8")
+        for left in folder.rglob(f"*{WRITING}"):
+            if left != folder / HOLDER:
+                remove(left)
         yield
     finally:
         # Unlinked before the release: a process that opened the old file meanwhile notices and does not lock it.
@@ -55,13 +55,27 @@ def locked(folder: Path) -> Iterator[None]:
             folder.rmdir()
 
 
+def _acquire(lock: FileLock, folder: Path) -> None:
+    from filelock import Timeout
+
+    holder = ""
+    for _ in range(20):  # one second for a process that has the lock and has not written its number yet
+        try:
+            lock.acquire(timeout=0 if (holder := _holder(folder)) else 0.05)
+            return
+        except Timeout:
+            if holder:
+                break
+    rule = f"another command is writing here, {holder or 'a process that does not give its number'}"
+    raise PrepError(f"{folder}: {rule}. Wait for it, or choose another --out.")
+
+
 def _holder(folder: Path) -> str:
-    """ ", " and the process that holds the lock of a folder; "" in the moment before it has written its number."""
+    """The process that holds the lock of a folder, in words; "" before it has written that."""
     try:
-        text = (folder / HOLDER).read_text(encoding="utf-8")
+        return (folder / HOLDER).read_text(encoding="utf-8")
     except FileNotFoundError:
         return ""
-    return f", {text}" if text else ""
 
 
 @contextmanager

@@ -26,17 +26,22 @@ def pull_embeddings(storage: Storage, manifest: Manifest, out: Path, jobs: int, 
     The same call continues after an interruption. Returns False if nothing was missing. Raises ShareError if `out` is
     not a store of the same clips, or holds another embedding with the same name.
     """
-    if not _missing(storage, manifest, _store_with_same_clips(storage, manifest, out)):
+    working = working_folder(out)
+    if not _missing(storage, manifest, _store_with_same_clips(storage, manifest, out)) and not working.exists():
         return False
     if resume:
         storage.check_ranges(MANIFEST)
-    working = working_folder(out)
     with disk_errors(out), locked(working):
         # Opened again: another command may have written to the store before the lock was taken.
         store = _store_with_same_clips(storage, manifest, out)
         missing = _missing(storage, manifest, store)
         files = {name: entry for name, entry in manifest.files.items() if _is_needed(manifest, name, missing)}
         fetched = working / FETCHED
+        if not missing:  # a pull that was killed when it had entered them
+            atomic_write(out / CARD, card(store))
+            remove_unlisted(out, store.manifest)
+            remove(fetched)
+            return False
         fetched.mkdir(exist_ok=True)
         check_space(fetched, files)
 

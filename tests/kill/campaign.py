@@ -14,8 +14,9 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 if __name__ == "__main__":
@@ -135,32 +136,26 @@ def chosen_points(site: Site, rng: random.Random) -> Iterator[tuple[str, int]]:
     yield from sorted(points, key=lambda point: (point[1] > 0, not COMMIT.fullmatch(point[0])))
 
 
-def campaign(kills: int, seed: int, names: list[str], base: Path, show: bool = False) -> Tally:
-    """Kill until there were so many kills, in turn in every scenario; half of them at points, half at random times."""
-    rng, total = random.Random(seed), Tally()
-    with Commands(base / "scratch") as commands:
-        sites = [prepare(commands, base, scenario) for scenario in SCENARIOS if scenario.name in names]
-        points = {site.scenario.name: chosen_points(site, rng) for site in sites}
-        number = 0
-        while total.kills < kills:
-            for site in sites:
-                number += 1
-                folder, tally = base / f"trial-{number}", Tally()
-                point = next(points[site.scenario.name], None) if number // len(sites) % 2 == 0 else None
-                if point:
-                    at_point(commands, site, folder, tally, point, power=rng.random() < 0.5)
-                else:
-                    at_random(commands, site, folder, tally, rng)
-                for name in ("trials", "kills"):
-                    setattr(total, name, getattr(total, name) + getattr(tally, name))
-                total.points |= tally.points
-                total.failures += tally.failures
-                if show:
-                    for failure in tally.failures:
-                        print(failure, flush=True)
-        if show:
-            _report(total, sites)
-    return total
+def campaign(
+    commands: Commands, sites: Sequence[Site], base: Path, kills: int, seed: int = 0, seconds: float = float("inf")
+) -> Iterator[Tally]:
+    """Kill in turn in every scenario, half at points and half at random times; gives the total after each round.
+
+    It ends after so many kills or seconds, whichever comes first, but not before the second round.
+    """
+    rng, total, end = random.Random(seed), Tally(), time.monotonic() + seconds
+    points = {site.scenario.name: chosen_points(site, rng) for site in sites}
+    for turn in count():
+        if turn > 1 and (total.kills >= kills or time.monotonic() > end):
+            return
+        for site in sites:
+            folder = base / f"trial-{turn}-{site.scenario.name}"
+            point = next(points[site.scenario.name], None) if turn % 2 == 0 else None
+            if point:
+                at_point(commands, site, folder, total, point, power=rng.random() < 0.5)
+            else:
+                at_random(commands, site, folder, total, rng)
+        yield total
 
 
 def _report(total: Tally, sites: list[Site]) -> None:
@@ -176,10 +171,17 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--minutes", type=float, default=float("inf"))
     parser.add_argument("--only", nargs="*", default=[scenario.name for scenario in SCENARIOS])
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as base:
-        total = campaign(options.kills, options.seed, options.only, Path(base), show=True)
+    with tempfile.TemporaryDirectory() as folder:
+        base, total, shown = Path(folder), Tally(), 0
+        with Commands(base / "scratch") as commands:
+            sites = [prepare(commands, base, scenario) for scenario in SCENARIOS if scenario.name in options.only]
+            for total in campaign(commands, sites, base, options.kills, options.seed, 60 * options.minutes):
+                print("\n".join([*total.failures[shown:], f"{total.kills} kills"]), flush=True)
+                shown = len(total.failures)
+        _report(total, sites)
     sys.exit(bool(total.failures))
 
 

@@ -23,7 +23,10 @@ prep.check.folder prep.curate.export prep.curate.merge prep.embedding.imported p
 prep.embedding.videos prep.encoders.tiny prep.sharing.pull prep.sharing.push prep.video.decoders.pyav
 zoo.runs.chain cli.prep.build cli.prep.check cli.prep.embed_text cli.prep.embed_videos
 cli.prep.export cli.prep.merge cli.prep.import_embeddings cli.prep.pull cli.prep.push
-cli.zoo.train zoo.methods.protonet
+cli.zoo.train cli.ranks cli.stopwatch zoo.methods.protonet prep.readers.nw_ucla
+av matplotlib.backends.backend_agg matplotlib.font_manager multiprocessing.synchronize
+orjson PIL.PngImagePlugin PIL.JpegImagePlugin pydantic.dataclasses pydantic.type_adapter
+regex encodings.cp437 zoneinfo
 """
 
 

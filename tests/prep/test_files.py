@@ -143,6 +143,14 @@ def test_another_process_is_refused(tmp_path: Path) -> None:
             assert time.monotonic() < deadline
 
 
+@pytest.mark.slow
+def test_a_holder_that_has_not_written_its_number_is_refused_too(tmp_path: Path) -> None:
+    with locked(tmp_path):
+        (tmp_path / HOLDER).unlink()
+        with pytest.raises(PrepError, match="is writing here, a process that does not give"), locked(tmp_path):
+            pytest.fail("two writers")
+
+
 def test_a_refused_writer_clears_nothing(tmp_path: Path) -> None:
     with locked(tmp_path):
         (tmp_path / f"a{WRITING}").write_text("in progress")

@@ -79,7 +79,8 @@ def test_compressed_files_are_read_too_and_nothing_is_left_beside(store: Store, 
 def test_what_is_there_is_only_replaced_when_asked(store: Store, tmp_path: Path) -> None:
     take(store, tmp_path / "f.npz", text=vectors(CLASSES))
     again = open_store(store.path)
-    with pytest.raises(PrepError, match="holds x_florence/text already, with other vectors or another --desc.*. Take another --name, or"):
+    refusal = "holds x_florence/text already, with other vectors or another --desc.*. Take another --name, or"
+    with pytest.raises(PrepError, match=refusal):
         take(again, tmp_path / "f.npz", text=vectors(CLASSES, 1))
     import_embeddings(ImportJob(again, tmp_path / "f.npz", "x_florence", "", replace=True))
     np.testing.assert_array_equal(open_embedding(open_store(store.path), "x_florence").text, vectors(CLASSES, 1))

@@ -40,7 +40,7 @@ def device(command: CommandT) -> CommandT:
 
 def settings(command: CommandT) -> CommandT:
     """--set KEY=VALUE, any number of times."""
-    text = "Change one key of the recipe, for example task.shot=5; may be repeated."
+    text = "Change one key of the recipe, for example task.shot=5; may be repeated. The code in a .py file is executed."
     return click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help=text)(command)
 
 

@@ -155,8 +155,8 @@ def _own_files(path: Path) -> list[Path]:
 
 def _left(sweep: Sweep, outcomes: Mapping[str, Outcome]) -> list[dict[str, Any]]:
     """The jobs without a result: their settings, run, state and why or how far."""
+    from zoo.runs.chain import find_run
     from zoo.runs.status import status
-    from zoo.sweep.jobs import find_run
 
     settings = {key: " ".join(cell.settings) for key, cell in zip(sweep.keys, sweep.cells, strict=True)}
     left = []

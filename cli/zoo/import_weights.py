@@ -37,7 +37,8 @@ def command(
 ) -> None:
     """Make initial weights of FILE, a checkpoint that the authors of BACKBONE released.
 
-    FILE is of torch.save (.pt, .pth) or .safetensors; no code in it is executed. The classifier is left out. Train from
+    FILE is of torch.save (.pt, .pth) or .safetensors; no code in it is executed; that of a
+    BACKBONE in a file of your own is. The classifier is left out. Train from
     the result with `--set backbone.name=BACKBONE --set init.source=OUT`. Which classes the authors trained on is not
     known here, and every result says so.
     """

@@ -19,7 +19,8 @@ from cli.zoo._common import warn
 def command(recipe: str, data: str, settings: tuple[str, ...], json_: bool) -> None:
     """Print RECIPE with every choice written out, options' defaults included, as TOML that `fszoo train` takes.
 
-    For a custom split, `fszoo train` fits the settings to the skeleton of the store, and says what it changes.
+    For a custom split, `fszoo train` fits the settings to the skeleton of the store, and says what it changes. The
+    code in a .py file of your own is executed.
     """
     from zoo.experiment.recipe import to_toml
     from zoo.experiment.resolve import resolve_with_remarks

@@ -49,7 +49,8 @@ def command(
 
     Every combination is a run of its own in the workspace. Runs that are equal in everything but seed and class split
     are averaged. The same command continues a sweep that was stopped; finished runs are never repeated. A run that
-    fails is listed with its error (exit status 3), and the others go on.
+    fails is listed with its error (exit status 3), and the others go on. A .py file holds a method of your own; its
+    code is executed.
     """
     from zoo.sweep.kept import kept, report_key
 

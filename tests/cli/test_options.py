@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cli import options
+from cli.fszoo import main
 from prep.errors import PrepError
 
 
@@ -60,3 +61,14 @@ def test_names_from_outside_cannot_control_the_terminal(capsys: pytest.CaptureFi
     assert capsys.readouterr().out == "  wave\\x1b]0;title\\x07\\x9b2J\\u202etxt\\u200b\n  größe 走\n"
     options.emit(True, {"name": HOSTILE}, "")
     assert capsys.readouterr().out.isascii()
+
+
+@pytest.mark.parametrize("command", ["train", "sweep", "show", "import-weights"])
+def test_the_help_says_that_code_of_the_user_is_executed(command: str) -> None:
+    done = CliRunner().invoke(main, [command, "--help"])
+    text = " ".join(done.output.split())
+    assert (
+        "code is executed" in text
+        or "code in a .py file" in text
+        or "that of a BACKBONE in a file of your own is" in text
+    )

@@ -9,7 +9,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -36,16 +37,24 @@ def table(shell, *more: str) -> dict[str, object]:
     return found
 
 
-def process(*more: str) -> subprocess.Popen[str]:
+@contextmanager
+def process(*more: str) -> Iterator[subprocess.Popen[str]]:
+    """A sweep as a process; it does not outlive the block."""
     line = [sys.executable, "-m", "cli.fszoo", *SWEEP[1:], *more]
     # A process group of its own, as a shell makes for each command.
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(line, cwd=ROOT, start_new_session=True, **streams)  # type: ignore[call-overload]
+    running = subprocess.Popen(line, cwd=ROOT, start_new_session=True, **streams)  # type: ignore[call-overload]
+    try:
+        yield running
+    finally:
+        running.kill()
+        running.communicate()
 
 
-def wait_for(done: object, seconds: float = 100.0) -> None:
+def wait_for(running: subprocess.Popen[str], done: Callable[[], bool], seconds: float = 300.0) -> None:
     end = time.monotonic() + seconds
-    while not done():  # type: ignore[operator]
+    while not done():
+        assert running.poll() is None, running.communicate()
         assert time.monotonic() < end
         time.sleep(0.02)
 
@@ -88,10 +97,11 @@ def test_a_sweep_killed_three_times_ends_in_the_same_table(shell, own_home: Path
     """Killed in three places: before the first result, after the first and after the fourth."""
     runs = own_home / "runs"
     for results in (0, 1, 4):
-        running = process(*AXES)
-        wait_for(lambda: len(list(runs.glob("*/result.json"))) >= results and any(runs.glob("*/checkpoint*")))  # noqa: B023
-        running.send_signal(signal.SIGKILL)
-        running.communicate()
+        with process(*AXES) as running:
+            wait_for(
+                running,
+                lambda: len(list(runs.glob("*/result.json"))) >= results and any(runs.glob("*/checkpoint*")),  # noqa: B023
+            )
         assert len(list(runs.glob("*/result.json"))) < 6
     resumed = table(shell, *AXES)
     shutil.rmtree(runs)
@@ -104,15 +114,11 @@ def test_a_sweep_killed_three_times_ends_in_the_same_table(shell, own_home: Path
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_ctrl_c_saves_and_the_table_so_far_shows_what_is_open(shell, own_home: Path, jobs: str) -> None:
     slow = ["--set", "budget.episodes=100000", "--set", "budget.episodes_per_epoch=10", "--over", "seed=0,1"]
-    running = process(*slow, "--jobs", jobs)
-    wait_for(lambda: len(list((own_home / "runs").glob("*/checkpoint.safetensors"))) == int(jobs))
-    running.send_signal(signal.SIGINT)
-    try:
-        _, errors = running.communicate(timeout=60)
-    except subprocess.TimeoutExpired:
-        # Its last words say whether the signal arrived; a process left behind would fail later tests.
-        running.kill()
-        _, errors = running.communicate()
+    with process(*slow, "--jobs", jobs) as running:
+        saved = own_home / "runs"
+        wait_for(running, lambda: len(list(saved.glob("*/checkpoint.safetensors"))) == int(jobs))
+        running.send_signal(signal.SIGINT)
+        _, errors = running.communicate(timeout=100)
     assert running.returncode == 130, errors[-2_000:]
     assert "Traceback" not in errors
     assert "leaked" not in errors
@@ -129,12 +135,12 @@ def test_ctrl_c_saves_and_the_table_so_far_shows_what_is_open(shell, own_home: P
 @pytest.mark.slow
 def test_ctrl_c_in_a_terminal_while_workers_start_is_one_line(own_home: Path) -> None:
     """It reaches the workers too, which had no handler yet."""
-    running = process("--over", "seed=0,1", "--jobs", "2")
-    children = Path(f"/proc/{running.pid}/task")
-    # The resource tracker of multiprocessing comes first.
-    wait_for(lambda: sum(len(file.read_text().split()) for file in children.glob("*/children")) >= 2)
-    os.killpg(running.pid, signal.SIGINT)
-    _, errors = running.communicate(timeout=60)
+    with process("--over", "seed=0,1", "--jobs", "2") as running:
+        children = Path(f"/proc/{running.pid}/task")
+        # The resource tracker of multiprocessing comes first.
+        wait_for(running, lambda: sum(len(file.read_text().split()) for file in children.glob("*/children")) >= 2)
+        os.killpg(running.pid, signal.SIGINT)
+        _, errors = running.communicate(timeout=100)
     assert running.returncode == 130
     assert errors.splitlines()[-1] == "Stopped. Run the same command; it continues."
     assert "Traceback" not in errors

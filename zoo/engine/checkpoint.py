@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from manifests.strict import InvalidValue, build
+from prep.encoders._encoder import weights_digest
 from prep.files import atomic_write
 from zoo.engine.header import Header
 from zoo.engine.optimiser import Schedule
@@ -61,6 +62,7 @@ def resume(
     """As `load`, and put optimiser, schedule and scaler back where they stood. Raises CheckpointError."""
     header = load(path, model)
     tensors, _ = _read(path)
+    _check_finite(path, tensors)
     state: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():
         if name.startswith("optimiser."):
@@ -72,6 +74,12 @@ def resume(
         raise CheckpointError(
             f"{path}: holds the optimiser state of {len(state)} parameters; {expected} are trained. "
             "Delete the checkpoint to start again."
+        )
+    _check_state(path, state, [parameter for group in optimiser.param_groups for parameter in group["params"]])
+    own = _plain_state(schedule)
+    if {key: type(value) for key, value in header.schedule.items()} != {key: type(value) for key, value in own.items()}:
+        raise CheckpointError(
+            f"{path}: does not hold the state of this schedule. Delete the checkpoint to start again."
         )
     optimiser.load_state_dict({"state": state, "param_groups": groups})
     for group, rate in zip(optimiser.param_groups, header.rates, strict=True):
@@ -108,9 +116,25 @@ def check_fit(path: Path, own: Mapping[str, Tensor], weights: Mapping[str, Tenso
     wrong = sorted(own.keys() ^ weights.keys()) or [n for n in own if own[n].shape != weights[n].shape]
     if wrong:
         raise CheckpointError(f"{path}: does not fit the model at `{wrong[0]}` ({len(wrong)} differ). {remedy}")
-    broken = [name for name, value in weights.items() if value.is_floating_point() and not value.isfinite().all()]
+    _check_finite(path, weights)
+
+
+def _check_finite(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    broken = [name for name, value in tensors.items() if value.is_floating_point() and not value.isfinite().all()]
     if broken:
         raise CheckpointError(f"{path}: `{broken[0]}` holds numbers that are not finite. Delete it and train again.")
+
+
+def _check_state(path: Path, state: Mapping[int, Mapping[str, Tensor]], parameters: Sequence[Tensor]) -> None:
+    """Raise CheckpointError unless every tensor of the state is one number, or of the shape of its parameter."""
+    for index, values in state.items():
+        shape = parameters[index].shape if index < len(parameters) else None
+        wrong = [key for key, value in values.items() if value.numel() != 1 and value.shape != shape]
+        if shape is None or wrong:
+            where = f"optimiser.{index}" + (f".{wrong[0]}" if wrong else "")
+            raise CheckpointError(
+                f"{path}: `{where}` does not fit its parameter. Delete the checkpoint to start again."
+            )
 
 
 def _plain_state(schedule: Schedule) -> dict[str, Any]:
@@ -127,6 +151,7 @@ def _write(path: Path, tensors: Mapping[str, Tensor], header: Header) -> None:
     from safetensors.torch import save as to_bytes
 
     owned = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
+    header = replace(header, tensors_digest=weights_digest(owned.items()))
     # One entry: safetensors writes several in random order, and equal runs shall have equal files.
     metadata = {"header": json.dumps(asdict(header), sort_keys=True)}
     atomic_write(path, to_bytes(owned, metadata=metadata))
@@ -147,6 +172,6 @@ def _read(path: Path) -> tuple[dict[str, Tensor], Header]:
         header = build(Header, json.loads(metadata["header"]), str(path))
     except (KeyError, ValueError, RecursionError, InvalidValue) as error:
         raise CheckpointError(f"{path}: its metadata is damaged ({error}). Delete it and train again.") from error
-    if header.progress.step < 0:
-        raise CheckpointError(f"{path}: step is {header.progress.step}; it must be at least 0. Delete it.")
+    if header.tensors_digest and header.tensors_digest != weights_digest(tensors.items()):
+        raise CheckpointError(f"{path}: damaged (its tensors are not those of its digest). Delete it and train again.")
     return tensors, header

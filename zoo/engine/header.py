@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,16 +32,32 @@ class Progress:
     best: float = -1.0
     best_step: int = 0
 
+    def __post_init__(self) -> None:
+        if self.step < 0 or not 0 <= self.best_step <= self.step:
+            raise ValueError(f"step is {self.step} and best_step {self.best_step}; 0 <= best_step <= step must hold")
+        if not math.isfinite(self.epoch_loss):
+            raise ValueError(f"epoch_loss is {self.epoch_loss}; it must be finite")
+        if self.best != -1 and not 0 <= self.best <= 1:
+            raise ValueError(f"best is {self.best}; it must be an accuracy, 0..1, or -1 for none")
+
 
 @dataclass(frozen=True)
 class Header:
-    """Metadata of a checkpoint: what it belongs to, how far the run is, rates, state of the schedule and the scaler."""
+    """Metadata of a checkpoint: what it belongs to, how far the run is, rates, state of the schedule and the scaler.
+
+    `tensors_digest` is the sha256 of its tensors, "" where an older version wrote it.
+    """
 
     identity: Identity
     progress: Progress
     rates: tuple[float, ...] = ()
     schedule: Mapping[str, Any] = field(default_factory=dict)
     scaler: Mapping[str, Any] = field(default_factory=dict)
+    tensors_digest: str = ""
+
+    def __post_init__(self) -> None:
+        if not all(0 <= rate < math.inf for rate in self.rates):
+            raise ValueError(f"rates are {self.rates}; each must be at least 0 and finite")
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from zoo.engine.header import Header, Progress
 from zoo.engine.imported import is_weights
 from zoo.experiment.identity import initial_recipe, is_run, run_name
 from zoo.experiment.initial import Initial, imported
+from zoo.experiment.library import shipped
 from zoo.experiment.prepare import Prepared, check_learner, identity_of, prepare
 from zoo.experiment.recipe import Init, Recipe
 from zoo.experiment.resolve import initial
@@ -53,6 +54,28 @@ def train_chain(
     return run, result, done is None
 
 
+def find_run(recipe: Recipe, store: Store, runs: Path) -> Run | None:
+    """The run of a recipe below `runs`, begun or not; None while the run that it starts from is not finished."""
+    source = None
+    if recipe.init.source:
+        source = existing_initial(recipe, store, runs)
+        if source is None:
+            return None
+    return Run(runs / run_name(recipe, identity_of(recipe, store, source)))
+
+
+def existing_initial(recipe: Recipe, store: Store, runs: Path) -> Initial | None:
+    """The weights that a recipe starts from; None while they are not trained."""
+    first = recipe.init.source
+    if is_weights(first):
+        return imported(Path(first))
+    run = Run(Path(first)) if is_run(first) else find_run(initial(recipe), store, runs)
+    result = None if run is None else run.result()
+    if run is None or result is None:
+        return None
+    return Initial(run.weights, result.weights_digest, initial_recipe(recipe))
+
+
 def measure_run(run: Run, recipe: Recipe, store: Store, device: torch.device) -> Work[Result]:
     """Measure the weights of a run as `recipe` says, which may name other classes, shots or another store.
 
@@ -66,7 +89,7 @@ def measure_run(run: Run, recipe: Recipe, store: Store, device: torch.device) ->
         result,
         recipe_digest=before.recipe_digest if recipe == trained else result.recipe_digest,
         init_digest=before.init_digest,
-        warnings=warnings(trained, before, prepared),
+        warnings=(*warnings(trained, before, prepared), *run.changes(before.recipe_digest)),
     )
 
 
@@ -93,13 +116,17 @@ def replay_run(run: Run, store: Store, device: torch.device, runs: Path) -> Work
 def measure_untrained(recipe: Recipe, store: Store, device: torch.device, runs: Path) -> Work[Result]:
     """Measure the network of a recipe as it is before training: random, or with the weights that it starts from.
 
-    The run that these come from is looked for below `runs`, as by `train_chain`.
+    Nothing is trained. Where the run that these come from is neither where the recipe says nor below `runs`, the
+    network is random and the result's `warnings` say so.
     """
-    source = None
-    if recipe.init.source:
-        source = yield from _initial(recipe, store, device, runs)
-    prepared = prepare(recipe, store, device, source, training=False)
-    return (yield from evaluate(prepared, Progress()))
+    first, source = recipe.init.source, None
+    if first and (first in shipped() or Path(first).exists()):
+        source = existing_initial(recipe, store, runs)
+    absent = bool(first) and source is None
+    prepared = prepare(replace(recipe, init=Init()) if absent else recipe, store, device, source, training=False)
+    result = yield from evaluate(prepared, Progress())
+    mark = f"the weights of `{first}`, which the run starts from, are not there: the network is random"
+    return replace(result, warnings=(*result.warnings, mark)) if absent else result
 
 
 def trained_method(run: Run, recipe: Recipe, store: Store, device: torch.device) -> tuple[Prepared, Header]:

@@ -68,6 +68,15 @@ class Result:
         return OTHER_QUERIES in self.warnings
 
     def __post_init__(self) -> None:
+        for name in ("interval", "untrained_interval", "gain_interval"):
+            value = getattr(self, name)
+            if value is not None and not value >= 0:
+                raise ValueError(f"{name} is {value}; it must be at least 0")
+        for name in ("way", "shot", "episodes", "queries", "trained"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 0")
+        if self.accuracy is not None and not (self.episodes and self.queries and self.interval is not None):
+            raise ValueError("an accuracy needs its interval, episodes and queries")
         for name in ("accuracy", "validation", "untrained"):
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and 0 <= value <= 100):

@@ -18,6 +18,8 @@ from pathlib import Path
 from manifests.digest import short
 from manifests.strict import InvalidValue, build
 from zoo.engine.header import Identity
+from zoo.experiment.identity import recipe_digest as digest_now
+from zoo.experiment.library import shipped
 from zoo.experiment.recipe import Recipe
 from zoo.experiment.resolve import resolve
 from zoo.runs.result import Result
@@ -77,7 +79,10 @@ class Run:
             raise RunError(f"{file}: damaged ({error}). {remedy}") from error
 
     def finished(self, identity: Identity) -> Result | None:
-        """The result if the run is finished. Raises RunError where the folder belongs to another identity."""
+        """The result if the run is finished.
+
+        Raises RunError where the folder belongs to another identity, or its recipe.toml was changed.
+        """
         from zoo.engine.checkpoint import read_header
 
         result = self.result()
@@ -85,7 +90,22 @@ class Run:
             self._check(identity, Identity(**{key: getattr(result, key) for key in vars(identity)}))
         elif self.checkpoint.exists():
             self._check(identity, read_header(self.checkpoint).identity)
+        else:
+            return None
+        if (self.path / "recipe.toml").exists() and self.changes(identity.recipe_digest):
+            rule = "was changed since the run began"
+            raise RunError(f"{self.path / 'recipe.toml'}: {rule}. Put it back, or delete the folder to start again.")
         return result
+
+    def changes(self, recipe_digest: str) -> tuple[str, ...]:
+        """What to say where recipe.toml, or a file that it names, is not what the digest was made of; () if all is as
+        it was, or the run that it started from is gone."""
+        recipe, source = self.recipe(), self.recipe().init.source
+        if source and source not in shipped() and not Path(source).exists():
+            return ()
+        if digest_now(recipe) == recipe_digest:
+            return ()
+        return ("recipe.toml, or a file of yours that it names, was changed after the training",)
 
     def identity(self) -> Identity:
         """What the weights belong to. Raises CheckpointError where there are none."""

@@ -14,16 +14,13 @@ from manifests.facts import split
 from prep.errors import PrepError
 from prep.progress import Step, Work
 from prep.store.read import Store, open_store
-from zoo.engine.imported import is_weights
 from zoo.experiment.feed import check_store, stored_embedding
-from zoo.experiment.identity import initial_recipe, is_ready, is_run, recipe_digest, run_name
-from zoo.experiment.initial import Initial, imported
+from zoo.experiment.identity import is_ready, recipe_digest
 from zoo.experiment.prepare import identity_of
 from zoo.experiment.recipe import Recipe, classes, is_stage
 from zoo.experiment.resolve import initial
-from zoo.runs.chain import train_chain
+from zoo.runs.chain import existing_initial, find_run, train_chain
 from zoo.runs.result import Result
-from zoo.runs.run import Run
 from zoo.runs.status import clear_failed, mark_failed, status
 from zoo.sweep.grid import Cell
 
@@ -97,36 +94,14 @@ def check_embeddings(cells: Sequence[Cell], stores: Sequence[Store]) -> None:
             recipe = initial(recipe) if recipe.init.source and not is_ready(recipe.init.source) else None
 
 
-def find_run(recipe: Recipe, store: Store, runs: Path) -> Run | None:
-    """The run of a recipe below `runs`, begun or not; None while the run that it starts from is not finished."""
-    source = None
-    if recipe.init.source:
-        source = _initial(recipe, store, runs)
-        if source is None:
-            return None
-    return Run(runs / run_name(recipe, identity_of(recipe, store, source)))
-
-
-def _initial(recipe: Recipe, store: Store, runs: Path) -> Initial | None:
-    """The weights that a recipe starts from; None while they are not trained."""
-    first = recipe.init.source
-    if is_weights(first):
-        return imported(Path(first))
-    run = Run(Path(first)) if is_run(first) else find_run(initial(recipe), store, runs)
-    result = None if run is None else run.result()
-    if run is None or result is None:
-        return None
-    return Initial(run.weights, result.weights_digest, initial_recipe(recipe))
-
-
 def finished(todo: Mapping[str, Job], runs: Path) -> dict[str, Outcome]:
-    """The jobs that are done."""
+    """The jobs that are done. Raises RunError for a result that is damaged or another recipe's."""
     done = {}
     for key, job in todo.items():
+        source = existing_initial(job.recipe, job.store, runs) if job.recipe.init.source else None
         run = find_run(job.recipe, job.store, runs)
-        result = None if run is None else run.result()
-        if run is not None and result is not None:
-            done[key] = Outcome(run.path, result)
+        if run is not None and run.result() is not None:
+            done[key] = Outcome(run.path, run.finished(identity_of(job.recipe, job.store, source)))
     return done
 
 

@@ -15,9 +15,10 @@ from episodes.draw import TooFewClasses, TooFewClips
 from prep.progress import Work, result
 from prep.store.read import Store, open_store
 from zoo.experiment.feed import SetupError
+from zoo.runs.chain import find_run
 from zoo.runs.status import status
 from zoo.sweep.grid import Cell, cells
-from zoo.sweep.jobs import Job, check_tasks, find_run, finished, jobs, sweep, sweep_in_workers
+from zoo.sweep.jobs import Job, check_tasks, finished, jobs, sweep, sweep_in_workers
 
 CPU = torch.device("cpu")
 

@@ -30,9 +30,11 @@ from prep.formats import FindRequest, FindResult, Format
 from prep.importers import _clips, _labels
 from prep.importers._names import clean_names
 from prep.untrusted.arrays import LARGEST_IN_MEMORY, from_npy, stamp, to_npy
+from prep.untrusted.files import most_unpacked
 
 EXPORT_FORMAT = "fewshot-skeleton clips 2"
 _FLOATS = ("joints", "origin", "to_recorded")
+STREAMED = ("joints", "origin")  # read clip by clip; the others are read as a whole
 DETAILS = ("subject", "camera", "setup", "repetition")
 LARGEST_CHUNK = 64 * 2**20
 _FILTERS = {1, 2, 3}  # deflate, shuffle, fletcher32
@@ -131,6 +133,10 @@ def _dataset(file: Any, name: str, path: Path) -> Any:
     filters = {plan.get_filter(number)[0] for number in range(plan.get_nfilters())}
     if array.external or array.is_virtual or not filters <= _FILTERS:
         raise PrepError(f"{path}: `{name}` lies in other files or is packed by a custom filter. Export it again.")
+    if name not in STREAMED and math.prod(array.shape) * array.dtype.itemsize > most_unpacked(
+        array.id.get_storage_size()
+    ):
+        raise PrepError(f"{path}: `{name}` of shape {array.shape} is packed too small to be true. Export it again.")
     if array.dtype.kind not in "iuf":
         raise PrepError(f"{path}: `{name}` holds {array.dtype}, not numbers. Export it again.")
     if array.chunks is None:

@@ -41,6 +41,7 @@ from prep.untrusted.brief import brief
 
 JOINTS, INDEX = "joints.npy", "index.json"
 LARGEST_SIDE = 100_000
+MOST_NAMELESS = 1_000  # entries without a name, in a file with few others
 Remarks = list[tuple[str, str]]
 
 
@@ -120,7 +121,9 @@ def _clips_of(
 ) -> tuple[list[_Clip], list[tuple[str, str]], list[tuple[str, str]]]:
     """The usable annotations, (name, reason) for each unusable one, and a note on those that are None."""
     annotations = value.get("annotations") if isinstance(value, dict) else value
-    if not isinstance(annotations, list):
+    # A row for each entry of a file of something else would take far more memory than the file.
+    named = isinstance(annotations, list) and sum(_frame_dir(entry) is not None for entry in annotations)
+    if not isinstance(annotations, list) or sum(entry is not None for entry in annotations) > 2 * named + MOST_NAMELESS:
         raise PrepError(f"{where}: holds no list of annotations. Is it a file of pyskl or mmaction2?")
     names, nameless = clean_names((_frame_dir(annotation) for annotation in annotations), "frame_dir")
     clips, bad, missing = [], [], 0

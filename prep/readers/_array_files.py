@@ -7,9 +7,7 @@ file holds, or packed numbers beyond the size of a clip make a file unusable. No
 from __future__ import annotations
 
 import io
-import lzma
 import zipfile
-import zlib
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -22,11 +20,14 @@ from prep.readers._mat import MatError, from_mat
 from prep.readers._nested import NotNumbers, Ragged, nested, numbers
 from prep.untrusted.arrays import from_npy
 from prep.untrusted.files import LARGEST as MOST_BYTES
+from prep.untrusted.files import ZIP_ERRORS, check_ratio, most_unpacked, without_mark
+from prep.untrusted.json_lists import parse_lists
 
 ARRAYS, TABLES = (".npy", ".npz", ".json", ".mat"), (".txt", ".csv")
 KEY = "joints"
 MOST_FRAMES = 100_000
 LONGEST_LINE = 2**20  # bytes
+MOST_JSON = 64 * 2**20  # bytes; larger arrays are better in .npy
 
 
 def array_in(source: Source, data: bytes) -> NDArray[Any]:
@@ -38,7 +39,7 @@ def array_in(source: Source, data: bytes) -> NDArray[Any]:
         return from_npy(_member(source, data), source.name)
     if ending == ".mat":
         try:
-            return from_mat(data, KEY, MOST_BYTES)
+            return from_mat(data, KEY, most_unpacked(len(data)))
         except MatError as error:
             raise bad_file(source, str(error), f"Save it in MATLAB as save(file, '{KEY}', '-v7')") from error
     return _table(source, data) if ending in TABLES else _nested(source, data)
@@ -56,22 +57,18 @@ def _member(source: Source, data: bytes) -> bytes:
             entry = archive.getinfo(f"{KEY}.npy")
             if entry.file_size > MOST_BYTES:
                 raise bad_file(source, f"`{KEY}` announces {entry.file_size} bytes; a clip has at most {MOST_BYTES}")
+            check_ratio(entry, f"{source.name}: `{KEY}`")
             with archive.open(entry) as file:
                 return file.read(entry.file_size + 1)
     except KeyError as error:
         raise bad_file(source, f"holds no array `{KEY}`", f"Save it as numpy.savez(file, {KEY}=array)") from error
-    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, RuntimeError, ValueError) as error:
+    except ZIP_ERRORS as error:
         raise bad_file(source, f"is not a readable .npz ({str(error)[:200]})") from error
 
 
 def _nested(source: Source, data: bytes) -> NDArray[Any]:
     """Nested lists in JSON, or in an object under `joints`; null is a missing number. Raises BadFile."""
-    import orjson
-
-    try:
-        value = orjson.loads(data)
-    except orjson.JSONDecodeError as error:
-        raise bad_file(source, f"is not readable as JSON: {error}") from error
+    value = parse_lists(data, source.name, MOST_JSON)
     if isinstance(value, dict):
         if KEY not in value:
             raise bad_file(source, f"is an object without `{KEY}`", f'Write only the lists, or {{"{KEY}": ...}}')
@@ -91,7 +88,7 @@ def _table(source: Source, data: bytes) -> NDArray[np.float64]:
     An empty cell is a missing number. Empty lines count for nothing. Raises BadFile.
     """
     rows: list[NDArray[np.float64]] = []
-    for number, line in enumerate(io.BytesIO(data.removeprefix(b"\xef\xbb\xbf")), 1):
+    for number, line in enumerate(io.BytesIO(without_mark(data, source.name)), 1):
         if len(line) > LONGEST_LINE or len(rows) > MOST_FRAMES:
             raise bad_file(source, f"line {number} is beyond {MOST_FRAMES} frames, or {LONGEST_LINE} bytes long")
         cells = _cells(line)

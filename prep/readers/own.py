@@ -59,7 +59,10 @@ def find(request: FindRequest) -> FindResult:
     names = {clip.name for clip in clips}
     absent = "names it, and there is no such clip. A clip's name has no folder and no extension."
     bad += [(name, f"{custom.table}: {absent}") for name in table if name not in names]
-    return FindResult(tuple(sorted(sources, key=lambda source: source.name)), tuple(sorted(bad)))
+    used = [str(path) for path in (request.raw, custom.table) if path]
+    seen = frozenset([*map(location, clips), *used])
+    ordered = tuple(sorted(sources, key=lambda source: source.name))
+    return FindResult(ordered, tuple(sorted(bad)), seen=seen, folder=custom.folder)
 
 
 def _clips_below(folder: Path, custom: CustomDataset) -> list[Source]:

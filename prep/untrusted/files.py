@@ -146,9 +146,18 @@ def location(source: Source) -> str:
     return f"{source.path}: {source.member}" if source.member else source.path
 
 
+def most_unpacked(packed: int) -> int:
+    """The most bytes that so many packed ones may become in memory.
+
+    >>> most_unpacked(10), most_unpacked(10**6)
+    (4194304, 100000000)
+    """
+    return min(LARGEST, max(ANY_RATIO_SIZE, HIGHEST_RATIO * packed))
+
+
 def check_ratio(entry: zipfile.ZipInfo, where: str) -> None:
     """Raise BadFile for a member that would fill far more memory than its zip has bytes."""
-    if entry.file_size > max(ANY_RATIO_SIZE, HIGHEST_RATIO * entry.compress_size):
+    if entry.file_size > most_unpacked(entry.compress_size):
         rule = f"a member above {ANY_RATIO_SIZE} bytes is compressed at most {HIGHEST_RATIO} to 1"
         raise BadFile(f"{where}: promises {entry.file_size} bytes from {entry.compress_size}; {rule}. Fetch it again.")
 

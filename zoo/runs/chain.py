@@ -48,7 +48,7 @@ def train_chain(
         source = yield from _initial(recipe, store, device, runs, runtime)
     identity, ranks = identity_of(recipe, store, source), runtime.ranks
     run = Run(out or runs / run_name(recipe, identity))
-    with locked(run.path) if ranks.first else nullcontext(), disk_errors(run.path):
+    with disk_errors(run.path), locked(run.path) if ranks.first else nullcontext():
         done = ranks.from_first(run.finished(identity) if ranks.first else None)
         result = done or (yield from execute(prepare(recipe, store, device, source), run, runtime))
     return run, result, done is None

@@ -11,6 +11,7 @@ import torch
 from helpers.stores import make_store
 from helpers.sweeps import SETTINGS
 
+from prep.errors import PrepError
 from prep.progress import result as finish
 from prep.store.read import Store, open_store
 from zoo.experiment.recipe import Recipe
@@ -115,3 +116,9 @@ def test_untrained_weights_need_no_source(store: Store, tmp_path: Path) -> None:
     gone = finish(measure_untrained(second, store, CPU, tmp_path))
     assert (gone.trained, gone.init_digest) == (0, "")
     assert gone.warnings[-1].endswith("which the run starts from, are not there: the network is random")
+
+
+def test_a_folder_that_cannot_be_made_is_one_sentence(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(PrepError, match="Not a directory"):
+        train(store, tmp_path / "file" / "run")

@@ -25,6 +25,7 @@ MOVING = 11  # the right hand of ntu25, the only joint that moves in clip 0
 HOSTILE = "<img src=x onerror=alert(1)>\x1b[2J\n& walk"
 NAMES = tuple(f"S001C00{1 + i % 3}P00{1 + i % 4}R001A{1 + i % 4:03d}" for i in range(12))
 BOX = (0.25, 0.125, 0.5, 0.75)
+WITHOUT_VECTOR = (4, 7)  # clips of the embedded store
 
 
 def standing(frames: int, layout_joints: int = 25) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from helpers.browser import chromium, pixels, watched
 from helpers.synthetic_video import KINDS, encode, image, number_in
-from helpers.viewing import BOX, HOSTILE, MOVING, NAMES, clips_for_viewing, opened, served, view_store
+from helpers.viewing import BOX, HOSTILE, MOVING, NAMES, clips_for_viewing, opened, served
 from playwright.sync_api import Browser, Page, expect
 
 from manifests.facts import layout, split
@@ -249,8 +249,7 @@ def test_a_link_opens_the_same_clip_and_frame_again(browser: Browser, server: Vi
         watching.clean()
 
 
-def test_two_stores_are_beside_each_other(browser: Browser, viewed: Path, tmp_path: Path) -> None:
-    other = view_store(tmp_path / "b.zarr", preprocessing="agcn", shift=1.0)
+def test_two_stores_are_beside_each_other(browser: Browser, viewed: Path, other: Path, tmp_path: Path) -> None:
     with (
         opened([viewed, other], tmp_path / "m.toml") as session,
         served(session) as server,
@@ -264,8 +263,8 @@ def test_two_stores_are_beside_each_other(browser: Browser, viewed: Path, tmp_pa
         watching.clean()
 
 
-def test_a_store_that_changes_is_said_on_the_page(browser: Browser, tmp_path: Path) -> None:
-    path = view_store(tmp_path / "s.zarr")
+def test_a_store_that_changes_is_said_on_the_page(browser: Browser, viewed: Path, other: Path, tmp_path: Path) -> None:
+    path = Path(shutil.copytree(viewed, tmp_path / "s.zarr"))
     with (
         opened([path], tmp_path / "m.toml") as session,
         served(session) as server,
@@ -273,7 +272,7 @@ def test_a_store_that_changes_is_said_on_the_page(browser: Browser, tmp_path: Pa
     ):
         open_clip(watching.page, 0)
         shutil.rmtree(path)
-        view_store(path, shift=1.0)
+        shutil.copytree(other, path)
         watching.page.locator("#clips button").nth(2).click()
         watching.page.wait_for_selector("#problem:not([hidden])")
         assert "the store has changed since it was opened" in watching.page.locator("#problem").inner_text()

@@ -28,10 +28,8 @@ def test_recorded_joints_are_the_linear_map_plus_the_origin(store: Store) -> Non
     assert np.isnan(drawn[:, 1]).all()
 
 
-def test_in_an_image_z_is_zero_and_a_joint_without_a_score_is_not_drawn(tmp_path: Path) -> None:
-    clip = np.full((2, 1, 18, 3), 0.5, np.float32)
-    clip[0, 0, 4, 2] = 0
-    store = open_store(write_clips(tmp_path / "s.zarr", info("kinetics", "raw"), ["k"], [0], [clip]))
+def test_in_an_image_z_is_zero_and_a_joint_without_a_score_is_not_drawn(in_image: Path) -> None:
+    store = open_store(in_image)
     drawn = drawn_joints(store, 0, "prepared")
     assert np.isnan(drawn[0, 0, 4]).all()
     assert drawn[1, 0, 4].tolist() == [0.5, 0.5, 0]
@@ -41,12 +39,11 @@ def test_in_an_image_z_is_zero_and_a_joint_without_a_score_is_not_drawn(tmp_path
 def test_up_follows_a_preprocessing_that_turns_bodies(tmp_path: Path) -> None:
     clip = clips_for_viewing()[1]
     turned = np.array([[1, 0, 0], [0, 0, 1], [0, -1, 0]], np.float32)  # y of the recording is z of the store
-    paths = [tmp_path / f"{i}.zarr" for i in range(3)]
-    maps = [np.eye(3, dtype=np.float32), turned, np.zeros((3, 3), np.float32)]
-    for path, linear in zip(paths, maps, strict=True):
-        write_clips(path, info("demo", "agcn"), ["a"], [0], [clip], to_recorded=linear[None])
-    assert [upward(open_store(path), 0, "prepared") for path in paths] == ["y", "z", "y"]
-    assert upward(open_store(paths[1]), 0, "recorded") == "y"
+    maps = np.stack([np.eye(3, dtype=np.float32), turned, np.zeros((3, 3), np.float32)])
+    facts = info("demo", "agcn")
+    store = open_store(write_clips(tmp_path / "s.zarr", facts, ["a", "b", "c"], [0] * 3, [clip] * 3, to_recorded=maps))
+    assert [upward(store, number, "prepared") for number in range(3)] == ["y", "z", "y"]
+    assert upward(store, 1, "recorded") == "y"
 
 
 def test_a_clip_of_hours_is_drawn_in_part(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

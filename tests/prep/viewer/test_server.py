@@ -10,8 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.stores import embed, make_store
-from helpers.viewing import HOSTILE, NAMES, TOKEN, call, clips_for_viewing, opened, served, view_store
+from helpers.viewing import HOSTILE, NAMES, TOKEN, call, clips_for_viewing, opened, served
 
 from manifests.facts import split
 from manifests.text import plain
@@ -155,50 +154,50 @@ def test_a_clip_comes_with_its_numbers(server: ViewerServer) -> None:
     assert call(server, "/api/clip?clip=0").json["class"] == plain(HOSTILE)
 
 
-def test_nothing_but_small_arrays_is_read_for_the_list(server: ViewerServer, session: Session) -> None:
-    store, read = session.views[0].store, list[str]()
+def test_nothing_but_small_arrays_is_read_for_the_list(fresh: ViewerServer) -> None:
+    store, read = fresh.session.views[0].store, list[str]()
     original = store.read
     store.read = lambda name, *rows: read.append(name) or original(name, *rows)  # type: ignore[func-returns-value, method-assign]
-    call(server, "/api/stores")
-    call(server, "/api/clips?split=demo&part=test&name=S001&order=length-outliers")
+    call(fresh, "/api/stores")
+    call(fresh, "/api/clips?split=demo&part=test&name=S001&order=length-outliers")
     assert not set(read) & set(PER_FRAME)
-    call(server, "/api/joints?clip=0")
+    call(fresh, "/api/joints?clip=0")
     assert set(PER_FRAME) < set(read)
 
 
-def test_marks_become_a_split_that_excludes(server: ViewerServer, session: Session) -> None:
-    assert call(server, "/api/mark?clip=3&marked=1&split=demo", "POST").json["marked"] == 1
-    assert call(server, "/api/mark?clip=5&marked=1&split=demo", "POST").json["marked"] == 2
-    assert call(server, "/api/mark?clip=3&marked=&split=demo", "POST").json["marked"] == 1
-    assert split(str(session.marks_file)).exclude == (NAMES[5],)
-    assert [row["clip"] for row in call(server, "/api/clips?marked=1").json["clips"]] == [5]
+def test_marks_become_a_split_that_excludes(fresh: ViewerServer) -> None:
+    assert call(fresh, "/api/mark?clip=3&marked=1&split=demo", "POST").json["marked"] == 1
+    assert call(fresh, "/api/mark?clip=5&marked=1&split=demo", "POST").json["marked"] == 2
+    assert call(fresh, "/api/mark?clip=3&marked=&split=demo", "POST").json["marked"] == 1
+    assert split(str(fresh.session.marks_file)).exclude == (NAMES[5],)
+    assert [row["clip"] for row in call(fresh, "/api/clips?marked=1").json["clips"]] == [5]
 
 
-def test_marks_that_cannot_be_written_are_not_kept(server: ViewerServer, session: Session) -> None:
-    session.marks_file.mkdir()
-    (session.marks_file / "x").touch()
-    assert call(server, "/api/mark?clip=3&marked=1", "POST").status == 422
-    assert session.marked == frozenset()
+def test_marks_that_cannot_be_written_are_not_kept(fresh: ViewerServer) -> None:
+    fresh.session.marks_file.mkdir()
+    (fresh.session.marks_file / "x").touch()
+    assert call(fresh, "/api/mark?clip=3&marked=1", "POST").status == 422
+    assert fresh.session.marked == frozenset()
 
 
-def test_neighbours_come_with_their_similarity(tmp_path: Path) -> None:
-    path = make_store(tmp_path / "s.zarr", clips_per_class=1, frames=(2, 3))
-    embed(path, missing=[1])
-    with opened([path], tmp_path / "m.toml") as session, served(session) as server:
+def test_neighbours_come_with_their_similarity(embedded: Path, tmp_path: Path) -> None:
+    with opened([embedded], tmp_path / "m.toml") as session, served(session) as server:
         assert call(server, "/api/stores").json["stores"][0]["embeddings"] == ["xclip"]
         found = call(server, "/api/neighbours?clip=0&embedding=xclip").json["clips"]
         assert len(found) == 12
         assert found == sorted(found, key=lambda row: -float(row["value"]))
-        assert "has no vector" in call(server, "/api/neighbours?clip=1&embedding=xclip").json["error"]
+        assert "has no vector" in call(server, "/api/neighbours?clip=4&embedding=xclip").json["error"]
 
 
-def test_a_store_that_changes_while_it_is_viewed_is_noticed_and_opened_again(tmp_path: Path) -> None:
-    path = view_store(tmp_path / "s.zarr")
+def test_a_store_that_changes_while_it_is_viewed_is_noticed_and_opened_again(
+    viewed: Path, other: Path, tmp_path: Path
+) -> None:
+    path = Path(shutil.copytree(viewed, tmp_path / "s.zarr"))
     with opened([path], tmp_path / "m.toml") as session, served(session) as server:
         before = call(server, "/api/stores").json["stores"][0]["digest"]
         shutil.rmtree(path)
         assert f"{path}: " in call(server, "/api/clips").json["error"]
-        view_store(path, shift=1.0)
+        shutil.copytree(other, path)
         reply = call(server, "/api/joints?clip=0")
         assert reply.status == 409
         assert "the store has changed since it was opened" in reply.json["error"]
@@ -207,16 +206,14 @@ def test_a_store_that_changes_while_it_is_viewed_is_noticed_and_opened_again(tmp
         assert call(server, "/api/joints?clip=0").status == 200
 
 
-def test_two_stores_are_answered_apart(viewed: Path, tmp_path: Path) -> None:
-    other = view_store(tmp_path / "b.zarr", preprocessing="agcn", shift=1.0)
+def test_two_stores_are_answered_apart(viewed: Path, other: Path, tmp_path: Path) -> None:
     with opened([viewed, other], tmp_path / "m.toml") as session, served(session) as server:
         assert [store["title"] for store in call(server, "/api/stores").json["stores"]] == ["demo, raw", "demo, agcn"]
         assert call(server, "/api/joints?store=0&clip=0").content != call(server, "/api/joints?store=1&clip=0").content
 
 
-def test_marks_of_another_dataset_are_refused(viewed: Path, tmp_path: Path) -> None:
-    other = make_store(tmp_path / "b.zarr", clips_per_class=1, frames=(2, 3), name="nw_ucla")
-    with opened([viewed, other], tmp_path / "m.toml") as session, served(session) as server:
+def test_marks_of_another_dataset_are_refused(viewed: Path, in_image: Path, tmp_path: Path) -> None:
+    with opened([viewed, in_image], tmp_path / "m.toml") as session, served(session) as server:
         reply = call(server, "/api/mark?store=1&clip=0&marked=1", "POST")
         assert "holds clips of `demo`. View" in reply.json["error"]
 

@@ -28,10 +28,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "tsne": {"queries": 4},
     "sweep": {"key": "method.options.temperature"},
 }
-
-
-QUICK = ("failures", "similarity")  # of runs that other tests train anyway
-NAMES = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in names()]
+# The others need runs of other methods, or draw for a second.
+NAMES = [name if name == "similarity" else pytest.param(name, marks=pytest.mark.slow) for name in names()]
 RUNS = {
     "activation": ("dastm",),
     "attribution": ("protonet",),
@@ -79,11 +77,18 @@ def test_a_figure_is_drawn_from_the_arrays_that_are_written(name: str, runs: Mad
     arrays = runs.arrays(name)
     arrays.save(tmp_path / "x.npz")
     again, made = read(tmp_path / "x.npz"), figure(name, SETTINGS.get(name, {}))
-    assert as_bytes(made.draw(again), "svg") == as_bytes(made.draw(arrays), "svg")
-    write(made.draw(again), tmp_path / "x.pdf")
-    width = made.draw(again).get_size_inches()[0]
-    assert width in (3.3, 6.9)
+    drawn = made.draw(again)
+    write(drawn, tmp_path / "x.png")
+    assert drawn.get_size_inches()[0] in (3.3, 6.9)
     assert made.words(again) == made.words(arrays) != []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", names())
+def test_a_figure_is_written_in_every_format(name: str, runs: Made, tmp_path: Path) -> None:
+    made, arrays = figure(name, SETTINGS.get(name, {})), runs.arrays(name)
+    assert as_bytes(made.draw(arrays), "svg") == as_bytes(made.draw(arrays), "svg")
+    write(made.draw(arrays), tmp_path / "x.pdf")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -159,6 +164,12 @@ def test_gains_are_differences_of_accuracies(runs: Made) -> None:
 
 
 @pytest.mark.slow
+def test_gains_of_runs_on_other_tasks_are_refused(runs: Made, exemplar_run: Finished) -> None:
+    with pytest.raises(PairError, match="not measured on the same tasks"):
+        result(figure("gains", {}).arrays([runs["protonet"], subject(*exemplar_run)]))
+
+
+@pytest.mark.slow
 def test_a_sweep_has_each_runs_accuracy_at_its_value(runs: Made) -> None:
     arrays = runs.arrays("sweep")
     assert arrays["value"].tolist() == [0.1, 0.5]
@@ -170,10 +181,13 @@ def test_a_sweep_has_each_runs_accuracy_at_its_value(runs: Made) -> None:
     assert labels([runs["protonet"], runs["cool"]])[1].startswith("protonet temperature=0.5 episodes=2")
 
 
+@pytest.mark.slow  # every method is made and tried
 @pytest.mark.parametrize(
     ("name", "run", "words"),
     [
-        ("activation", "protonet", r"protonet on .* has no attention .* keeps joints: dastm, .*painet"),
+        pytest.param(
+            "activation", "protonet", r"protonet on .* has no attention .* keeps joints: dastm, .*painet", marks=SLOW
+        ),
         ("tsne", "protonet", r"protonet does not adapt its features .* Methods that do: feat, painet\."),
     ],
 )
@@ -190,9 +204,7 @@ def test_a_backbone_that_pools_joints_is_refused(demo_run: Finished) -> None:
         result(figure("similarity", {}).arrays([subject(pooled, store)]))
 
 
-def test_wrong_names_options_and_numbers_of_runs_are_refused(
-    runs: Made, exemplar_run: Finished, tmp_path: Path
-) -> None:
+def test_wrong_names_options_and_numbers_of_runs_are_refused(runs: Made, tmp_path: Path) -> None:
     with pytest.raises(FigureError, match=r"`similarty` is not a figure\. Did you mean `similarity`\?"):
         figure("similarty", {})
     with pytest.raises(InvalidValue, match="figure tsne: `querys` is not a key of Options. Did you mean `queries`?"):
@@ -211,8 +223,6 @@ def test_wrong_names_options_and_numbers_of_runs_are_refused(
         result(figure("sweep", {}).arrays([runs["protonet"]] * 2))
     with pytest.raises(FigureError, match="key is `seed.x`, which is None in a run"):
         result(figure("sweep", {"key": "seed.x"}).arrays([runs["protonet"]] * 2))
-    with pytest.raises(PairError, match="not measured on the same tasks"):
-        result(figure("gains", {}).arrays([runs["protonet"], subject(*exemplar_run)]))
     (tmp_path / "recipe.toml").write_text((runs["protonet"].run.path / "recipe.toml").read_text())
     with pytest.raises(RunError, match="unfinished at 0 of 24. Run the same `fszoo train` again"):
         subject(Run(tmp_path), runs.store)

@@ -23,7 +23,7 @@ from zoo.runs.scoring import test_scorer as scorer_of
 Opened = tuple[Run, Store, Prepared, Answers]
 
 
-@pytest.fixture(scope="module", params=["demo_run", "exemplar_run"])
+@pytest.fixture(scope="module", params=["demo_run", pytest.param("exemplar_run", marks=pytest.mark.slow)])
 def opened(request: pytest.FixtureRequest) -> Opened:
     run, store = request.getfixturevalue(request.param)
     prepared, _ = trained_method(run, run.recipe(), store, CPU)

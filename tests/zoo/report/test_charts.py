@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from helpers.finished_run import Finished
 
-from zoo.drawing import as_bytes
 from zoo.report.charts import curves, draw_confusion, draw_curves, running_mean
 from zoo.report.files import write_curves
 from zoo.runs.run import Run
@@ -38,7 +37,9 @@ def test_curves_are_the_columns_of_the_log() -> None:
 def test_curves_are_drawn_for_long_and_short_logs(rows: list[dict[str, str]]) -> None:
     figure = draw_curves(curves(rows))
     assert len(figure.axes) == (2 if "accuracy" in rows[0] else 1)
-    assert as_bytes(figure, "png").startswith(b"\x89PNG")
+    # `rank` is the only part of the loss, so the sum of the parts is not drawn again.
+    line = figure.axes[0].get_lines()[0]
+    np.testing.assert_array_equal(line.get_xydata(), [[float(row["done"]), float(row["rank"])] for row in rows])
 
 
 def test_a_confusion_matrix_has_a_cell_for_every_pair() -> None:
@@ -47,7 +48,6 @@ def test_a_confusion_matrix_has_a_cell_for_every_pair() -> None:
     axis = figure.axes[0]
     np.testing.assert_allclose(axis.images[0].get_array().filled(np.nan), 100 * shares)
     assert [text.get_text() for text in axis.texts] == ["75", "25", "100"]
-    assert as_bytes(figure, "svg").startswith(b"<?xml")
     many = draw_confusion(np.eye(20), [f"class {i}" for i in range(20)])
     assert len(many.axes[0].texts) == 0
 

@@ -14,6 +14,8 @@ import pytest
 from helpers.finished_run import CPU, Finished, finished
 
 from prep.progress import result
+from zoo.report import sections
+from zoo.report.charts import curves
 from zoo.report.contents import Contents, ReportError, contents_of, joined
 from zoo.report.html import VOID, element, script, table
 from zoo.report.page import page
@@ -61,8 +63,19 @@ def contents(demo_run: Finished) -> Contents:
     return result(contents_of(*demo_run, CPU))
 
 
-def test_the_page_of_a_run_has_every_part(contents: Contents) -> None:
-    html = page([contents])
+@pytest.fixture(scope="module")
+def html(contents: Contents) -> str:
+    """The page of the run, drawn once."""
+    return page([contents])
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Images are four bytes: what is drawn does not matter to the test."""
+    monkeypatch.setattr(sections, "as_bytes", lambda figure, kind: b"\x89PNG")
+
+
+def test_the_page_of_a_run_has_every_part(contents: Contents, html: str) -> None:
     reader = read(html)
     words = " ".join(reader.texts)
     accuracy = contents.result.accuracy
@@ -79,8 +92,7 @@ def test_the_page_of_a_run_has_every_part(contents: Contents) -> None:
     assert len(html) < 5e6
 
 
-def test_nothing_is_fetched_from_anywhere(contents: Contents) -> None:
-    html = page([contents])
+def test_nothing_is_fetched_from_anywhere(html: str) -> None:
     assert not re.search(r"https?://|//[a-z]+\.", html)
     reader = read(html)
     linked = [value for _, attrs in reader.tags for name, value in attrs.items() if name in ("src", "href")]
@@ -90,14 +102,15 @@ def test_nothing_is_fetched_from_anywhere(contents: Contents) -> None:
     assert str(policy).startswith("default-src 'none'")
 
 
-def test_names_from_outside_are_text(contents: Contents) -> None:
+@pytest.mark.usefixtures("undrawn")
+def test_names_from_outside_are_text(contents: Contents, html: str) -> None:
     names = (*NASTY, *contents.names)[: len(contents.names)]
     clips = {key: replace(clip, name=NASTY[0]) for key, clip in contents.clips.items()}
     strange = replace(contents, names=names, clips=clips, path=Path(NASTY[5]))
-    plain, html = read(page([contents])), page([strange])
-    reader = read(html)
+    plain, strange_html = read(html), page([strange])
+    reader = read(strange_html)
     assert [tag for tag, _ in reader.tags] == [tag for tag, _ in plain.tags]
-    assert not re.search("[\x00-\x08\x0b-\x1f\x7f\u202e]", html)
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f\u202e]", strange_html)
     assert NASTY[0] in reader.texts
     assert "line\\x0abreak" in reader.texts
 
@@ -114,10 +127,20 @@ def test_the_arrays_beside_are_those_of_plain_loops(contents: Contents) -> None:
     np.testing.assert_array_equal(arrays["run1/answers/given"], answers.given)
 
 
-def test_two_runs_are_compared_on_the_same_tasks(demo_run: Finished, contents: Contents) -> None:
+@pytest.mark.usefixtures("undrawn")
+def test_two_runs_are_compared_on_the_same_tasks(contents: Contents) -> None:
+    wrong = replace(contents.answers, given=np.roll(contents.answers.given, 1))
+    compared(contents, replace(contents, answers=wrong))
+
+
+@pytest.mark.slow
+def test_two_methods_are_compared_on_the_same_tasks(demo_run: Finished, contents: Contents) -> None:
     run, store = demo_run
-    other = finished(run.path.parent, store, "dtw")
-    second = result(contents_of(other, store, CPU))
+    compared(contents, result(contents_of(finished(run.path.parent, store, "dtw"), store, CPU)))
+
+
+def compared(contents: Contents, second: Contents) -> None:
+    """Check the page of two runs."""
     words = " ".join(read(page([contents, second])).texts)
     difference = 100 * float(np.mean(second.answers.right) - np.mean(contents.answers.right))
     assert f"{difference:+.2f} ±" in words
@@ -125,12 +148,13 @@ def test_two_runs_are_compared_on_the_same_tasks(demo_run: Finished, contents: C
     assert {"run1/accuracy", "run2/accuracy"} <= set(joined([contents, second]))
 
 
-def test_a_run_without_training_or_mistakes_says_so(demo_run: Finished, contents: Contents) -> None:
-    untrained = finished(demo_run[0].path.parent, demo_run[1], "nearest", ["budget.episodes=0"])
-    words = " ".join(read(page([result(contents_of(untrained, demo_run[1], CPU))])).texts)
+@pytest.mark.usefixtures("undrawn")
+def test_a_run_without_training_or_mistakes_says_so(contents: Contents) -> None:
+    right = replace(contents.answers, given=contents.answers.true)
+    perfect = replace(contents, curve=curves([]), answers=right, mistakes=(), clips={})
+    words = " ".join(read(page([perfect])).texts)
     assert "This run was not trained, so it has no curves." in words
-    perfect = replace(contents, answers=replace(contents.answers, given=contents.answers.true), mistakes=(), clips={})
-    assert "No query was answered wrongly." in " ".join(read(page([perfect])).texts)
+    assert words.count("No query was answered wrongly.") == 2
 
 
 def test_a_run_that_is_not_finished_is_refused(demo_run: Finished, tmp_path: Path) -> None:
@@ -142,7 +166,8 @@ def test_a_run_that_is_not_finished_is_refused(demo_run: Finished, tmp_path: Pat
 
 def test_the_number_of_a_mistake_that_is_certain_is_finite(contents: Contents) -> None:
     certain = np.full_like(contents.answers.certainty, math.inf)
-    assert "100.00 %" in page([replace(contents, answers=replace(contents.answers, certainty=certain))])
+    run = replace(contents, answers=replace(contents.answers, certainty=certain))
+    assert "certain to 100.00 %" in sections.mistakes(run, "run1")
 
 
 def test_elements_escape_and_code_cannot_end_its_element() -> None:

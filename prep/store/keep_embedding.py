@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prep.errors import PrepError
-from prep.files import WRITING, disk_errors, locked, remove
+from prep.files import HOLDER, WRITING, disk_errors, locked, remove
 from prep.storage.address import storage_at
 from prep.store.embedding_key import EmbeddingPart, TextMetadata, VideoMetadata
 from prep.store.manifest import (
@@ -142,9 +142,10 @@ def keep_texts(store: Store, name: str, vectors: NDArray[Any], metadata: TextMet
 
 def remove_unlisted(folder: Path, manifest: Manifest) -> None:
     """Delete embedding files that the manifest does not list: former versions, and what killed writers left behind."""
-    for pattern in (f"{MANIFEST}*{WRITING}", "*.partial"):  # ours and zarr's temporary files
+    for pattern in (f"*{WRITING}", "*.partial"):  # ours and zarr's temporary files
         for unfinished in folder.glob(pattern):
-            remove(unfinished)
+            if unfinished.name != HOLDER:  # a push into this folder
+                remove(unfinished)
     # In reverse order files come before the folders that they lie in.
     for path in sorted((folder / EMBEDDINGS).rglob("*"), reverse=True):
         if path.is_dir() and not path.is_symlink():

@@ -506,3 +506,13 @@ def test_replaced_vectors_are_pushed_pulled_and_fetched_alone(whole: Path, full:
         assert open_store(path).manifest.embedded == store.manifest.embedded
         check(path)
     assert f"{VIDEO}/zarr.json" in open_store(here).files
+
+
+def test_temporary_files_of_killed_writers_are_cleared(tmp_path: Path) -> None:
+    path = make_store(tmp_path / "s.zarr", clips_per_class=1)
+    for name in ("manifest.json.0.writing", "card.md.0.writing", "zarr.json.0.partial"):
+        (path / name).write_text("half")
+    before = sorted(file.name for file in path.iterdir())
+    embed(path)
+    left = {file.name for file in path.iterdir()}
+    assert left == {name for name in before if not name.endswith((".writing", ".partial"))} | {"embeddings"}

@@ -24,7 +24,6 @@ from prep.storage.address import storage_at
 from prep.store.embedding_key import EmbeddingPart, TextMetadata, VideoMetadata
 from prep.store.manifest import (
     EMBEDDINGS,
-    MANIFEST,
     EmbeddingEntry,
     Manifest,
     StoreError,

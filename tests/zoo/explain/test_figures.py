@@ -185,9 +185,7 @@ def test_a_sweep_has_each_runs_accuracy_at_its_value(runs: Made) -> None:
 @pytest.mark.parametrize(
     ("name", "run", "words"),
     [
-        pytest.param(
-            "activation", "protonet", r"protonet on .* has no attention .* keeps joints: dastm, .*painet", marks=SLOW
-        ),
+        ("activation", "protonet", r"protonet on .* has no attention .* keeps joints: dastm, .*painet"),
         ("tsne", "protonet", r"protonet does not adapt its features .* Methods that do: feat, painet\."),
     ],
 )

@@ -5,8 +5,10 @@ parts.py        the parts of a split that the clips of a store belong to
 motion.py       still and jerky clips: one pass over a store
 clip.py         the joints of one clip, prepared or recorded, as the page draws them
 neighbours.py   the clips nearest to one by the vectors of an embedding
+plane.py        the vectors of an embedding in two dimensions
 frames.py       frames of the paired video as JPEG, with the crop
 marks.py        marked clips as a split's list `exclude`
+background.py   long work in a thread, whose progress is asked for
 session.py      the open stores, and the parts of each that were asked for
 api.py          the answers to the page's questions
 server.py       HTTP on 127.0.0.1

@@ -14,7 +14,7 @@ from prep.errors import PrepError
 from prep.preprocessing import quality
 from prep.progress import Step
 from prep.store.embedding_key import EmbeddingPart
-from prep.viewer.clip import check_coordinates, drawn_joints, frames_of, upward
+from prep.viewer.clip import check_coordinates, drawn_joints, flagged_frames, frames_of, upward
 from prep.viewer.frames import PairedFrames
 from prep.viewer.motion import Motion
 from prep.viewer.neighbours import nearest
@@ -86,6 +86,7 @@ def clip(session: Session, query: Query) -> Answer:
         "drawn_frames": stop - start,
         "up": {kind: upward(store, index, check_coordinates(kind)) for kind in ("prepared", "recorded")},
         "parts": _parts(view, query.get("split", ""), index),
+        "flagged": flagged_frames(store, index),
     }
 
 
@@ -102,6 +103,23 @@ def neighbours(session: Session, query: Query) -> Answer:
     vectors = view.vectors(name)
     found = nearest(vectors.unit, vectors.done, _clip(view, query), NEIGHBOURS)
     return {"clips": [{**_row(session, view, other), "value": f"{value:.3f}"} for other, value in found]}
+
+
+def plane(session: Session, query: Query) -> Answer:
+    """The points of an embedding's plot, or that they are being computed."""
+    view = _view(session, query)
+    made = view.plane(query.get("embedding", ""))
+    if isinstance(made, Step):
+        return {"computing": made.stage}
+    store = view.store
+    return {
+        "clips": made.clips.tolist(),
+        "names": [store.names[clip] for clip in made.clips],
+        "labels": store.label[made.clips].tolist(),
+        "positions": made.position.round(4).tolist(),
+        "explained": made.explained,
+        "vectors": made.vectors,
+    }
 
 
 def video(session: Session, query: Query) -> Answer:
@@ -134,6 +152,7 @@ QUESTIONS: Mapping[str, Callable[[Session, Query], Answer]] = {
     "clip": clip,
     "joints": joints,
     "neighbours": neighbours,
+    "plane": plane,
     "video": video,
     "frame": frame,
 }

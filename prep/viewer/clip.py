@@ -8,7 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manifests.strict import hint
+from prep.check.flag_location import clip_detections, locate_flag
+from prep.check.measures import as_recorded
 from prep.errors import PrepError
+from prep.preprocessing import quality
 from prep.store.frames import Frames
 from prep.store.read import Store
 
@@ -49,6 +52,20 @@ def to_recorded(frames: Frames, linear: NDArray[np.float32]) -> NDArray[np.float
     """
     recorded = frames.joints @ linear.T + frames.origin[:, None, None]
     return np.where(frames.body_mask[..., None, None], recorded, np.float32(0)).astype(np.float32)
+
+
+def flagged_frames(store: Store, clip: int) -> dict[str, list[int]]:
+    """Of each quality flag that a clip has, the frames of the drawn part that break its rule, if the store shows them.
+
+    A preprocessing moves joints to the origin, which hides missing ones. Raises StoreError if a block is damaged.
+    """
+    wanted = [flag for flag in quality.FLAGS if int(store.quality[clip]) & flag.bit]
+    if not wanted:
+        return {}
+    frames = store.read_frames(*frames_of(store, clip))
+    bodies = clip_detections(frames.joints, frames.body_mask, store.info.layout)
+    located = {f.name: locate_flag(f.bit, bodies, frames.body_mask, as_recorded(store)).frames for f in wanted}
+    return {name: np.flatnonzero(broken).tolist() for name, broken in located.items() if broken.any()}
 
 
 def upward(store: Store, clip: int, coordinates: Coordinates) -> str:

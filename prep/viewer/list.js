@@ -1,6 +1,7 @@
 // The filters and the list of clips.
 
 import { ask, clipButton, fillSelect, find, make } from "./ask.js";
+import { sayIgnored, setFilters } from "./link.js";
 
 const ORDERS = [
   ["store", "as in the store"], ["longest", "longest first"], ["shortest", "shortest first"],
@@ -10,9 +11,11 @@ const SELECTS = ["label", "part", "subject", "camera", "flag", "order"];
 const WAIT = 150; // milliseconds after the last letter of a name
 
 export class ClipList {
-  constructor(open, report) {
+  // open: called with a row; report: with an error or null; shown: after a page of the list is asked for.
+  constructor(open, report, shown) {
     this.open = open;
     this.report = report;
+    this.shown = shown;
     this.page = 0;
     this.rows = [];
     this.current = -1;
@@ -58,11 +61,20 @@ export class ClipList {
     for (const id of SELECTS) find(id).selectedIndex = 0;
     find("name").value = "";
     find("marked").checked = false;
+    sayIgnored([]);
     this.show(0);
+  }
+
+  // Filter as a link says; what it says wrongly is named on the page.
+  follow(link) {
+    const wrong = setFilters(link, this.store.classes, () => this.offerParts());
+    sayIgnored([...link.wrong, ...wrong]);
+    return this.show(link.page);
   }
 
   changed(id) {
     if (id === "split") this.offerParts();
+    sayIgnored([]);
     return this.show(0);
   }
 
@@ -73,16 +85,19 @@ export class ClipList {
     try {
       const answer = await ask("clips", { ...values, marked, store: this.number, page });
       if (asked !== this.asked) return;
-      if (answer.measuring) return void this.wait(answer.measuring, asked);
+      if (answer.measuring) return void this.wait(answer.measuring, asked, page);
+      const last = Math.max(0, Math.ceil(answer.total / answer.page_size) - 1);
+      if (page > last) return void await this.show(last);
       this.fill(answer);
+      this.shown();
     } catch (error) {
       if (asked === this.asked) this.report(error);
     }
   }
 
-  wait({ done, total }, asked) {
+  wait({ done, total }, asked, page) {
     find("count").textContent = `measuring the motion of every clip: ${done} of ${total}`;
-    setTimeout(() => { if (asked === this.asked) this.show(0); }, 400);
+    setTimeout(() => { if (asked === this.asked) this.show(page); }, 400);
   }
 
   fill(answer) {

@@ -1,11 +1,14 @@
 // The page: opens clips, joins the list and the player, and gives every control a key.
 
 import { ask, clipButton, fillSelect, find, make } from "./ask.js";
+import { linkOf, readLink } from "./link.js";
 import { ClipList } from "./list.js";
 import { Player } from "./player.js";
+import { Plot } from "./plot.js";
 
 const player = new Player(find("stage"), find("pointed"));
-const list = new ClipList((row) => open(row.name), report);
+const list = new ClipList((row) => open(row.name), report, toLink);
+const plot = new Plot((name) => open(name), report);
 const page = { stores: [], store: 0, clip: null, opened: 0 };
 
 function report(error) {
@@ -20,9 +23,9 @@ async function start() {
     showMarks(answer);
     find("store-choice").hidden = page.stores.length < 2;
     fillSelect(find("store"), page.stores.map((store, number) => [number, `${"AB"[number]}: ${store.title}`]));
-    const wanted = fromLink();
-    choose(page.stores[wanted.store] ? wanted.store : 0);
-    await list.show(0);
+    const wanted = readLink(location.hash, page.stores.length);
+    choose(wanted.store);
+    await list.follow(wanted);
     if (wanted.clip) await open(wanted.clip, wanted.frame);
   } catch (error) {
     report(error);
@@ -37,20 +40,15 @@ function choose(number) {
     + `digest ${store.digest.slice(0, 12)}`;
   fillSelect(find("embedding"), store.embeddings.map((name) => [name, name]));
   find("near").hidden = store.embeddings.length === 0;
+  find("no-vectors").hidden = store.embeddings.length > 0;
+  plot.clear();
   find("video-choice").hidden = !store.videos;
   list.offer(store, number);
 }
 
-function fromLink() {
-  const link = new URLSearchParams(location.hash.slice(1));
-  return { clip: link.get("clip") ?? "", store: Number(link.get("store") ?? 0), frame: Number(link.get("frame") ?? 0) };
-}
-
 function toLink() {
-  const link = new URLSearchParams({ clip: page.clip.name });
-  if (page.store) link.set("store", page.store);
-  if (player.frame) link.set("frame", player.frame);
-  history.replaceState(null, "", `#${link}`);
+  const place = { store: page.store, page: list.page, clip: page.clip?.name, frame: page.clip ? player.frame : 0 };
+  history.replaceState(null, "", `#${linkOf(place, page.stores[page.store].classes)}`);
 }
 
 async function open(name, frame = 0) {
@@ -62,6 +60,7 @@ async function open(name, frame = 0) {
     describe(page.clip);
     player.load(views, page.stores[page.store].fps, frame);
     list.highlight(page.clip.clip);
+    plot.highlight(page.clip.clip);
     find("neighbours").replaceChildren();
     toLink();
     report(null);
@@ -122,7 +121,42 @@ function describe(clip) {
   const meanings = page.stores[page.store].flags.filter((flag) => clip.flags.includes(flag.name));
   find("clip-flags").replaceChildren(...meanings.map((flag) =>
     make("span", { className: "flag" }, `${flag.name}: ${flag.meaning}. `)));
+  showFlagged(clip);
   showMark(clip.marked);
+}
+
+// Flagged frames in words, and as lines above the slider.
+function showFlagged({ flagged, drawn_frames: frames }) {
+  const words = Object.entries(flagged).map(([name, numbers]) => `${name} in frames ${rangesOf(numbers)}`);
+  find("flagged").textContent = words.join("; ");
+  const strip = find("strip"), context = strip.getContext("2d");
+  strip.hidden = !words.length;
+  strip.setAttribute("aria-label", `Flagged frames: ${words.join("; ")}`);
+  context.clearRect(0, 0, strip.width, strip.height);
+  context.fillStyle = "#c4161c";
+  for (const number of new Set(Object.values(flagged).flat())) {
+    const width = strip.width / Math.max(frames, 1);
+    context.fillRect(number * width, 0, Math.max(width, 2), strip.height);
+  }
+}
+
+// Frame numbers as on the page, from 1: [0, 1, 2, 6] is "1-3, 7".
+function rangesOf(numbers) {
+  const ranges = [];
+  for (const number of numbers) {
+    if (ranges.at(-1)?.[1] === number - 1) ranges.at(-1)[1] = number;
+    else ranges.push([number, number]);
+  }
+  const words = ranges.map(([from, to]) => (from === to ? `${from + 1}` : `${from + 1}-${to + 1}`));
+  return words.length > 8 ? `${words.slice(0, 8).join(", ")} and ${words.length - 8} more ranges` : words.join(", ");
+}
+
+// The first frame of the next flagged range, then the first of the clip.
+function nextFlagged() {
+  const numbers = [...new Set(Object.values(page.clip?.flagged ?? {}).flat())].sort((a, b) => a - b);
+  const starts = numbers.filter((number, place) => numbers[place - 1] !== number - 1);
+  const next = starts.find((number) => number > player.frame) ?? starts[0];
+  if (next !== undefined) step(next - player.frame);
 }
 
 function showMark(marked) {
@@ -190,6 +224,7 @@ const KEYS = {
   " ": togglePlay, ",": () => step(-1), ".": () => step(1), "[": () => faster(-1), "]": () => faster(1),
   n: () => list.openAt(1), p: () => list.openAt(-1), j: () => player.pointAt(1), k: () => player.pointAt(-1),
   m: toggleMark, r: () => find("recorded").click(), "/": () => find("name").focus(),
+  f: nextFlagged,
 };
 
 document.addEventListener("keydown", (event) => {
@@ -219,19 +254,19 @@ find("video").addEventListener("change", reopen);
 find("reset").addEventListener("click", () => player.reset());
 find("mark").addEventListener("click", toggleMark);
 find("find").addEventListener("click", showNeighbours);
+find("draw").addEventListener("click", () => plot.show(page.store, page.stores[page.store], find("embedding").value));
+find("embedding").addEventListener("change", () => plot.clear());
 find("store").addEventListener("change", async () => {
   const clip = page.clip?.name;
   choose(Number(find("store").value));
   await list.show(0);
   if (clip) await open(clip, player.frame);
 });
-addEventListener("hashchange", () => {
-  const { clip, store, frame } = fromLink();
-  if (store !== page.store && page.stores[store]) {
-    choose(store);
-    list.show(0);
-  }
-  if (clip) open(clip, frame);
+addEventListener("hashchange", async () => {
+  const wanted = readLink(location.hash, page.stores.length);
+  if (wanted.store !== page.store) choose(wanted.store);
+  await list.follow(wanted);
+  if (wanted.clip) await open(wanted.clip, wanted.frame);
 });
 
 start();

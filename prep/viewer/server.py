@@ -25,9 +25,10 @@ from prep.viewer.api import ACTIONS, QUESTIONS, Binary
 from prep.viewer.session import Session, StoreChanged
 
 HOST = "127.0.0.1"
+SCRIPTS = ("page", "link", "list", "player", "plot", "ask", "skeleton")
 FILES = {
     "": ("page.html", "text/html"),
-    **{f"{name}.js": (f"{name}.js", "text/javascript") for name in ("page", "list", "player", "ask", "skeleton")},
+    **{f"{name}.js": (f"{name}.js", "text/javascript") for name in SCRIPTS},
     "page.css": ("page.css", "text/css"),
     "icon.svg": ("icon.svg", "image/svg+xml"),
 }

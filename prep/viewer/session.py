@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from threading import Lock, Thread
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,15 +14,17 @@ from numpy.typing import NDArray
 
 from manifests.facts import split
 from prep.errors import PrepError
-from prep.progress import Step
+from prep.progress import Step, Work
 from prep.store.embeddings import open_embedding
 from prep.store.manifest import read_manifest
 from prep.store.read import Store, open_store
+from prep.viewer.background import Background
 from prep.viewer.frames import PairedFrames
 from prep.viewer.marks import read_marks, write_marks
 from prep.viewer.motion import Motion, measure_motion
 from prep.viewer.neighbours import unit_vectors
 from prep.viewer.parts import parts_of, splits_for
+from prep.viewer.plane import Plane, principal_plane
 
 if TYPE_CHECKING:
     from prep.embedding.videos import Workers
@@ -48,7 +50,8 @@ class ViewedStore:
         self.frames = PairedFrames(store, videos, workers) if videos and workers else None
         self._parts: dict[str, Mapping[str, NDArray[np.bool_]]] = {}
         self._vectors: dict[str, Vectors] = {}
-        self._measuring: _Measuring | None = None
+        self._plane: tuple[str, Background[Plane]] | None = None
+        self._measuring: Background[Motion] | None = None
         self._lock = Lock()
 
     @cached_property
@@ -80,6 +83,22 @@ class ViewedStore:
                 self._vectors = {name: Vectors(unit_vectors(embedding), embedding.done)}
             return self._vectors[name]
 
+    def plane(self, name: str) -> Plane | Step:
+        """An embedding's vectors in two dimensions, or how far that is: the first call starts it in the background.
+
+        Raises the error that ended it.
+        """
+        with self._lock:
+            if self._plane is None or self._plane[0] != name:
+                self._plane = (name, Background(self._project(name), 2))
+            return self._plane[1].state()
+
+    def _project(self, name: str) -> Work[Plane]:
+        yield Step(0, 2, stage="reading vectors")
+        vectors = self.vectors(name)
+        yield Step(1, 2, stage="principal components")
+        return principal_plane(vectors.unit, vectors.done)
+
     def motion(self) -> Motion | Step:
         """The motion of every clip, or how far its measurement is: the first call starts it in the background.
 
@@ -87,7 +106,7 @@ class ViewedStore:
         """
         with self._lock:
             if self._measuring is None:
-                self._measuring = _Measuring(self.store)
+                self._measuring = Background(measure_motion(self.store), len(self.store))
             return self._measuring.state()
 
 
@@ -144,28 +163,3 @@ class Session:
             names = self.marked | {name} if marked else self.marked - {name}
             write_marks(self.marks_file, names, varied)
             self.marked = names
-
-
-class _Measuring:
-    """A measurement of motion in a thread of its own."""
-
-    def __init__(self, store: Store) -> None:
-        self._step = Step(0, len(store))
-        self._error: Exception | None = None
-        self._motion: Motion | None = None
-        Thread(target=self._run, args=(store,), daemon=True).start()
-
-    def _run(self, store: Store) -> None:
-        work = measure_motion(store)
-        try:
-            while True:
-                self._step = next(work)
-        except StopIteration as stop:
-            self._motion = stop.value
-        except Exception as error:  # raised again where it is seen
-            self._error = error
-
-    def state(self) -> Motion | Step:
-        if self._error is not None:
-            raise self._error
-        return self._motion or self._step

@@ -36,7 +36,9 @@ def standing(frames: int, layout_joints: int = 25) -> np.ndarray:
 
 
 def clips_for_viewing() -> list[np.ndarray]:
-    """Twelve clips (L, 2, 25, 3): in 0 one joint moves, 1 is still, 2 trembles, 3 has two bodies, 4 is long."""
+    """Twelve clips (L, 2, 25, 3): in 0 one joint moves, 1 is still, 2 trembles and jumps in frame 6,
+    3 has two bodies, 4 is long.
+    """
     rng = np.random.default_rng(0)
     lengths = [12, 12, 12, 12, 60, 12, 11, 13, 12, 2, 12, 12]
     clips = []
@@ -47,6 +49,7 @@ def clips_for_viewing() -> list[np.ndarray]:
             joints[:, 0, MOVING, 1] += np.linspace(0, 0.8, length)
         elif number == 2:
             joints[:, 0] += rng.normal(0, 0.2, (length, 25, 3))
+            joints[6, 0, MOVING] += 5
         elif number == 3:
             joints[:, 1:] = standing(length) + np.float32(0.5)
         elif number != 1:

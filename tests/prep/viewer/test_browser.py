@@ -6,6 +6,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from manifests.facts import layout, split
 from manifests.text import plain
+from prep.viewer.plane import principal_plane
 from prep.viewer.server import ViewerServer
 
 pytestmark = pytest.mark.slow
@@ -247,6 +249,102 @@ def test_a_link_opens_the_same_clip_and_frame_again(browser: Browser, server: Vi
         watching.page.wait_for_selector("#stage canvas")
         assert frame_number(watching.page) == 1
         watching.clean()
+
+
+def test_a_link_opens_the_same_list_again(browser: Browser, server: ViewerServer) -> None:
+    with opened_page(browser, server) as watching:
+        page = watching.page
+        expect(page.locator("#clips button")).to_have_count(12)
+        page.select_option("#label", "1")
+        page.select_option("#subject", "2")
+        page.select_option("#order", "shortest")
+        page.fill("#name", "s001")
+        expect(page.locator("#clips .name")).to_have_text([NAMES[9], NAMES[1], NAMES[5]])
+        page.locator("#clips button").nth(2).click()
+        expect(page.locator("#clip-name")).to_have_text(NAMES[5])
+        link = page.url
+        assert link.split("#")[1] == (
+            f"class={server.session.views[0].store.info.classes[1].replace(' ', '+')}"
+            f"&subject=2&order=shortest&name=s001&clip={NAMES[5]}"
+        )
+    with opened_page(browser, server, link[link.index("#") :]) as watching:
+        expect(watching.page.locator("#clips .name")).to_have_text([NAMES[9], NAMES[1], NAMES[5]])
+        expect(watching.page.locator("#clip-name")).to_have_text(NAMES[5])
+        assert watching.page.locator("#ignored").is_hidden()
+        watching.page.evaluate("location.hash = 'flag=zero'")
+        expect(watching.page.locator("#clips .name")).to_have_text([NAMES[3], NAMES[5]])
+        watching.clean()
+
+
+def test_what_a_link_says_wrongly_is_ignored_and_named(browser: Browser, server: ViewerServer) -> None:
+    wrong = {"class": "<b>fly", "flag": "bad", "subject": "9", "page": "0", "store": "4", "frame": "x", "colour": "red"}
+    link = "&".join(f"{key}={quote(value)}" for key, value in wrong.items())
+    with opened_page(browser, server, f"#{link}&camera=3&clip={NAMES[2]}") as watching:
+        page = watching.page
+        expect(page.locator("#clips .name")).to_have_text([NAMES[i] for i in (2, 5, 8, 11)])
+        expect(page.locator("#clip-name")).to_have_text(NAMES[2])
+        said = page.locator("#ignored").inner_text()
+        assert said.startswith("Unknown here, and ignored in the link: ")
+        assert all(f"{key} `{value}`" in said for key, value in wrong.items())
+        assert page.url.endswith(f"#camera=3&clip={NAMES[2]}")
+        page.click("#clear")
+        expect(page.locator("#ignored")).to_be_hidden()
+        watching.page.evaluate("location.hash = 'page=9'")
+        expect(page.locator("#count")).to_have_text("12 clips, page 1 of 1")
+        watching.clean()
+
+
+def test_a_point_of_the_plot_opens_its_clip_by_mouse_and_by_keyboard(
+    browser: Browser, embedded: Path, tmp_path: Path
+) -> None:
+    with (
+        opened([embedded], tmp_path / "m.toml") as session,
+        served(session) as server,
+        opened_page(browser, server) as watching,
+    ):
+        page, names = watching.page, session.views[0].store.names
+        page.locator("#clips button").nth(2).click()
+        expect(page.locator("#clip-name")).to_have_text(names[2])
+        page.click("#draw")
+        page.wait_for_selector("#plot:not([hidden])")
+        assert watching.unnamed() == []
+        vectors = session.views[0].vectors("xclip")
+        plane = principal_plane(vectors.unit, vectors.done)
+        points = dict(zip(plane.clips.tolist(), plane.position, strict=True))
+        near = sorted(points, key=lambda clip: float(np.linalg.norm(points[clip] - points[2])))
+        expect(page.locator("#point")).to_have_text(re.compile(f"^{names[2]}, "))
+        page.focus("#plot")
+        for key, clip in (("ArrowRight", near[1]), ("ArrowRight", near[2]), ("ArrowLeft", near[1])):
+            page.keyboard.press(key)
+            expect(page.locator("#point")).to_have_text(re.compile(f"^{names[clip]}, "))
+        page.keyboard.press("Enter")
+        expect(page.locator("#clip-name")).to_have_text(names[near[1]])
+        page.locator("#plot").scroll_into_view_if_needed()
+        box = page.locator("#plot").bounding_box()
+        assert box
+        # The point farthest to the right stands at the margin of the axis that decides the scale, or within it.
+        low, high = plane.position.min(axis=0), plane.position.max(axis=0)
+        inner = np.array([box["width"] - 2, box["height"] - 2])
+        scale = ((inner - 28) / (high - low)).min()
+        far = max(points, key=lambda clip: float(points[clip][0]))
+        x, y = inner / 2 + (points[far] - (low + high) / 2) * scale * (1, -1)
+        page.mouse.click(box["x"] + 1 + x, box["y"] + 1 + y)
+        expect(page.locator("#clip-name")).to_have_text(names[far])
+        watching.clean()
+
+
+def test_flagged_frames_are_marked_above_the_slider_and_a_key_goes_there(page: Page) -> None:
+    assert page.locator("#no-vectors").is_visible()
+    open_clip(page, 2)
+    said = page.locator("#flagged").inner_text()
+    assert said == "bone-jump in frames 6-8"
+    assert page.locator("#strip").get_attribute("aria-label") == f"Flagged frames: {said}"
+    assert (pixels(page.locator("#strip")) == (196, 22, 28)).all(axis=2).any()
+    for key in "ff":
+        page.keyboard.press(key)
+        assert frame_number(page) == 5
+    open_clip(page, 1)
+    assert page.locator("#strip").is_hidden()
 
 
 def test_two_stores_are_beside_each_other(browser: Browser, viewed: Path, other: Path, tmp_path: Path) -> None:

@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.stores import info, write_clips
-from helpers.viewing import clips_for_viewing
+from helpers.viewing import clips_for_viewing, standing
 
 import prep.viewer.clip as subject
 from prep.errors import PrepError
+from prep.preprocessing import quality
 from prep.store.read import Store, open_store
-from prep.viewer.clip import check_coordinates, drawn_joints, upward
+from prep.viewer.clip import check_coordinates, drawn_joints, flagged_frames, upward
 
 
 def test_joints_are_the_stored_ones_and_absent_bodies_are_not_drawn(store: Store) -> None:
@@ -49,6 +50,20 @@ def test_up_follows_a_preprocessing_that_turns_bodies(tmp_path: Path) -> None:
 def test_a_clip_of_hours_is_drawn_in_part(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subject, "MOST_FRAMES", 5)
     assert len(drawn_joints(store, 4, "prepared")) == 5
+
+
+def test_flagged_frames_are_those_that_break_the_rule_of_a_flag_of_the_clip(tmp_path: Path) -> None:
+    clip = standing(9)
+    clip[4:6] = 0
+    clip[7, 0, 3] = 0
+    clips, flags = [clip, clip, standing(9)], [quality.ZERO | quality.BODY_COUNT, 0, quality.ZERO]
+    for preprocessing, zeros in (("raw", {"zero": [4, 5, 7]}), ("agcn", {})):
+        path = tmp_path / f"{preprocessing}.zarr"
+        write_clips(path, info("demo", preprocessing), ["a", "b", "c"], [0] * 3, clips, quality=flags)
+        store = open_store(path)
+        changes = np.flatnonzero(quality.count_changes(clip.any(axis=(1, 2, 3)).astype(np.int64))).tolist()
+        assert flagged_frames(store, 0) == {**zeros, "body-count": changes}
+        assert flagged_frames(store, 1) == flagged_frames(store, 2) == {}
 
 
 def test_other_coordinates_are_refused() -> None:

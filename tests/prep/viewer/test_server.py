@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.viewing import HOSTILE, NAMES, TOKEN, call, clips_for_viewing, opened, served
+from helpers.viewing import HOSTILE, NAMES, TOKEN, WITHOUT_VECTOR, call, clips_for_viewing, opened, served
 
 from manifests.facts import split
 from manifests.text import plain
@@ -187,6 +187,23 @@ def test_neighbours_come_with_their_similarity(embedded: Path, tmp_path: Path) -
         assert len(found) == 12
         assert found == sorted(found, key=lambda row: -float(row["value"]))
         assert "has no vector" in call(server, "/api/neighbours?clip=4&embedding=xclip").json["error"]
+
+
+def test_a_plot_is_computed_in_the_background(embedded: Path, tmp_path: Path) -> None:
+    with opened([embedded], tmp_path / "m.toml") as session, served(session) as server:
+        deadline = time.monotonic() + 20
+        while "computing" in (plot := call(server, "/api/plane?embedding=xclip").json):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        store = session.views[0].store
+        assert plot["clips"] == [clip for clip in range(24) if clip not in WITHOUT_VECTOR]
+        assert plot["names"] == [store.names[clip] for clip in plot["clips"]]
+        assert plot["labels"] == store.label[plot["clips"]].tolist()
+        assert np.array(plot["positions"]).shape == (22, 2)
+        assert plot["vectors"] == 22
+        while "computing" in (wrong := call(server, "/api/plane?embedding=clip").json):
+            assert time.monotonic() < deadline
+        assert "has no embedding `clip`" in wrong["error"]
 
 
 def test_a_store_that_changes_while_it_is_viewed_is_noticed_and_opened_again(

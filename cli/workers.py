@@ -122,9 +122,12 @@ def training_workers(workers: int) -> Iterator[Executor]:
 
 def train_in_worker(recipe: Recipe, store: str, device: str, runs: Path) -> Outcome:
     """`train_job` in a process of `training_workers`: SIGTERM stops it after a checkpoint."""
+    import torch
+
+    from cli.stopwatch import gauge
     from zoo.sweep.jobs import train_job
 
-    return train_job(recipe, store, device, runs, _STOPPING.is_set)
+    return train_job(recipe, store, device, runs, _STOPPING.is_set, gauge(torch.device(device)))
 
 
 def _begin_training(threads: int) -> None:

@@ -69,6 +69,7 @@ def train_all(sweep: Sweep, device: str, at_once: int, quiet: bool) -> dict[str,
     under torchrun."""
     from cli.interrupt import deferred_interrupt
     from cli.ranks import ranks_and_device
+    from cli.stopwatch import gauge
     from zoo.sweep.jobs import finished
     from zoo.sweep.jobs import sweep as one_by_one
 
@@ -81,7 +82,7 @@ def train_all(sweep: Sweep, device: str, at_once: int, quiet: bool) -> dict[str,
         if at_once > 1:
             return _in_workers(sweep, chosen, at_once, quiet)
         with deferred_interrupt() as interrupted, meter(quiet) as bars:
-            return bars.run(one_by_one(sweep.jobs, chosen, runs), interrupted=interrupted)
+            return bars.run(one_by_one(sweep.jobs, chosen, runs, gauge(chosen)), interrupted=interrupted)
 
 
 def _in_workers(sweep: Sweep, device: torch.device, at_once: int, quiet: bool) -> dict[str, Outcome]:

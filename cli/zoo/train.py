@@ -43,7 +43,7 @@ def command(
     """
     from cli.interrupt import deferred_interrupt
     from cli.ranks import ranks_and_device
-    from cli.stopwatch import laps
+    from cli.stopwatch import gauge, laps
     from zoo.report.files import write_curves
     from zoo.runs.chain import train_chain
     from zoo.runs.execute import Runtime
@@ -53,7 +53,7 @@ def command(
         if ranks.first and not json_:
             warn(remarks)
             warn(slow_precision(resolved, chosen), "Warning")
-        runtime = Runtime(ranks, laps(chosen), capture, tensorboard)
+        runtime = Runtime(ranks, laps(chosen), capture, tensorboard, gauge(chosen))
         with meter(json_ or not ranks.first) as bars:
             work = train_chain(resolved, opened, chosen, workspace().runs, out, runtime)
             run, result, fresh = bars.run(work, interrupted=interrupted)

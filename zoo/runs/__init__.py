@@ -5,6 +5,7 @@ measurement  a prepared learner on its test classes
 result       the number of a run, with what it takes to obtain it again
 run          the folder of one run
 log          its log
+cost         the time and memory that it took
 execute      train from the last checkpoint, measure, write the result
 diverged     what is kept of a loss that is not finite, and its replay
 chain        runs that start from other runs

@@ -21,6 +21,7 @@ from zoo.experiment.prepare import Prepared, check_learner, identity_of, prepare
 from zoo.experiment.recipe import Init, Recipe
 from zoo.experiment.resolve import initial
 from zoo.runs.confusion import Confusion, confusions
+from zoo.runs.cost import metered
 from zoo.runs.diverged import Replay, replay
 from zoo.runs.execute import Runtime, execute, make_trainer
 from zoo.runs.measurement import evaluate, warnings
@@ -50,7 +51,8 @@ def train_chain(
     run = Run(out or runs / run_name(recipe, identity))
     with disk_errors(run.path), locked(run.path) if ranks.first else nullcontext():
         done = ranks.from_first(run.finished(identity) if ranks.first else None)
-        result = done or (yield from execute(prepare(recipe, store, device, source), run, runtime))
+        with metered(run.path, runtime.gauge if ranks.first and done is None else None):
+            result = done or (yield from execute(prepare(recipe, store, device, source), run, runtime))
     return run, result, done is None
 
 

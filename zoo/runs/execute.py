@@ -25,7 +25,7 @@ from zoo.experiment.library import lineage
 from zoo.experiment.prepare import Prepared
 from zoo.experiment.recipe import Recipe, to_toml
 from zoo.experiment.resolve import resolve
-from zoo.runs import log
+from zoo.runs import cost, log
 from zoo.runs.diverged import save_unit
 from zoo.runs.measurement import evaluate, missing_targets
 from zoo.runs.result import Result
@@ -38,12 +38,14 @@ class Runtime:
     """How runs are carried out: nothing here changes their numbers by more than rounding.
 
     `capture` makes the gradients of one unit by replaying a CUDA graph (zoo.engine.capture); `tensorboard` logs for it.
+    `gauge` measures the cost of a run (zoo.runs.cost).
     """
 
     ranks: Ranks = ALONE
     laps: Laps = field(default_factory=Laps)
     capture: bool = False
     tensorboard: bool = False
+    gauge: cost.Gauge | None = None
 
 
 def execute(prepared: Prepared, run: Run, runtime: Runtime = Runtime()) -> Work[Result]:
@@ -205,7 +207,7 @@ def _start(prepared: Prepared, run: Run, trainer: Trainer, ranks: Ranks) -> Prog
     steps = prepared.plan.steps(len(prepared.train))
     if not ranks.from_first(run.checkpoint.exists()):
         if ranks.first:
-            for stale in (run.best, run.log):
+            for stale in (run.best, run.log, run.path / cost.FILE):
                 stale.unlink(missing_ok=True)
             _write_recipe(prepared, run)
         return Progress()

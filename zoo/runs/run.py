@@ -6,6 +6,7 @@ best.safetensors         weights of the best validation, where there is validati
 log.csv                  one line per record up to the last checkpoint
 tensorboard/             the same for TensorBoard, where it was asked for
 diverged.safetensors     the episode or batch whose loss was not finite, where one was
+cost.json                time and memory that it took so far, where the command line made it
 result.json              the measurement on the test classes, written last: the run is finished
 """
 

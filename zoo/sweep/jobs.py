@@ -20,6 +20,8 @@ from zoo.experiment.prepare import identity_of
 from zoo.experiment.recipe import Recipe, classes, is_stage
 from zoo.experiment.resolve import initial
 from zoo.runs.chain import existing_initial, find_run, train_chain
+from zoo.runs.cost import Gauge
+from zoo.runs.execute import Runtime
 from zoo.runs.result import Result
 from zoo.runs.status import clear_failed, mark_failed, status
 from zoo.sweep.grid import Cell
@@ -105,7 +107,12 @@ def finished(todo: Mapping[str, Job], runs: Path) -> dict[str, Outcome]:
     return done
 
 
-def sweep(todo: Mapping[str, Job], device: torch.device, runs: Path) -> Work[dict[str, Outcome]]:
+def sweep(
+    todo: Mapping[str, Job],
+    device: torch.device,
+    runs: Path,
+    gauge: Gauge | None = None,
+) -> Work[dict[str, Outcome]]:
     """Train every job in this process, one after another; return the outcome of each by its key.
 
     A job that fails is listed with its error, those that start from it as well, and the others go on.
@@ -116,7 +123,7 @@ def sweep(todo: Mapping[str, Job], device: torch.device, runs: Path) -> Work[dic
         if key in done:
             continue
         blocked = _blocked(job, done)
-        done[key] = blocked or (yield from _trained(job, device, runs, len(done), len(todo)))
+        done[key] = blocked or (yield from _trained(job, device, runs, len(done), len(todo), gauge))
         yield _step(done, todo)
     return done
 
@@ -148,7 +155,12 @@ def sweep_in_workers(
 
 
 def train_job(
-    recipe: Recipe, store: str, device: str, runs: Path, stopped: Callable[[], bool] = lambda: False
+    recipe: Recipe,
+    store: str,
+    device: str,
+    runs: Path,
+    stopped: Callable[[], bool] = lambda: False,
+    gauge: Gauge | None = None,
 ) -> Outcome:
     """Train one recipe in a worker process; an error becomes an outcome.
 
@@ -156,7 +168,7 @@ def train_job(
     """
     import torch
 
-    work = _trained(Job(recipe, open_store(store)), torch.device(device), runs, 0, 1)
+    work = _trained(Job(recipe, open_store(store)), torch.device(device), runs, 0, 1, gauge)
     while True:
         try:
             next(work) if not stopped() else work.throw(KeyboardInterrupt())
@@ -167,8 +179,8 @@ def train_job(
             return Outcome(None, error="stopped; the same command continues it")
 
 
-def _trained(job: Job, device: torch.device, runs: Path, done: int, total: int) -> Work[Outcome]:
-    work = train_chain(job.recipe, job.store, device, runs)
+def _trained(job: Job, device: torch.device, runs: Path, done: int, total: int, gauge: Gauge | None) -> Work[Outcome]:
+    work = train_chain(job.recipe, job.store, device, runs, runtime=Runtime(gauge=gauge))
     try:
         while True:
             try:

@@ -61,8 +61,8 @@ class Broken:
 
 
 def _tear(folder: Path) -> None:
-    """The last byte of one partial file is not what was sent."""
-    partial = next((folder / "new.zarr.pulling").rglob("*.partial"))
+    """The last byte of the largest partial file is not what was sent."""
+    partial = max((folder / "new.zarr.pulling").rglob("*.partial"), key=lambda file: file.stat().st_size)
     content = partial.read_bytes()
     partial.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
 

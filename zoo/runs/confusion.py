@@ -15,6 +15,8 @@ from prep.progress import Work
 from zoo.engine.evaluate import measure
 from zoo.engine.scorer import Episodes, Scorer
 from zoo.experiment.prepare import Prepared
+from zoo.runs.confusion_matrix import DIGESTS, ConfusionMatrix
+from zoo.runs.result import Result
 from zoo.runs.scoring import test_scorer
 
 
@@ -82,6 +84,17 @@ def confusions(prepared: Prepared, names: Sequence[str], most: int) -> Work[tupl
     counter = ConfusionCounter(test_scorer(prepared), len(names))
     yield from measure(counter, prepared.test, prepared.independent, "counting confusions")
     return most_confused(counter.times, counter.queries, names)[:most]
+
+
+def matrix_of(
+    parts: Sequence[tuple[Int[Tensor, "N N"], Int[Tensor, "N N"]]], names: Sequence[str], result: Result
+) -> ConfusionMatrix:
+    """The sum of what counters have counted, `times` and `queries` of each, over the classes that were tested."""
+    times, queries = (torch.stack(list(part)).sum(0) for part in zip(*parts, strict=True))
+    labels = torch.unique(queries.nonzero())
+    rows = [tuple(tuple(row) for row in part[labels][:, labels].tolist()) for part in (times, queries)]
+    digests = {name: getattr(result, name) for name in DIGESTS}
+    return ConfusionMatrix(tuple(labels.tolist()), tuple(names[label] for label in labels.tolist()), *rows, **digests)
 
 
 def most_confused(

@@ -18,6 +18,7 @@ from zoo.engine.header import Header, Progress
 from zoo.engine.laps import Laps
 from zoo.engine.optimiser import make_optimiser, make_schedule
 from zoo.engine.ranks import ALONE, Ranks
+from zoo.engine.scorer import Scorer
 from zoo.engine.step import Trainer, Unit
 from zoo.engine.train import Diverged, Record, train
 from zoo.experiment.feed import SetupError
@@ -26,6 +27,8 @@ from zoo.experiment.prepare import Prepared
 from zoo.experiment.recipe import Recipe, to_toml
 from zoo.experiment.resolve import resolve
 from zoo.runs import cost, log
+from zoo.runs.confusion import ConfusionCounter, matrix_of
+from zoo.runs.confusion_matrix import write_matrix
 from zoo.runs.diverged import save_unit
 from zoo.runs.measurement import evaluate, missing_targets
 from zoo.runs.result import Result
@@ -190,12 +193,21 @@ def _captured(prepared: Prepared, trainer: Trainer, laps: Laps) -> Unit:
 
 
 def _finish(prepared: Prepared, run: Run, ranks: Ranks) -> Work[Result]:
-    """Measure the run's best (or last) weights and write result.json."""
+    """Measure the run's best (or last) weights; write confusion.json, and result.json last."""
     header = load(run.weights, prepared.learner)
     if header.identity != prepared.identity:
         raise CheckpointError(f"{run.weights}: does not belong to this run. Delete the folder and train again.")
-    result = yield from evaluate(prepared, header.progress, ranks)
+    counters = list[ConfusionCounter]()
+
+    def counted(scorer: Scorer) -> Scorer:
+        counters.append(ConfusionCounter(scorer, len(prepared.test[0].transform.pool.classes)))
+        return counters[0]
+
+    result = yield from evaluate(prepared, header.progress, ranks, counted)
+    parts = [ranks.gather((counter.times, counter.queries)) for counter in counters]
     if ranks.first:
+        for part in parts:
+            write_matrix(run.path, matrix_of(part, prepared.test[0].transform.pool.classes, result))
         atomic_write(run.path / "result.json", json.dumps(asdict(result), indent=1))
         run.diverged.unlink(missing_ok=True)
     return result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from prep.progress import Work
 from zoo.engine.evaluate import measure
 from zoo.engine.header import Identity, Progress
 from zoo.engine.ranks import ALONE, Ranks
+from zoo.engine.scorer import Scorer
 from zoo.experiment.identity import import_warnings
 from zoo.experiment.prepare import Prepared
 from zoo.experiment.recipe import Recipe, classes
@@ -20,15 +22,18 @@ from zoo.runs.result import NOVEL_NAMES, OTHER_QUERIES, Result
 from zoo.runs.scoring import best_untrained, test_scorer
 
 
-def evaluate(prepared: Prepared, progress: Progress, ranks: Ranks = ALONE) -> Work[Result]:
+def evaluate(
+    prepared: Prepared, progress: Progress, ranks: Ranks = ALONE, watch: Callable[[Scorer], Scorer] = lambda own: own
+) -> Work[Result]:
     """Measure the prepared learner as it is on the test classes, and the best untrained recipe beside it.
 
-    A pre-training stage has nothing to measure; its result says what it could not learn from.
+    `watch` may put another scorer around the learner's, such as one that counts its answers. A pre-training stage has
+    nothing to measure; its result says what it could not learn from.
     """
     blank = result_of(prepared, progress)
     if not prepared.test:
         return replace(blank, warnings=(*prepared.remarks, *missing_targets(prepared)))
-    scorer = test_scorer(prepared)
+    scorer = watch(test_scorer(prepared))
     measured = yield from measure(scorer, prepared.test, prepared.independent, ranks=ranks)
     line = yield from best_untrained(prepared, ranks)
     return replace(

@@ -166,7 +166,7 @@ def test_early_stopping_counts_epochs_without_a_new_best(
         return Accuracy(next(accuracies), 0.0, 1, 1)
 
     monkeypatch.setattr(execution, "measure", scripted)
-    monkeypatch.setattr(execution, "evaluate", lambda prepared, progress, ranks: unmeasured(prepared, progress))
+    monkeypatch.setattr(execution, "evaluate", lambda prepared, progress, *_: unmeasured(prepared, progress))
     settings = ["budget.early_stopping=2", "budget.episodes=100", "budget.episodes_per_epoch=2"]
     whole(store, Run(tmp_path / "run"), settings)
     records = log.read(tmp_path / "run" / "log.csv")

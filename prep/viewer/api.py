@@ -68,6 +68,7 @@ def clips(session: Session, query: Query) -> Answer:
     page = _integer(query, "page", 0)
     rows = chosen[page * PAGE : (page + 1) * PAGE].tolist()
     values = _values(view, by, motion, rows)
+    view.warm_up()
     listed = [{**_row(session, view, clip), "value": value} for clip, value in zip(rows, values, strict=True)]
     return {"total": len(chosen), "page": page, "page_size": PAGE, "clips": listed}
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from manifests.facts import split
 from prep.errors import PrepError
 from prep.progress import Step, Work
+from prep.store.arrays import PER_CLIP
 from prep.store.embeddings import open_embedding
 from prep.store.manifest import read_manifest
 from prep.store.read import Store, open_store
@@ -52,6 +53,7 @@ class ViewedStore:
         self._vectors: dict[str, Vectors] = {}
         self._plane: tuple[str, Background[Plane]] | None = None
         self._measuring: Background[Motion] | None = None
+        self._warming: Background[None] | None = None
         self._lock = Lock()
 
     @cached_property
@@ -82,6 +84,19 @@ class ViewedStore:
                 embedding = open_embedding(self.store, name)
                 self._vectors = {name: Vectors(unit_vectors(embedding), embedding.done)}
             return self._vectors[name]
+
+    def warm_up(self) -> None:
+        """Read in the background what the first clip needs beside its frames. An error is raised with that clip."""
+        with self._lock:
+            if self._warming is None:
+                self._warming = Background(self._warm(), 2)
+
+    def _warm(self) -> Work[None]:
+        for column in (*PER_CLIP, "to_recorded"):
+            getattr(self.store, column)
+        yield Step(1, 2)
+        if self.clips:
+            self.store.read_frames(0, 1)
 
     def plane(self, name: str) -> Plane | Step:
         """An embedding's vectors in two dimensions, or how far that is: the first call starts it in the background.

@@ -155,14 +155,26 @@ def test_a_clip_comes_with_its_numbers(server: ViewerServer) -> None:
 
 
 def test_nothing_but_small_arrays_is_read_for_the_list(fresh: ViewerServer) -> None:
-    store, read = fresh.session.views[0].store, list[str]()
+    view = fresh.session.views[0]
+    store, read = view.store, list[str]()
     original = store.read
+    view.warm_up = lambda: None  # type: ignore[method-assign]
     store.read = lambda name, *rows: read.append(name) or original(name, *rows)  # type: ignore[func-returns-value, method-assign]
     call(fresh, "/api/stores")
     call(fresh, "/api/clips?split=demo&part=test&name=S001&order=length-outliers")
     assert not set(read) & set(PER_FRAME)
     call(fresh, "/api/joints?clip=0")
     assert set(PER_FRAME) < set(read)
+
+
+def test_after_the_list_what_every_clip_needs_is_read_in_the_background(fresh: ViewerServer) -> None:
+    view = fresh.session.views[0]
+    call(fresh, "/api/clips")
+    deadline = time.monotonic() + 20
+    while "clips" not in vars(view):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert {"to_recorded", "setup", "repetition", "names"} < set(vars(view.store))
 
 
 def test_marks_become_a_split_that_excludes(fresh: ViewerServer) -> None:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from cli import options
 from cli.bars import meter
-from cli.zoo._common import store_of
+from cli.workspace import WorkspaceError
+from cli.zoo._common import store_of, warn
+
+if TYPE_CHECKING:
+    from prep.store.read import Store
+    from zoo.experiment.recipe import Recipe
 
 
 @click.command("report")
@@ -25,7 +31,7 @@ def command(runs: tuple[Path, ...], store: str | None, device: str, out: Path | 
 
     Accuracy beside chance, the best untrained recipe and the paper's number; choices, curves, confusion, classes, and
     the most certain mistakes with clips that play. Two runs are compared on the same tasks. The test tasks are answered
-    again for it.
+    again for it. Where the workspace has no store of a run any more, its page has no clips and no mistakes.
     """
     from cli.device import choose
     from prep.files import atomic_write, disk_errors
@@ -36,9 +42,11 @@ def command(runs: tuple[Path, ...], store: str | None, device: str, out: Path | 
     found = []
     for path in runs:
         run = Run(path)
-        opened = store_of(run.recipe(), store)
+        opened, absent = _store(run.recipe(), store)
         with meter(json_) as bars:
-            found.append(bars.run(contents_of(run, opened, choose(device))))
+            found.append(bars.run(contents_of(run, opened, choose(device), absent)))
+        if found[-1].absent:
+            warn([f"{path}: no clips and no mistakes: {found[-1].absent}"])
     folder = out or runs[0] / "report"
     html = page(found)
     with disk_errors(folder):
@@ -48,3 +56,13 @@ def command(runs: tuple[Path, ...], store: str | None, device: str, out: Path | 
     files = {"report": str(folder / "report.html"), "arrays": str(folder / "report.npz")}
     size = f"{len(html.encode()) / 1e6:.2f} MB"
     options.emit(json_, files, f"{files['report']} ({size})\n{files['arrays']}")
+
+
+def _store(recipe: Recipe, named: str | None) -> tuple[Store | None, str]:
+    """The store of a recipe, or None and why: only one that the user names must be there."""
+    try:
+        return store_of(recipe, named), ""
+    except WorkspaceError as error:
+        if named:
+            raise
+        return None, str(error).partition("\n")[0].rstrip(".:")

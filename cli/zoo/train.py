@@ -39,12 +39,12 @@ def command(
 
     A .py file holds a method of your own; its code is executed. A recipe that starts from another recipe
     (init.source) trains that one first, in a run of its own, and reuses it afterwards. Started by torchrun, the ranks
-    share the episodes of each step. Ctrl-C saves a checkpoint first. Curves are drawn to curves.png in the run.
+    share the episodes of each step. Ctrl-C saves a checkpoint first. The run holds curves.png and confusion.png.
     """
     from cli.interrupt import deferred_interrupt
     from cli.ranks import ranks_and_device
     from cli.stopwatch import gauge, laps
-    from zoo.report.files import write_curves
+    from zoo.report.files import write_confusion, write_curves
     from zoo.runs.chain import train_chain
     from zoo.runs.execute import Runtime
 
@@ -61,5 +61,6 @@ def command(
         return
     if fresh:
         write_curves(run)
+        write_confusion(run)
     first = str(run.path) if fresh else f"Already finished: {run.path}"
     options.emit(json_, {"run": str(run.path), **asdict(result)}, f"{first}\n{describe(result)}")

@@ -6,6 +6,6 @@ charts    curves and confusion matrix as figures of matplotlib
 clips     clips in a form that a page can carry and play
 contents  the arrays and the facts of a run's page
 sections  the parts of a page, each from arrays and facts
-files     curves as a PNG in a run's folder
+files     curves and confusion matrix as PNG in a run's folder
 page      one self-contained HTML file
 """

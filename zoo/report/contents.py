@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
+from manifests.digest import short
 from manifests.facts import published_choices
 from manifests.layout import Layout
 from prep.progress import Work
@@ -18,9 +21,18 @@ from zoo.named_arrays import NamedArrays, merged
 from zoo.report.answers import Answers, answers_of
 from zoo.report.charts import curves
 from zoo.report.clips import PlayedClip, played
-from zoo.report.tally import certain_mistakes, class_accuracy, confusion, labels_of
+from zoo.report.tally import (
+    ClassAccuracy,
+    certain_mistakes,
+    class_accuracy,
+    confusion,
+    counted_accuracy,
+    labels_of,
+)
 from zoo.runs import log
 from zoo.runs.chain import trained_method
+from zoo.runs.confusion_matrix import read_matrix
+from zoo.runs.cost import read_cost
 from zoo.runs.result import Result
 from zoo.runs.run import Run
 from zoo.runs.status import status
@@ -39,19 +51,24 @@ class ReportError(Exception):
 class Contents:
     """The facts of one run. `labels` are the test classes and `names` their names, both in the same order.
 
-    `clips` are those of the mistakes, by index in the store; `mistakes` are places in `answers`.
+    `times` and `queries` are the confusion matrix over them, as in zoo.report.tally.confusion. `clips` are those of the
+    mistakes, by index in the store; `mistakes` are places in `answers`. Where the store is gone, `absent` says so:
+    `answers` and `layout` are None, there are no clips, and without confusion.json no classes either.
     """
 
     path: Path
     recipe: Recipe
     result: Result
     row: Row
-    answers: Answers
     labels: tuple[int, ...]
     names: tuple[str, ...]
+    times: NDArray[np.int64]
+    queries: NDArray[np.int64]
+    answers: Answers | None
     mistakes: tuple[int, ...]
     clips: Mapping[int, PlayedClip]
-    layout: Layout
+    layout: Layout | None
+    absent: str
     spent: tuple[tuple[str, str], ...]
     provenance: tuple[tuple[str, str], ...]
     silent: tuple[str, ...]
@@ -61,25 +78,34 @@ class Contents:
         """The name of a test class."""
         return self.names[self.labels.index(label)]
 
+    @property
+    def classes(self) -> ClassAccuracy:
+        """The accuracy of each test class, from the answers or else from the matrix."""
+        if self.answers is None:
+            return counted_accuracy(np.array(self.labels, dtype=np.int64), self.times)
+        return class_accuracy(self.answers)
+
     def arrays(self, prefix: str = "") -> NamedArrays:
         """Every array of the page; names and axes begin with `prefix`."""
-        times, queries = confusion(self.answers)
-        each = class_accuracy(self.answers)
+        each = self.classes
         matrix, row = (f"{prefix}true", f"{prefix}answered"), (f"{prefix}true",)
         arrays = {f"{prefix}{name}": value for name, value in vars(each).items() if name != "over"}
         axes: dict[str, tuple[str, ...]] = dict.fromkeys(arrays, row)
-        arrays |= {f"{prefix}times": times, f"{prefix}pair_queries": queries}
+        arrays |= {f"{prefix}times": self.times, f"{prefix}pair_queries": self.queries}
         axes |= {f"{prefix}times": matrix, f"{prefix}pair_queries": matrix}
         mine = NamedArrays(arrays, axes, dict.fromkeys(matrix, self.names))
         named = {f"{prefix}{name}": self.curve[name] for name in self.curve}
         curve = NamedArrays(named, dict.fromkeys(named, (f"{prefix}record",)))
-        return merged([mine, curve, self.answers.arrays(f"{prefix}answers/")])
+        answers = [] if self.answers is None else [self.answers.arrays(f"{prefix}answers/")]
+        return merged([mine, curve, *answers])
 
 
-def contents_of(run: Run, store: Store, device: torch.device) -> Work[Contents]:
-    """Everything that the page of a finished run shows; its test tasks are answered again.
+def contents_of(run: Run, store: Store | None, device: torch.device, absent: str = "") -> Work[Contents]:
+    """Everything that the page of a finished run shows; its test tasks are answered again for the mistakes.
 
-    Raises ReportError for a run that is not finished or has no test, and what `trained_method` raises.
+    Without a store (`absent` says why), or with another one than the run's, there are no answers and no clips. Raises
+    ReportError for a run that is not finished or has no test, MatrixError and CostError for damaged files, and what
+    `trained_method` raises.
     """
     recipe, result = run.recipe(), run.result()
     if result is None:
@@ -87,23 +113,31 @@ def contents_of(run: Run, store: Store, device: torch.device) -> Work[Contents]:
     if result.accuracy is None:
         remedy = f"Train a method from it with init.source={run.path}, and report that run"
         raise ReportError(f"{run.path}: a pre-training run has no test to report. {remedy}.")
-    prepared, _ = trained_method(run, recipe, store, device)
-    answers = yield from answers_of(prepared)
-    labels = tuple(labels_of(answers).tolist())
-    mistakes = tuple(certain_mistakes(answers, MISTAKES).tolist())
-    parameters = sum(parameter.numel() for parameter in prepared.learner.parameters())
+    if store is not None and store.digest != result.store_digest:
+        absent = f"{store.path} is another store (digest {short(store.digest)}, the run's {short(result.store_digest)})"
+        store = None
+    answers, parameters = None, None
+    if store is not None:
+        prepared, _ = trained_method(run, recipe, store, device)
+        answers = yield from answers_of(prepared)
+        parameters = sum(parameter.numel() for parameter in prepared.learner.parameters())
+    mistakes = () if answers is None else tuple(certain_mistakes(answers, MISTAKES).tolist())
+    labels, names, times, queries = _matrix(run, result, answers, () if store is None else store.info.classes)
     (row,) = compare([(recipe, result)])
     return Contents(
         path=run.path,
         recipe=recipe,
         result=result,
         row=row,
-        answers=answers,
         labels=labels,
-        names=tuple(store.info.classes[label] for label in labels),
+        names=names,
+        times=times,
+        queries=queries,
+        answers=answers,
         mistakes=mistakes,
-        clips={clip: played(store, clip) for clip in _clips_of(answers, mistakes)},
-        layout=store.info.layout,
+        clips={} if store is None else {clip: played(store, clip) for clip in _clips_of(answers, mistakes)},
+        layout=None if store is None else store.info.layout,
+        absent=absent,
         spent=spent(run, result, parameters),
         provenance=provenance(store, result),
         silent=silent(row),
@@ -124,23 +158,36 @@ def settings(recipe: Recipe) -> list[tuple[str, str]]:
     return [(key, value if isinstance(value, str) else as_toml(value)) for key, value in pairs]
 
 
-def spent(run: Run, result: Result, parameters: int) -> tuple[tuple[str, str], ...]:
-    """What a run took: its length by the dates of its files, its training, parameters and files."""
-    begin, end = ((run.path / name).stat().st_mtime for name in ("recipe.toml", "result.json"))
+def spent(run: Run, result: Result, parameters: int | None) -> tuple[tuple[str, str], ...]:
+    """What a run took: time and peak memory, its training, parameters and files. Raises CostError."""
     files = sum(file.stat().st_size for file in run.path.iterdir() if file.is_file())
+    size = [] if parameters is None else [("parameters", f"{parameters:,} ({parameters * 4 / 1e6:.2f} MB in float32)")]
     return (
-        ("from recipe.toml to result.json", f"{duration(max(0.0, end - begin))}, pauses of a stopped run included"),
+        *_cost(run),
         ("trained on", f"{result.trained:,} episodes"),
         ("tested on", f"{result.queries:,} queries in {result.episodes:,} tasks"),
-        ("parameters", f"{parameters:,} ({parameters * 4 / 1e6:.2f} MB in float32)"),
+        *size,
         ("files", f"{files / 1e6:.2f} MB"),
     )
+
+
+def _cost(run: Run) -> list[tuple[str, str]]:
+    cost = read_cost(run.path)
+    if cost is None:
+        begin, end = ((run.path / name).stat().st_mtime for name in ("recipe.toml", "result.json"))
+        return [("from recipe.toml to result.json", f"{duration(max(0.0, end - begin))}, pauses included")]
+    lines = [("time", f"{duration(cost.seconds)} on {cost.device}, training and test")]
+    if cost.memory:
+        lines.append(("peak memory", f"{cost.memory / 1e9:.2f} GB of the process"))
+    if cost.device_memory:
+        lines.append(("peak memory of the device", f"{cost.device_memory / 1e9:.2f} GB"))
+    return lines
 
 
 def duration(seconds: float) -> str:
     """A length of time in its two largest units.
 
-    >>> duration(14.2), duration(75), duration(7320)
+    >>> duration(14.2), duration(75.0), duration(7320.0)
     ('14 s', '1 min 15 s', '2 h 2 min')
     """
     whole = round(seconds)
@@ -150,18 +197,21 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
-def provenance(store: Store, result: Result) -> tuple[tuple[str, str], ...]:
+def provenance(store: Store | None, result: Result) -> tuple[tuple[str, str], ...]:
     """What the numbers belong to: digests, the store, and the versions that made the report."""
-    info = store.info
+    opened = []
+    if store is not None:
+        title = f"{store.info.dataset} {store.info.subset}".strip()
+        opened.append(("store", f"{title}, {len(store):,} clips, {store.info.preprocessing}"))
     return (
-        ("store", f"{info.dataset} {info.subset}".strip() + f", {len(store):,} clips, {info.preprocessing}"),
+        *opened,
         ("store digest", result.store_digest),
         ("recipe digest", result.recipe_digest),
         ("weights digest", result.weights_digest),
         ("initial weights", result.init_digest or "random"),
         ("seed of training, of the test", f"{result.seed}, {result.test_seed}"),
         ("report made by", ", ".join(f"{name} {_version(name)}" for name in PACKAGES)),
-        ("data", info.citation),
+        *([] if store is None else [("data", store.info.citation)]),
     )
 
 
@@ -170,7 +220,23 @@ def joined(runs: Sequence[Contents]) -> NamedArrays:
     return merged([run.arrays(f"run{number}/") for number, run in enumerate(runs, 1)])
 
 
-def _clips_of(answers: Answers, mistakes: Sequence[int]) -> list[int]:
+def _matrix(
+    run: Run, result: Result, answers: Answers | None, classes: Sequence[str]
+) -> tuple[tuple[int, ...], tuple[str, ...], NDArray[np.int64], NDArray[np.int64]]:
+    """Labels, names, times and queries: from the run's confusion.json, else from the answers, else empty."""
+    kept = read_matrix(run.path, result)
+    if kept is not None:
+        return kept.labels, kept.names, np.array(kept.counts), np.array(kept.queries)
+    if answers is None:
+        none = np.zeros((0, 0), dtype=np.int64)
+        return (), (), none, none
+    labels = tuple(labels_of(answers).tolist())
+    return labels, tuple(classes[label] for label in labels), *confusion(answers)
+
+
+def _clips_of(answers: Answers | None, mistakes: Sequence[int]) -> list[int]:
+    if answers is None:
+        return []
     places = list(mistakes)
     parts = (answers.query, answers.support_given, answers.support_true)
     return sorted({int(clip) for part in parts for clip in part[places]})

@@ -48,6 +48,8 @@ def _run(run: Contents, key: str, several: bool) -> Markup:
 def _played(run: Contents) -> dict[str, Any]:
     """The clips of a run's mistakes and the skeleton that they share, for the script."""
     clips = {str(clip): played.record() for clip, played in run.clips.items()}
+    if run.layout is None:
+        return {"parts": [], "up": [], "clips": clips}
     return {"parts": _parts(run.layout), "up": run.layout.up, "clips": clips}
 
 

@@ -13,9 +13,7 @@ from zoo.report.contents import Contents, settings
 from zoo.report.html import Markup, element, facts, image, table
 from zoo.report.tally import (
     ClassAccuracy,
-    class_accuracy,
     class_gains,
-    confusion,
     most_confused,
     paired_difference,
     share,
@@ -50,14 +48,17 @@ def training(run: Contents) -> Markup:
 
 def matrix(run: Contents) -> Markup:
     """The confusion matrix as an image; the numbers are in the arrays."""
-    times, queries = confusion(run.answers)
-    picture = image(as_bytes(draw_confusion(share(times, queries), run.names), "png"), "Confusion matrix")
+    if not run.labels:
+        return _absent("Confusion", run)
+    picture = image(as_bytes(draw_confusion(share(run.times, run.queries), run.names), "png"), "Confusion matrix")
     return _section("Confusion", element("p", "Rows are true classes. The table of pairs below has numbers."), picture)
 
 
 def each_class(run: Contents) -> Markup:
     """Accuracy of each class, the hardest first."""
-    found = class_accuracy(run.answers)
+    if not run.labels:
+        return _absent("Classes", run)
+    found = run.classes
     order = np.argsort(found.accuracy, kind="stable")
     rows = [_class_row(found, run.names[place], int(place)) for place in order]
     hardest = ", ".join(run.names[place] for place in order[:HARDEST])
@@ -69,10 +70,11 @@ def each_class(run: Contents) -> Markup:
 
 def pairs(run: Contents) -> Markup:
     """The pairs of classes that are confused most."""
-    times, queries = confusion(run.answers)
+    if not run.labels:
+        return _absent("Confused pairs", run)
     rows = [
         (run.names[row], run.names[column], f"{100 * count / asked:.1f} %", f"{count:,} of {asked:,}")
-        for row, column, count, asked in most_confused(times, queries, PAIRS)
+        for row, column, count, asked in most_confused(run.times, run.queries, PAIRS)
     ]
     if not rows:
         return _section("Confused pairs", element("p", "No query was answered wrongly."))
@@ -82,8 +84,9 @@ def pairs(run: Contents) -> Markup:
 
 def mistakes(run: Contents, key: str) -> Markup:
     """The most certain mistakes, each with three clips that play: query, support of the answer, right support."""
-    answers = run.answers
-    blocks = []
+    answers, blocks = run.answers, []
+    if answers is None:
+        return _absent("Most certain mistakes", run)
     for place in run.mistakes:
         true, given = run.name(int(answers.true[place])), run.name(int(answers.given[place]))
         chance = 1 / (1 + math.exp(-min(float(answers.certainty[place]), 700)))
@@ -130,10 +133,15 @@ def costs(run: Contents) -> Markup:
 
 def gains(first: Contents, second: Contents) -> Markup:
     """`second` against `first` on the same tasks: the paired difference, and the gain of every class."""
+    for run in (first, second):
+        if run.answers is None:
+            return _absent("Paired difference", run)
+    assert first.answers is not None
+    assert second.answers is not None
     difference = paired_difference(second.answers, first.answers)
     found = class_gains(second.answers, first.answers)
     order = np.argsort(-found.accuracy, kind="stable")
-    before, after = class_accuracy(first.answers), class_accuracy(second.answers)
+    before, after = first.classes, second.classes
     rows = [
         (
             second.names[place],
@@ -152,6 +160,12 @@ def gains(first: Contents, second: Contents) -> Markup:
 
 def _section(title: str, *children: str | Iterable[str]) -> Markup:
     return element("section", element("h2", title), *children)
+
+
+def _absent(title: str, run: Contents) -> Markup:
+    """A section that would need the store of a run, which is gone."""
+    words = f"Not shown, since the store of this run was not opened: {run.absent}."
+    return _section(title, element("p", f"{words} Make the report again with that store."))
 
 
 def _untrained(run: Contents) -> list[tuple[str, str]]:

@@ -85,6 +85,17 @@ def class_accuracy(answers: Answers) -> ClassAccuracy:
     return ClassAccuracy(labels, accuracy, low, high, queries, over)
 
 
+def counted_accuracy(labels: NDArray[np.int64], times: NDArray[np.int64]) -> ClassAccuracy:
+    """As `class_accuracy`, from a confusion matrix alone; intervals are Wilson's, over queries.
+
+    >>> counted_accuracy(np.array([3, 8]), np.array([[8, 2], [0, 10]])).accuracy.tolist()
+    [0.8, 1.0]
+    """
+    right, queries = times.diagonal(), times.sum(1)
+    ends = np.array([wilson(int(hits), int(asked)) for hits, asked in zip(right, queries, strict=True)]).reshape(-1, 2)
+    return ClassAccuracy(labels, share(right, queries), ends[:, 0], ends[:, 1], queries, "queries")
+
+
 def wilson(right: int, queries: int) -> tuple[float, float]:
     """Wilson's 95 % interval of a share.
 

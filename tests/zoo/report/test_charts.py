@@ -9,7 +9,7 @@ import pytest
 from helpers.finished_run import Finished
 
 from zoo.report.charts import curves, draw_confusion, draw_curves, running_mean
-from zoo.report.files import write_curves
+from zoo.report.files import write_confusion, write_curves
 from zoo.runs.run import Run
 
 ROWS = [
@@ -64,3 +64,10 @@ def test_a_trained_run_gets_its_curves_as_a_file(demo_run: Finished, tmp_path: P
     assert write_curves(Run(tmp_path)) == tmp_path / "curves.png"
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
     assert write_curves(Run(tmp_path / "untrained")) is None
+
+
+@pytest.mark.slow
+def test_a_run_gets_its_confusion_matrix_as_a_file(demo_run: Finished, tmp_path: Path) -> None:
+    assert write_confusion(demo_run[0]) == demo_run[0].path / "confusion.png"
+    assert (demo_run[0].path / "confusion.png").read_bytes().startswith(b"\x89PNG")
+    assert write_confusion(Run(tmp_path)) is None

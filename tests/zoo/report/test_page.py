@@ -11,14 +11,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.finished_run import CPU, Finished, finished
+from helpers.finished_run import CPU, Finished, finished, toy_store
 
 from prep.progress import result
 from zoo.report import sections
 from zoo.report.charts import curves
-from zoo.report.contents import Contents, ReportError, contents_of, joined
+from zoo.report.contents import Contents, ReportError, contents_of, joined, spent
 from zoo.report.html import VOID, element, script, table
 from zoo.report.page import page
+from zoo.runs.confusion_matrix import FILE
+from zoo.runs.cost import Cost, Gauge, metered
+from zoo.runs.result import Result
 from zoo.runs.run import Run
 
 NASTY = ("<script>alert(1)</script>", "a\x1b[2Jb", "line\nbreak", "q\"uo'te & <b>", "\u202egnp", "</script><img src=x>")
@@ -151,10 +154,86 @@ def compared(contents: Contents, second: Contents) -> None:
 @pytest.mark.usefixtures("undrawn")
 def test_a_run_without_training_or_mistakes_says_so(contents: Contents) -> None:
     right = replace(contents.answers, given=contents.answers.true)
-    perfect = replace(contents, curve=curves([]), answers=right, mistakes=(), clips={})
+    times = np.diag(contents.times.sum(1))
+    perfect = replace(contents, curve=curves([]), answers=right, times=times, mistakes=(), clips={})
     words = " ".join(read(page([perfect])).texts)
     assert "This run was not trained, so it has no curves." in words
     assert words.count("No query was answered wrongly.") == 2
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_run_whose_store_is_gone_has_a_page_without_clips(demo_run: Finished, contents: Contents) -> None:
+    gone = result(contents_of(demo_run[0], None, CPU, "no store of demo <b>"))
+    reader = read(page([gone]))
+    words = " ".join(reader.texts)
+    assert f"{contents.result.accuracy:.2f} %" in words
+    assert words.count("the store of this run was not opened: no store of demo <b>.") == 1
+    assert not any(tag == "canvas" for tag, _ in reader.tags)
+    np.testing.assert_array_equal(gone.times, contents.times)
+    np.testing.assert_allclose(gone.classes.accuracy, contents.classes.accuracy)
+    assert gone.names == contents.names
+    assert "run1/answers/given" not in joined([gone])
+    assert "Paired difference" in " ".join(read(page([contents, gone])).texts)
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_without_store_and_matrix_the_page_has_curves_and_the_headline(demo_run: Finished, tmp_path: Path) -> None:
+    for name in ("recipe.toml", "result.json", "log.csv"):
+        (tmp_path / name).write_bytes((demo_run[0].path / name).read_bytes())
+    bare = result(contents_of(Run(tmp_path), None, CPU, "gone"))
+    words = " ".join(read(page([bare])).texts)
+    assert words.count("was not opened: gone.") == 4
+    assert joined([bare])["run1/accuracy"].shape == (0,)
+
+
+def test_the_matrix_is_counted_where_confusion_json_is_missing_or_anothers(
+    demo_run: Finished, contents: Contents, tmp_path: Path
+) -> None:
+    run, store = demo_run
+    for file in run.path.iterdir():
+        if file.is_file():
+            (tmp_path / file.name).write_bytes(file.read_bytes())
+    content = json.loads((tmp_path / FILE).read_text())
+    (tmp_path / FILE).write_text(json.dumps(content | {"weights_digest": "another"}))
+    again = result(contents_of(Run(tmp_path), store, CPU))
+    np.testing.assert_array_equal(again.times, contents.times)
+    np.testing.assert_array_equal(again.queries, contents.queries)
+    assert (again.labels, again.names) == (contents.labels, contents.names)
+
+
+def test_another_store_than_the_runs_is_not_shown(demo_run: Finished, tmp_path: Path) -> None:
+    other = toy_store(tmp_path, separable=0.5)
+    found = result(contents_of(demo_run[0], other, CPU))
+    assert found.answers is None
+    assert "demo.zarr is another store (digest " in found.absent
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_time_and_memory_are_shown_where_they_were_measured(demo_run: Finished, tmp_path: Path) -> None:
+    run, _ = demo_run
+    old = dict(spent(run, contents_result(run), 10))
+    assert "pauses included" in old["from recipe.toml to result.json"]
+    for name in ("recipe.toml", "result.json"):
+        (tmp_path / name).write_bytes((run.path / name).read_bytes())
+    with metered(tmp_path, gauge(75.0, 2_500_000_000, 1_000_000_000)):
+        pass
+    shown = dict(spent(Run(tmp_path), contents_result(run), None))
+    assert shown["time"] == "1 min 15 s on toy, training and test"
+    assert shown["peak memory"] == "2.50 GB of the process"
+    assert shown["peak memory of the device"] == "1.00 GB"
+
+
+def contents_result(run: Run) -> Result:
+    """The result of a finished run."""
+    found = run.result()
+    assert found is not None
+    return found
+
+
+def gauge(seconds: float, memory: int, device_memory: int) -> Gauge:
+    """A gauge that shows 0 seconds, then these."""
+    shown = iter((0.0, seconds))
+    return lambda: Cost(next(shown), memory, device_memory, "toy")
 
 
 def test_a_run_that_is_not_finished_is_refused(demo_run: Finished, tmp_path: Path) -> None:

@@ -41,4 +41,6 @@ def command(stores: tuple[str, ...], videos: Path | None, port: int, split_name:
         session = Session(stores, marks, split_name, videos, workers)
         with ViewerServer(session, port, secrets.token_urlsafe(24)) as server:
             click.echo(f"{server.address}\nOpen this address in a browser. Ctrl-C ends the viewer.")
+            for view in session.views:
+                view.warm_up()
             server.serve_forever()

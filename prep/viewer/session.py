@@ -44,7 +44,7 @@ class Vectors:
 
 
 class ViewedStore:
-    """One open store. Nothing but its small arrays is read before it is asked for, and no clip is kept."""
+    """One open store. Only small arrays and one frame are read before they are asked for; no clip is kept."""
 
     def __init__(self, store: Store, split_name: str, videos: Path | None, workers: Workers | None) -> None:
         self.store, self.splits = store, splits_for(store, split_name)
@@ -86,16 +86,17 @@ class ViewedStore:
             return self._vectors[name]
 
     def warm_up(self) -> None:
-        """Read in the background what the first clip needs beside its frames. An error is raised with that clip."""
+        """Read what the list and every clip need, in the background; an error is raised when they are asked for."""
         with self._lock:
             if self._warming is None:
                 self._warming = Background(self._warm(), 2)
 
     def _warm(self) -> Work[None]:
-        for column in (*PER_CLIP, "to_recorded"):
+        for column in ("names", *PER_CLIP, "to_recorded"):
             getattr(self.store, column)
         yield Step(1, 2)
         if self.clips:
+            # The first read opens the arrays and starts their decoder.
             self.store.read_frames(0, 1)
 
     def plane(self, name: str) -> Plane | Step:

@@ -39,7 +39,9 @@ def test_poisoned_novel_videos_and_names_and_another_run_make_the_same_file(
             video(raw, name).write_bytes(b"poison")
     # A name without words cannot be embedded, so a trainer that reads one fails.
     poisoned = copy(store)
-    poisoned.info = replace(store.info, classes=tuple(n if n in ("jump", "squat") else " " for n in store.info.classes))
+    names = store.info.classes
+    blank = tuple(name if name in ("jump", "squat") else " " * (1 + index) for index, name in enumerate(names))
+    poisoned.info = replace(store.info, classes=blank)
     second = replace(job, store=poisoned, out=tmp_path / "b.safetensors")
     assert run(second).bad == ()
     assert second.out.read_bytes() == job.out.read_bytes()

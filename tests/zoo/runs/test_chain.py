@@ -253,7 +253,9 @@ def test_too_few_videos_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["transfer", "byol", "aimclr", "metric_learning"])
 def test_a_batch_of_one_clip_is_refused(store: Path, name: str) -> None:
     recipe = resolve({"metric_learning": "sl_dml_training"}.get(name, name), "demo", [*TRANSFER[:2], "budget.epochs=1"])
-    recipe = replace(recipe, budget=replace(recipe.budget, batch=1), data=replace(recipe.data, embedding="teacher"))
+    recipe = replace(
+        recipe, budget=replace(recipe.budget, batch=1, per_class=0), data=replace(recipe.data, embedding="teacher")
+    )
     with pytest.raises(SetupError, match=rf"budget\.batch is 1; {name} normalises over .* needs at least 2"):
         prepare(recipe, open_store(store), CPU)
 

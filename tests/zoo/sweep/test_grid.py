@@ -59,7 +59,10 @@ def test_every_choice_is_a_key_and_the_words_about_a_recipe_are_not() -> None:
         (["task.shott=1,5"], "--over task.shott: is not a key of a recipe. Did you mean `task.shot`?"),
         (["shot=1,5"], "--over shot: is not a key of a recipe. Did you mean `task.shot`?"),
         (["zzzzz=1"], "--over zzzzz: is not a key of a recipe. `fszoo show RECIPE` prints all keys."),
-        (["task=1"], "--over task: is a table. Name one of its keys: task.queries_per_class, task.shot, task.way."),
+        (
+            ["task=1"],
+            "--over task: is a table. Name one of its keys: task.across, task.queries_per_class, task.shot, task.way.",
+        ),
         (["name=a,b"], "--over name: is not a choice of an experiment. Sweep a choice such as seed."),
         (["seed"], "--over seed: must be key=values, for example --over seed=0..2."),
         (["seed=2..1"], "--over seed=2..1: an empty range. Write the smaller number first."),

@@ -4,7 +4,7 @@ BIN := .venv/bin
 DEMO_HOME ?= demo-home
 DEMO_RUN := $(DEMO_HOME)/runs/protonet-demo
 
-.PHONY: demo test test-all fuzz kill lint bench tables picture growth
+.PHONY: demo test test-all fuzz kill lint bench tables pictures growth
 
 # uv installs in seconds what pip installs in minutes, but does not read pip's settings by itself.
 $(BIN)/.installed: pyproject.toml
@@ -46,12 +46,20 @@ lint: $(BIN)/.installed
 bench: $(BIN)/.installed
 	$(BIN)/pytest -m benchmark -s tests/benchmark
 
-# Writes the generated tables of the READMEs, and the front page's picture from the store of `make demo`.
+# Writes the generated tables of the READMEs.
 tables: $(BIN)/.installed
 	PYTHONPATH=. $(BIN)/python tests/helpers/readme_tables.py
 
-picture: $(BIN)/.installed
+# The figures of the front page, after `make demo`: an episode, and in headless Chromium the report of its run and the
+# viewer, with recordings and videos in a folder of their own.
+PICTURES := $(DEMO_HOME)/pictures
+pictures: $(BIN)/.installed
 	PYTHONPATH=. $(BIN)/python tests/helpers/readme_picture.py $(DEMO_HOME)/stores/demo-agcn.zarr
+	FSPREP_HOME=$(abspath $(DEMO_HOME)) $(BIN)/fszoo report $(DEMO_RUN)
+	FSPREP_HOME=$(abspath $(PICTURES)) $(BIN)/fsprep demo --videos --clips 240
+	FSPREP_HOME=$(abspath $(PICTURES)) $(BIN)/fsprep build demo
+	PYTHONPATH=.:tests $(BIN)/python tests/helpers/readme_pages.py \
+		$(PICTURES)/stores/demo-agcn.zarr $(PICTURES)/raw/demo $(DEMO_RUN)/report/report.html
 
 # How cost grows with the sizes of an episode and the number of clips: zoo/growth.png, prep/growth.png, a table.
 growth: $(BIN)/.installed

@@ -1,4 +1,4 @@
-"""Draws the README's picture: one 5-way 1-shot episode of the demo store. Run `make demo`, then `make picture`."""
+"""Draws the README's picture: one 5-way 1-shot episode of the demo store. Run `make demo`, then `make pictures`."""
 
 from __future__ import annotations
 

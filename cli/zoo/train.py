@@ -44,7 +44,7 @@ def command(
     from cli.interrupt import deferred_interrupt
     from cli.ranks import ranks_and_device
     from cli.stopwatch import gauge, laps
-    from zoo.report.files import write_confusion, write_curves
+    from zoo.report.files import draw_missing
     from zoo.runs.chain import train_chain
     from zoo.runs.execute import Runtime
 
@@ -59,8 +59,6 @@ def command(
             run, result, fresh = bars.run(work, interrupted=interrupted)
     if not ranks.first:
         return
-    if fresh:
-        write_curves(run)
-        write_confusion(run)
+    draw_missing(run)
     first = str(run.path) if fresh else f"Already finished: {run.path}"
     options.emit(json_, {"run": str(run.path), **asdict(result)}, f"{first}\n{describe(result)}")

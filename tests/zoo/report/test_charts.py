@@ -9,7 +9,7 @@ import pytest
 from helpers.finished_run import Finished
 
 from zoo.report.charts import curves, draw_confusion, draw_curves, running_mean
-from zoo.report.files import write_confusion, write_curves
+from zoo.report.files import draw_missing, write_confusion, write_curves
 from zoo.runs.run import Run
 
 ROWS = [
@@ -71,3 +71,13 @@ def test_a_run_gets_its_confusion_matrix_as_a_file(demo_run: Finished, tmp_path:
     assert write_confusion(demo_run[0]) == demo_run[0].path / "confusion.png"
     assert (demo_run[0].path / "confusion.png").read_bytes().startswith(b"\x89PNG")
     assert write_confusion(Run(tmp_path)) is None
+
+
+@pytest.mark.slow
+def test_a_figure_that_is_missing_is_drawn_and_one_that_is_there_is_kept(demo_run: Finished) -> None:
+    run = demo_run[0]
+    (run.path / "curves.png").write_bytes(b"kept")
+    (run.path / "confusion.png").unlink(missing_ok=True)
+    draw_missing(run)
+    assert (run.path / "curves.png").read_bytes() == b"kept"
+    assert (run.path / "confusion.png").read_bytes().startswith(b"\x89PNG")

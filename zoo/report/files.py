@@ -13,7 +13,6 @@ from zoo.runs import log
 from zoo.runs.confusion_matrix import read_matrix
 from zoo.runs.run import Run
 
-
 CURVES, CONFUSION = "curves.png", "confusion.png"
 
 

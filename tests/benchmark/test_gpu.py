@@ -14,6 +14,7 @@ from helpers.graphs import Recorded
 from zoo.engine.capture import captured_unit
 
 
+@pytest.mark.slow
 def test_every_row_is_measured_on_a_cpu_in_miniature() -> None:
     tiny = Sizes(1e-3, 6, 11, 8, (1,), (1, 2), 2, ((3, 4),), backbone="tcn")
     lines = list(markdown(torch.device("cpu"), tiny, partial(captured_unit, graphs=Recorded())))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import torch
 from helpers import growth, growth_figures
 
@@ -23,6 +24,7 @@ def test_a_step_has_a_cost() -> None:
     assert large.memory > 2 * small.memory
 
 
+@pytest.mark.slow
 def test_every_line_is_drawn(tmp_path: Path) -> None:
     lines = [
         growth_figures.Line(what, axis, method, backbone, sizes, [float(size) for size in sizes], 1.0)

@@ -122,6 +122,7 @@ def test_real_ntu_files(shell, home: Path) -> None:
     assert "class 0 (drink water): 1 clips found, ntu_t takes 30" in subset.stderr
 
 
+@pytest.mark.slow
 def test_real_nw_ucla(shell, home: Path) -> None:
     done = shell(f"fsprep build nw_ucla --workers 1 --raw {shared('data/nw_ucla.zip')} --json")
     assert done.exit_code == 0, done.stderr

@@ -23,7 +23,7 @@ BYTES_PER_BYTE, FIXED_BYTES = 200, 8 * 2**20
 # Deflate compresses up to a thousand to one.
 BYTES_PER_COMPRESSED_BYTE = 4_000
 SLOWEST = 5.0
-FEW = 300
+FEW = 120
 
 
 @dataclass(frozen=True)

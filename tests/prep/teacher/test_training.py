@@ -37,6 +37,7 @@ def test_equal_seeds_give_equal_weights_and_the_global_generator_rests() -> None
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
+@pytest.mark.slow
 def test_direction_of_time_is_learnt_and_steps_are_counted() -> None:
     steps = []
     work = train(squares(), 0, 40)

@@ -1,7 +1,7 @@
 """Readers of broken files return a recording or raise an error of their own, in bounded time and memory.
 
 `pytest -m fuzz -s` runs FUZZ_INPUTS (100,000) inputs for each target and prints how many were accepted and refused, the
-longest time and the largest memory. The normal run takes 300 inputs for each target, and hypothesis makes structures.
+longest time and the largest memory. The normal run takes 120 inputs for each target, and hypothesis makes structures.
 """
 
 from __future__ import annotations

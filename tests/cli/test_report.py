@@ -19,7 +19,8 @@ def run(in_demo: Path, shell: Shell, tmp_path: Path) -> Path:
     words = [word for setting in SMALL for word in ("--set", setting)]
     done = shell(["fszoo", "train", "protonet", "--data", "demo", "--out", str(tmp_path / "run"), *words])
     assert done.exit_code == 0, done.output
-    assert (tmp_path / "run" / "curves.png").read_bytes().startswith(b"\x89PNG")
+    for name in ("curves.png", "confusion.png"):
+        assert (tmp_path / "run" / name).read_bytes().startswith(b"\x89PNG")
     return tmp_path / "run"
 
 
@@ -30,6 +31,7 @@ def test_a_report_and_a_figure_are_written_with_their_arrays(run: Path, shell: S
     assert files == {"report": run / "report" / "report.html", "arrays": run / "report" / "report.npz"}
     assert files["report"].read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
     assert "run1/accuracy" in read(files["arrays"])
+    assert "of the process" in files["report"].read_text(encoding="utf-8")
     done = shell(f"fszoo explain {run} similarity --out {tmp_path / 'x.svg'} --set untrained=true --json")
     assert done.exit_code == 0, done.output
     assert len(json.loads(done.stdout)["numbers"]) == 2
@@ -46,6 +48,19 @@ def test_a_report_and_a_figure_are_written_with_their_arrays(run: Path, shell: S
         refused = shell(line)
         assert refused.exit_code == 2, refused.output
         assert words in refused.output
+
+
+@pytest.mark.slow
+def test_a_run_whose_store_is_gone_is_reported_without_clips(
+    run: Path, shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FSPREP_HOME", str(tmp_path / "empty"))
+    done = shell(f"fszoo report {run}")
+    assert done.exit_code == 0, done.output
+    assert "no clips and no mistakes" in done.output
+    html = (run / "report" / "report.html").read_text(encoding="utf-8")
+    assert "Not shown, since the store of this run was not opened" in html
+    assert "<canvas" not in html
 
 
 @pytest.mark.slow

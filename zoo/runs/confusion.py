@@ -92,9 +92,11 @@ def matrix_of(
     """The sum of what counters have counted, `times` and `queries` of each, over the classes that were tested."""
     times, queries = (torch.stack(list(part)).sum(0) for part in zip(*parts, strict=True))
     labels = torch.unique(queries.nonzero())
-    rows = [tuple(tuple(row) for row in part[labels][:, labels].tolist()) for part in (times, queries)]
+    counts, asked = (tuple(tuple(row) for row in part[labels][:, labels].tolist()) for part in (times, queries))
     digests = {name: getattr(result, name) for name in DIGESTS}
-    return ConfusionMatrix(tuple(labels.tolist()), tuple(names[label] for label in labels.tolist()), *rows, **digests)
+    return ConfusionMatrix(
+        tuple(labels.tolist()), tuple(names[label] for label in labels.tolist()), counts, asked, **digests
+    )
 
 
 def most_confused(

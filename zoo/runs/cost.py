@@ -68,7 +68,7 @@ def read_cost(run: Path) -> Cost | None:
 def metered(run: Path, gauge: Gauge | None) -> Iterator[None]:
     """Add what the block takes to the cost of the run in a folder, also where it is stopped or fails.
 
-    A process that is killed adds nothing. Without a gauge, or without the folder, nothing is written.
+    A process that is killed adds nothing. Without a gauge, or for a run that has not begun, nothing is written.
     """
     if gauge is None:
         yield
@@ -78,7 +78,7 @@ def metered(run: Path, gauge: Gauge | None) -> Iterator[None]:
         yield
     finally:
         end = gauge()
-        if run.is_dir():
+        if (run / "recipe.toml").is_file():
             sitting = Cost(end.seconds - begin, end.memory, end.device_memory, end.device)
             before = read_cost(run)
             total = sitting if before is None else sitting.after(before)

@@ -17,6 +17,7 @@ def gauge(*seconds: float, memory: int = 100) -> Gauge:
 
 
 def test_sittings_add_up_also_those_that_are_stopped(tmp_path: Path) -> None:
+    (tmp_path / "recipe.toml").touch()
     with pytest.raises(KeyboardInterrupt), metered(tmp_path, gauge(10.0, 12.5)):
         raise KeyboardInterrupt
     assert read_cost(tmp_path) == Cost(2.5, 100, 7, "toy")
@@ -25,12 +26,12 @@ def test_sittings_add_up_also_those_that_are_stopped(tmp_path: Path) -> None:
     assert read_cost(tmp_path) == Cost(3.5, 100, 7, "toy")
 
 
-def test_without_a_gauge_or_a_folder_nothing_is_written(tmp_path: Path) -> None:
+def test_without_a_gauge_or_a_run_nothing_is_written(tmp_path: Path) -> None:
+    with metered(tmp_path, gauge(0.0, 1.0)):
+        pass
+    (tmp_path / "recipe.toml").touch()
     with metered(tmp_path, None):
         pass
-    with metered(tmp_path / "none", gauge(0.0, 1.0)):
-        pass
-    assert list(tmp_path.iterdir()) == []
     assert read_cost(tmp_path) is None
 
 

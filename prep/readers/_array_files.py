@@ -21,7 +21,7 @@ from prep.readers._nested import NotNumbers, Ragged, nested, numbers
 from prep.untrusted.arrays import from_npy
 from prep.untrusted.files import LARGEST as MOST_BYTES
 from prep.untrusted.files import ZIP_ERRORS, check_ratio, most_unpacked, without_mark
-from prep.untrusted.json_lists import parse_lists
+from prep.untrusted.json_text import parse_lists
 
 ARRAYS, TABLES = (".npy", ".npz", ".json", ".mat"), (".txt", ".csv")
 KEY = "joints"

@@ -32,7 +32,7 @@ from prep.clip import Recording, Source
 from prep.errors import BadFile
 from prep.formats import FindRequest, FindResult, Format
 from prep.untrusted.files import find_sources, load_bytes, location
-from prep.untrusted.json_lists import parse_lists
+from prep.untrusted.json_text import parse_lists
 
 LABEL_FILES = ("kinetics_train_label", "kinetics_val_label")
 JOINTS = 18

@@ -19,7 +19,7 @@ from prep.errors import BadFile
 from prep.formats import FindRequest, FindResult, Format
 from prep.readers._nested import NotNumbers, Ragged, nested, numbers
 from prep.untrusted.files import find_sources
-from prep.untrusted.json_lists import parse_lists
+from prep.untrusted.json_text import parse_lists
 
 JOINTS = 20
 MOST_BYTES = 16 * 2**20  # real files have less than one

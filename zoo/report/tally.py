@@ -76,7 +76,8 @@ def class_accuracy(answers: Answers) -> ClassAccuracy:
     """The accuracy of every class with its 95 % interval.
 
     With LEAST_TASKS tasks or more the interval is over tasks (the linearised standard error of a ratio, since queries
-    of one task share its support), otherwise Wilson's over queries (Wilson, 1927).
+    of one task share its support), otherwise Wilson's over queries (Wilson, 1927). A class that is always or never
+    right has no spread, so its interval is Wilson's too.
     """
     labels = labels_of(answers)
     over = "tasks" if len(answers.task_classes) >= LEAST_TASKS else "queries"
@@ -181,7 +182,7 @@ def _one_class(answers: Answers, label: int, over: str) -> tuple[float, float, f
     if not queries:
         return math.nan, 0.0, 1.0, 0
     accuracy = float(right.mean())
-    if over == "queries":
+    if over == "queries" or accuracy in (0.0, 1.0):
         return accuracy, *wilson(int(right.sum()), queries), queries
     half = _ratio_interval(right.astype(float), answers.task[mine])
     return accuracy, max(0.0, accuracy - half), min(1.0, accuracy + half), queries

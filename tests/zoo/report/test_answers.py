@@ -122,6 +122,14 @@ def test_an_interval_over_many_tasks_is_that_of_their_means() -> None:
     assert found.high[0] - found.accuracy[0] == pytest.approx(half, rel=1e-6)
 
 
+def test_a_class_that_is_never_right_still_has_an_interval() -> None:
+    found = tally.class_accuracy(made([8] * 80, tasks=20))
+    assert found.over == "tasks"
+    assert found.accuracy.tolist() == [0.0, 1.0]
+    assert (found.low[0], found.high[0]) == tally.wilson(0, 40)
+    assert found.low[1] < 1
+
+
 def test_runs_on_other_tasks_are_not_compared() -> None:
     first = made([3] * 16)
     with pytest.raises(

@@ -102,6 +102,10 @@ class Figure(_figure.Figure):
                 for number, point in enumerate(arrays["place"][stage][~query]):
                     box = {"boxstyle": "circle,pad=0.15", "fc": "white", "ec": "black", "lw": 0.6}
                     axis.text(*point, str(number + 1), fontsize=6, ha="center", va="center", bbox=box)
+                # Text does not widen the limits, and the means may lie outside the queries.
+                axis.update_datalim(arrays["place"][stage])
+                axis.margins(0.08)
+                axis.autoscale_view()
                 axis.set_xticks([])
                 axis.set_yticks([])
                 axis.set_title(f"{STAGES[stage]}: silhouette {arrays['silhouette'][stage]:.2f}")

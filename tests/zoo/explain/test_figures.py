@@ -99,6 +99,17 @@ def test_a_figure_does_not_change_from_one_time_to_the_next(name: str, runs: Mad
         np.testing.assert_array_equal(again[key], runs.arrays(name)[key], err_msg=key)
 
 
+def test_class_means_outside_the_queries_are_inside_the_axes_of_tsne() -> None:
+    place = np.array([[[0.0, 0.0], [1.0, 1.0], [-9.0, 5.0], [3.0, -7.0]]] * 2)
+    fields = {"label": np.array([0, 1, 0, 1]), "is_support": np.array([False, False, True, True])}
+    axes = {"place": ("stage", "point", "axis"), "silhouette": ("stage",)} | dict.fromkeys(fields, ("point",))
+    arrays = NamedArrays({"place": place, "silhouette": np.zeros(2), **fields}, axes, {"class": ("a", "b")})
+    for axis in figure("tsne", {}).draw(arrays).axes:
+        (left, right), (low, high) = axis.get_xlim(), axis.get_ylim()
+        assert left < -9 < 3 < right
+        assert low < -7 < 5 < high
+
+
 def test_similarity_is_the_mean_cosine_of_joints(runs: Made) -> None:
     arrays, one = runs.arrays("similarity"), runs["protonet"]
     with torch.no_grad():

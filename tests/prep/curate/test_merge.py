@@ -201,9 +201,7 @@ def test_two_merges_into_one_store(three: list[Path], tmp_path: Path) -> None:
     out = tmp_path / "c.zarr"
     steps = merge([open_store(path) for path in three], out)
     next(steps)
-    with pytest.raises(
-        PrepError, match=r"c.zarr.merging: another command is writing here, process .*Wait for it"
-    ):
+    with pytest.raises(PrepError, match=r"c.zarr.merging: another command is writing here, process .*Wait for it"):
         merged_by(three, out)
     assert result(steps)
 

@@ -20,7 +20,7 @@ from prep.files import LOCK, WRITING, atomic_write, disk_errors, flush, locked, 
 from prep.progress import Step, Work
 from prep.video.extras import import_extra
 
-SKELETONS, VIDEOS, SETTINGS = "nturgb+d_skeletons", "nturgb+d_rgb", "demo.json"
+SKELETONS, VIDEOS, SETTINGS = "nturgb+d_skeletons", "nturgb+d_rgb", ".demo.json"
 CLASSES = tuple(ACTIONS)
 # Order of the clips: 20 subjects, each with 3 cameras and 2 repetitions; then the next 20 subjects, then other rooms.
 _GROUP, _CAMERAS, _REPETITIONS, _GROUPS, _ROOMS, _ROUNDS = 20, 3, 2, 5, 4, 8
@@ -29,7 +29,7 @@ MOST = len(CLASSES) * _GROUP * _CAMERAS * _REPETITIONS * _GROUPS * _ROUNDS
 
 @dataclass(frozen=True)
 class _Settings:
-    """The settings of a demo folder, as in its demo.json; other settings would make another dataset."""
+    """The settings of a demo folder, as in its .demo.json; other settings would make another dataset."""
 
     version: int
     seed: int

@@ -30,7 +30,7 @@ def draw(raw: Path, classes: Sequence[int], each: int) -> Path:
             clip = simulate(0, key)
             write_video(raw / VIDEOS / f"{name}_rgb.avi", clip, 0, key)
             (raw / SKELETONS / f"{name}.skeleton").write_text(skeleton_text(clip))
-    (raw / "demo.json").write_text(json.dumps({"version": 1, "seed": 0, "videos": True}))
+    (raw / ".demo.json").write_text(json.dumps({"version": 1, "seed": 0, "videos": True}))
     return raw
 
 

@@ -133,7 +133,8 @@ def test_a_worker_killed_half_way_changes_nothing(cluster: Cluster, raw: Path, l
     assert built.returncode == 0, stderr
     assert open_store(out).digest == local
     assert f"digest {local}" in stdout
-    assert stderr == ""  # and not a word of Dask's
+    # Progress alone, where the machine is slow, and not a word of Dask's.
+    assert [line for line in stderr.splitlines() if not line.startswith(("converting: ", "writing: "))] == []
 
 
 @pytest.mark.slow

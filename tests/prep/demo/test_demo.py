@@ -132,12 +132,12 @@ def test_a_stopped_run_is_continued(tmp_path: Path) -> None:
     assert contents(tmp_path / "stopped") == contents(tmp_path / "whole")
 
 
-@pytest.mark.parametrize("leftover", [LOCK, "demo.json.0a1b.writing"])
+@pytest.mark.parametrize("leftover", [LOCK, ".demo.json.0a1b.writing"])
 def test_a_run_that_was_killed_at_once_is_continued(tmp_path: Path, leftover: str) -> None:
     (tmp_path / "raw").mkdir()
     (tmp_path / "raw" / leftover).touch()
     result(generate(tmp_path / "raw", clips=1))
-    assert sorted(path.name for path in (tmp_path / "raw").iterdir()) == ["demo.json", SKELETONS]
+    assert sorted(path.name for path in (tmp_path / "raw").iterdir()) == [".demo.json", SKELETONS]
 
 
 def test_one_writer_per_folder(tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ def test_a_demo_with_other_settings_is_refused(tmp_path: Path, other: dict[str, 
 
 def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "real.skeleton").write_text("0\n")
-    with pytest.raises(PrepError, match=r"holds `real.skeleton` but no demo.json, so it is not a demo folder"):
+    with pytest.raises(PrepError, match=r"holds `real.skeleton` but no .demo.json, so it is not a demo folder"):
         result(generate(tmp_path, clips=1))
     (tmp_path / "file").write_text("")
     with pytest.raises(PrepError, match=r"file: is a file\. Give --out a folder"):
@@ -177,7 +177,7 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["", "[]", '{"seed": 0}', "{}"])
 def test_broken_settings_are_refused(tmp_path: Path, text: str) -> None:
-    (tmp_path / "demo.json").write_text(text)
+    (tmp_path / ".demo.json").write_text(text)
     with pytest.raises(PrepError, match=r"not the settings of a demo\. Delete"):
         result(generate(tmp_path, clips=1))
 

@@ -113,6 +113,7 @@ def peak(form: str, way: str, queries: int) -> float:
 
 
 @pytest.mark.parametrize("form", ["pairwise", "aligned", "four_heads"])
+@pytest.mark.slow
 def test_all_ways_have_the_same_distances_and_gradients(form: str) -> None:
     module = activation(form, dropout=0.0)
     found = {}

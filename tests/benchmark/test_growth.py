@@ -9,6 +9,7 @@ import torch
 from helpers import growth, growth_figures
 
 
+@pytest.mark.slow
 def test_peak_is_the_most_that_tensors_take_at_once() -> None:
     def work() -> None:
         for size in (1000, 3000, 2000):

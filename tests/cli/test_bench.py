@@ -64,6 +64,7 @@ def test_a_table_beside_the_papers_in_three_formats(shell, ucla: Path, tmp_path:
     assert float(rows[3]["ours"]) == ours["protonet"]["ours"]["accuracy"]
 
 
+@pytest.mark.slow
 def test_quick_says_in_every_output_what_it_left_out(shell, ucla: Path, tmp_path: Path) -> None:
     done = shell(bench("--only", "shot=1", "--only", "method=protonet", "--out", str(tmp_path)))
     assert done.exit_code == 0, done.output
@@ -212,6 +213,7 @@ def test_choices_of_a_table_stand_below_it() -> None:
         assert "The mask ratio and the sliding window are not given: 0.15" in text
 
 
+@pytest.mark.slow
 def test_a_table_on_another_split(shell, in_demo: Path, tmp_path: Path) -> None:
     words_ = ["fszoo", "bench", "DASTM Table 1", "--data", "demo", "--quick", "--only", "method=protonet"]
     done = shell([*words_, *words(SETTINGS), "--out", str(tmp_path)])

@@ -152,6 +152,7 @@ ROWS = (
     ("table", "recipe", "shot"),
     [pytest.param(*row, marks=[] if row[0] in ("V", "VII") else [pytest.mark.slow]) for row in ROWS],
 )
+@pytest.mark.slow
 def test_one_row_of_each_table_runs(
     shell: Shell, ucla_home: Path, monkeypatch: pytest.MonkeyPatch, table: str, recipe: str, shot: int
 ) -> None:

@@ -30,6 +30,7 @@ def megabytes(how: str) -> int:
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="a setting of glibc")
+@pytest.mark.slow
 def test_freed_arrays_do_not_stay() -> None:
     assert megabytes("fixed") < 150
     assert megabytes("as it is") > 2 * megabytes("fixed")

@@ -205,6 +205,7 @@ def test_a_published_table_is_run_on_a_custom_split(shell, home: Path, tmp_path:
 
 
 @pytest.mark.parametrize("recipe", ["byol", "finetuned_cosine", "dastm"])
+@pytest.mark.slow
 def test_defaults_fit_a_flat_skeleton_without_left_and_right(shell, home: Path, tmp_path: Path, recipe: str) -> None:
     flat = MANIFEST.replace("mirror = [[3, 4], [5, 6]]", "coordinates = 2")
     manifest = write_own(tmp_path / "own", MANIFEST, flat, {name: array[..., :2] for name, array in many().items()})

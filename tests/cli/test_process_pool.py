@@ -83,6 +83,7 @@ def test_a_crash_costs_one_task() -> None:
         assert submit(double, 50).result(timeout=60) == 100
 
 
+@pytest.mark.slow
 def test_a_task_that_hangs_costs_one_task_and_its_worker_ends() -> None:
     with decoding_workers(2, timeout=3) as workers:
         futures = [workers.executor.submit(hang if number == 2 else double, number) for number in range(8)]

@@ -43,6 +43,7 @@ def test_push_pull_verify(shell: Shell, web: tuple[str, Path], demo: Path, home:
         assert open_store(demo).digest in shell(f"{line} {web[0]}/demo.zarr").output
 
 
+@pytest.mark.slow
 def test_training_straight_from_a_url(shell: Shell, web: tuple[str, Path], in_demo: Path, tmp_path: Path) -> None:
     make_store(web[1] / "demo.zarr", clips_per_class=8)
     keys = ("budget.episodes=1", "budget.validation_episodes=0", "budget.test_episodes=1", "backbone.name=stgcn")

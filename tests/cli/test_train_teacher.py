@@ -65,6 +65,7 @@ def test_train_then_embed_videos_and_names(shell, mine: Path) -> None:
     assert f"Error: {out}: exists. Choose another file with --out, or replace it with --replace." in again.stderr
 
 
+@pytest.mark.slow
 def test_json_and_unreadable_videos(shell, mine: Path, tmp_path: Path) -> None:
     # With six clips of each class, one may be unreadable or missing.
     shutil.rmtree(mine / "raw")

@@ -29,6 +29,7 @@ def build(name: str, skeleton_name: str, options: Options) -> Model:
         ("backbone_msg3d_full_ntu", "ntu", FULL),
     ],
 )
+@pytest.mark.slow
 def test_map_and_gradient(name: str, skeleton_name: str, options: Options, mode: str) -> None:
     check_backbone(build(name, skeleton_name, options), skeleton_name, name, mode)
 

@@ -142,6 +142,7 @@ def test_a_killed_report_is_continued(
     assert len(list(folder.glob("figures-*"))) == 1
 
 
+@pytest.mark.slow
 def test_a_process_that_was_killed_is_continued(checked: tuple[Store, Report], tmp_path: Path) -> None:
     store, _ = checked
     script = (

@@ -172,6 +172,7 @@ main()
 @pytest.mark.parametrize(
     "limit", [pytest.param(100, marks=pytest.mark.slow), 3_000, pytest.param(250_000, marks=pytest.mark.slow)]
 )
+@pytest.mark.slow
 def test_a_size_limit_is_one_sentence(store: Store, tmp_path: Path, file_format: FileFormat, limit: int) -> None:
     line = ["export", store.path, "--format", file_format, "--out", str(tmp_path / "a")]
     done = subprocess.run(

@@ -55,6 +55,7 @@ def test_it_has_no_other_weights(weights: str) -> None:
         encoder("tiny").load(weights, "cpu", "float32")
 
 
+@pytest.mark.slow
 def test_it_is_the_same_in_another_process_whatever_its_hash_seed(tiny: Tiny) -> None:
     clip = np.arange(8 * 32 * 32 * 3, dtype=np.uint8).reshape(1, 8, 32, 32, 3)
     ours = [tiny.weights, tiny.videos(clip).tobytes().hex(), tiny.texts(["drink water"]).tobytes().hex()]

@@ -107,6 +107,7 @@ def test_folders_and_zips_are_found(tmp_path: Path) -> None:
         detect_format("", tmp_path / "gone", FACTS, {}, tmp_path)
 
 
+@pytest.mark.slow
 def test_the_whole_data_set_is_read() -> None:
     sources = find(FindRequest(shared("data/nw_ucla.zip"), FACTS)).sources
     read_all = [read(source, load_bytes(source), FACTS) for source in sources]

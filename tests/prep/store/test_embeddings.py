@@ -224,6 +224,7 @@ def unlisted(path: Path) -> set[str]:
 @pytest.mark.parametrize(
     "start", [pytest.param("bare", marks=pytest.mark.slow), pytest.param("full", marks=pytest.mark.slow), "replaced"]
 )
+@pytest.mark.slow
 def test_a_kill_anywhere_leaves_the_former_vectors_or_the_new_ones(
     start: str, whole: Path, made: Path, tmp_path: Path
 ) -> None:

@@ -159,6 +159,7 @@ MORE_STAGES = ["byol_asymmetric", "aimclr", "koopman_pooling", "skeleton_dml_tra
         ),
     ],
 )
+@pytest.mark.slow
 def test_a_stage_that_was_stopped_ends_with_the_same_weights(
     store: Path, tmp_path: Path, name: str, settings: list[str]
 ) -> None:
@@ -336,6 +337,7 @@ def test_only_names_of_base_classes_are_known_and_only_where_declared(store: Pat
 
 
 @pytest.mark.parametrize("source", ["mine.toml", "first"])
+@pytest.mark.slow
 def test_a_source_given_by_a_relative_path_is_found_from_another_folder(
     source: str, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

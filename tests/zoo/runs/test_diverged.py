@@ -74,6 +74,7 @@ def test_the_episode_is_named_saved_and_replayed(store: Path, tmp_path: Path) ->
     assert run.checkpoint.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_run_that_did_not_diverge_has_nothing_to_replay(store: Path, tmp_path: Path) -> None:
     run, opened = Run(tmp_path / "run"), open_store(store)
     recipe = resolve("protonet", "demo", [*settings(), "budget.episodes=5"])

@@ -83,6 +83,7 @@ def measured(recipe: object, store: Path) -> object:
     return result(measure_untrained(recipe, open_store(store), CPU, store.parent))  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_what_starts_from_such_a_run_says_so_too(store: Path, weights: Path, tmp_path: Path) -> None:
     first = train([f"init.source={weights}"], store, tmp_path / "runs")
     second = train([f"init.source={first.path}", "seed=1"], store, tmp_path / "runs")

@@ -119,6 +119,7 @@ def test_a_stopped_run_is_resumed_to_the_same_weights(store: Path, undisturbed: 
         ["method.name=dastm", "precision=bfloat16"],
     ],
 )
+@pytest.mark.slow
 def test_every_schedule_resumes(store: Path, tmp_path: Path, settings: list[str]) -> None:
     settings = [
         *settings,

@@ -54,6 +54,7 @@ def test_every_result_has_the_best_untrained_line_of_the_same_tasks(store: Path)
 @pytest.mark.parametrize(
     "setting", ["mirror=true", "samples=3", "centre=true", "unit=true", "join=geometry", "join=best"]
 )
+@pytest.mark.slow
 def test_every_option_of_evaluation_is_measured(store: Path, setting: str) -> None:
     own = prepared(store, f"evaluation.{setting}")
     plain = prepared(store)

@@ -66,6 +66,7 @@ def test_equal_cells_are_one_job(store: Store) -> None:
     assert len(jobs([*found, *found], [store, store])) == 1
 
 
+@pytest.mark.slow
 def test_workers_train_the_same(store: Store, tmp_path: Path) -> None:
     """Threads in place of processes: what is tested is the order."""
     plan = shared(store)

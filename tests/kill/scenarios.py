@@ -185,10 +185,14 @@ def _store_facts(path: Path) -> Facts:
 
 
 def _run_facts(path: Path) -> Facts:
-    """A run's weights and result, without times and the order of metadata in a header."""
+    """A run's weights and result, without times, their file, and the order of metadata in a header.
+
+    cost.json counts the time of sittings that end; one that is killed adds nothing, and may leave a run without it.
+    """
     from safetensors.torch import load_file
 
-    names = sorted(re.sub("[0-9a-f]{32}", "*", file.relative_to(path).as_posix()) for file in path.rglob("*"))
+    files = [file.relative_to(path).as_posix() for file in path.rglob("*") if file.name != "cost.json"]
+    names = sorted(re.sub("[0-9a-f]{32}", "*", name) for name in files)
     found: Facts = {"files": names}
     for file in sorted(path.glob("*.safetensors")):
         tensors = load_file(file)

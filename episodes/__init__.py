@@ -10,6 +10,7 @@ streams     joints, bones, velocities and more, along the channels
 recorded    recorded coordinates, and path, height and speed of bodies
 transform   clips of a pool to tensors: sampling, augmentation, streams
 options     size of a task and augmentation, as recipes name them
+cameras     another recording of a performance, as the second view of a clip
 order       the clips of an epoch in the order of its batches
 loader      sampler + transform = episodes; shuffled clips + transforms = batches
 episode     the values that are handed on: Episode, Batch

@@ -33,6 +33,7 @@ class Stream(IntEnum):
     BATCHES = 9
     VIEWS = 10
     SIDES = 11
+    CAMERAS = 12
 
 
 def fold_in(*parts: int) -> int:

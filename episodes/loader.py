@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from episodes.cameras import Cameras
 from episodes.counter import Stream, fold_in, split
 from episodes.draw import Draw
 from episodes.episode import Batch, Episode
@@ -101,7 +102,8 @@ class BatchLoader:
     The order of clips is a function of (seed, epoch), a view of (seed, step, view). Every batch has `size` clips, or
     all of a smaller pool; what is left over at the end of an epoch is dropped, another part each time (PyTorch's
     drop_last). With `per_class` above 0, a batch has that many clips of each class in it (episodes.order). Rows of
-    `class_ids` are the labels 0..N-1. `targets` are (vectors, which clips have one) by position in the pool; clips
+    `class_ids` are the labels 0..N-1. With `cameras`, a view after the first may show another recording of the clip's
+    performance (episodes.cameras). `targets` are (vectors, which clips have one) by position in the pool; clips
     without one are left out. Raises EpisodeError where no clip is left, for a clip of another class, sizes below 1, or
     classes too small for `per_class`.
     """
@@ -115,6 +117,7 @@ class BatchLoader:
         seed: int = 0,
         targets: tuple[Float[Tensor, "X D"], Bool[Tensor, "X"]] | None = None,
         per_class: int = 0,
+        cameras: Cameras | None = None,
     ) -> None:
         pool = transforms[0].pool
         every = torch.arange(len(pool.names), device=pool.device)
@@ -132,7 +135,7 @@ class BatchLoader:
             raise EpisodeError(f"Clip {strange} is not of the {len(class_ids)} classes that this loader serves.")
         if per_class:
             check_classes(pool.label[self.clips], size, per_class, pool.classes)
-        self.per_class = per_class
+        self.per_class, self.cameras = per_class, cameras
         self.transforms, self.size, self.epochs, self.seed = tuple(transforms), min(size, clips), epochs, seed
         self.targets, self.steps_per_epoch = targets, clips // min(size, clips)
         self._order: tuple[int, Int[Tensor, "X"]] | None = None
@@ -150,11 +153,16 @@ class BatchLoader:
         epoch, position = divmod(step, self.steps_per_epoch)
         clip = self._order_of(epoch)[position * self.size : (position + 1) * self.size]
         views = [
-            transform.clips(clip, split(fold_in(self.seed, Stream.VIEWS, step, view), clip))
+            transform.clips(self._shown(clip, step, view), split(fold_in(self.seed, Stream.VIEWS, step, view), clip))
             for view, transform in enumerate(self.transforms)
         ]
         target = None if self.targets is None else self.targets[0][clip]
         return Batch(torch.stack(views, dim=1), self.label[clip], target)
+
+    def _shown(self, clip: Int[Tensor, "X"], step: int, view: int) -> Int[Tensor, "X"]:
+        if self.cameras is None or view == 0:
+            return clip
+        return self.cameras.drawn(clip, fold_in(self.seed, Stream.CAMERAS, step, view))
 
     def _order_of(self, epoch: int) -> Int[Tensor, "X"]:
         if self._order is None or self._order[0] != epoch:

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 from torch import Tensor
 
+from episodes.cameras import Cameras
 from episodes.draw import Classes
 from episodes.loader import BatchLoader, EpisodeLoader
 from episodes.options import Task
@@ -20,14 +21,13 @@ from episodes.sampler import EpisodicSampler, ExemplarSampler
 from episodes.transform import ClipTransform
 from manifests.facts import dataset, names, split
 from manifests.layout import Layout
+from manifests.pattern import match_name
 from manifests.split import Split
 from manifests.strict import hint
 from manifests.text import counted
 from prep.preprocessing.quality import FLAGS
-from prep.store.embeddings import Embedding, open_embedding
 from prep.store.read import Store
 from zoo.experiment.recipe import Recipe, classes
-from zoo.pretrain._stage import Teacher
 
 # Validation and test draw from separate random streams, whatever the recipe's seed is.
 VALIDATION_SEED = 1_000_003
@@ -186,41 +186,52 @@ def test_loaders(recipe: Recipe, pool: Pool, layout: Layout) -> tuple[EpisodeLoa
     return tuple(EpisodeLoader(evaluation, sampler) for sampler in samplers)
 
 
-def base_batches(recipe: Recipe, pool: Pool, layout: Layout, views: int, targets: Targets | None) -> BatchLoader:
+def base_batches(
+    recipe: Recipe, pool: Pool, layout: Layout, views: int, targets: Targets | None, cameras: Cameras | None = None
+) -> BatchLoader:
     """Shuffled clips of the base classes in `views` random views."""
     transforms = [transform(recipe, pool, layout, training=True) for _ in range(views)]
     budget = recipe.budget
     ids = classes(recipe)[0]
-    return BatchLoader(transforms, ids, budget.batch, budget.epochs, recipe.seed, targets, budget.per_class)
+    return BatchLoader(transforms, ids, budget.batch, budget.epochs, recipe.seed, targets, budget.per_class, cameras)
 
 
-def teacher(recipe: Recipe, store: Store, pool: Pool) -> Teacher:
-    """Stored embeddings of the pool's clips: nothing of another clip or class."""
-    embedding = stored_embedding(recipe, store)
-    clips = pool.clip_id.cpu().numpy()
-    video = done = text = None
-    if embedding.video_metadata is not None:
-        video, done = embedding.video[clips].astype("float32"), embedding.done[clips]
-    if embedding.text_metadata is not None:
-        text = embedding.text[pool.label.cpu().numpy()].astype("float32")
-    tensors = [None if array is None else torch.as_tensor(array, device=pool.device) for array in (video, done, text)]
-    return Teacher(*tensors)
+def other_cameras(recipe: Recipe, pool: Pool, views: int) -> Cameras | None:
+    """The recordings of each performance, for data.other_camera; None where it is 0.
+
+    Names that are equal but for the camera's number are recordings of one performance; where the dataset's names have
+    none, each clip is a performance of its own. Raises SetupError for a stage of one view, which has no second one.
+    """
+    probability = recipe.data.other_camera
+    if not probability:
+        return None
+    if views < 2:
+        rule = f"data.other_camera is {probability:g}, and {recipe.method.name} learns from one view of a clip"
+        raise SetupError(f"{rule}. Leave data.other_camera at 0.")
+    pattern = _pattern(split(recipe.data.split).dataset)
+    labelled = zip(pool.names, pool.label.tolist(), strict=True)
+    performances = [(_without_camera(pattern, name), label) for name, label in labelled]
+    return Cameras.of(performances, probability, pool.device)
 
 
-def base_text(recipe: Recipe, store: Store) -> Float[Tensor, "N D"]:
-    """Text vectors of the base classes' names, in the order of `Batch.label`."""
-    vectors = stored_embedding(recipe, store).text
-    return torch.from_numpy(vectors[sorted(classes(recipe)[0])].astype("float32"))
+def camera_remarks(recipe: Recipe, cameras: Cameras | None) -> tuple[str, ...]:
+    """How many clips have a second camera, for a recipe that asks for one."""
+    if cameras is None:
+        return ()
+    clips = f"{int((cameras.size > 1).sum())} of {counted(len(cameras.size), 'clip')}"
+    return (f"data.other_camera = {recipe.data.other_camera:g}: another camera recorded {clips} too",)
 
 
-def stored_embedding(recipe: Recipe, store: Store) -> Embedding:
-    """The embedding that the recipe names. Raises SetupError where it names none, StoreError for an unknown one."""
-    if not recipe.data.embedding:
-        raise SetupError(
-            f"{recipe.method.name} learns from stored embeddings: name one with --set data.embedding=NAME. "
-            "`fsprep info` lists those of a store, `fsprep embed-videos` and `fsprep embed-text` make them."
-        )
-    return open_embedding(store, recipe.data.embedding)
+def _pattern(dataset_name: str) -> str:
+    """The pattern of the clips' names; "" for a custom dataset, whose file the recipe does not know."""
+    return dataset(dataset_name).pattern if dataset_name in names("datasets") else ""
+
+
+def _without_camera(pattern: str, name: str) -> str:
+    match = match_name(pattern, name)
+    if match is None or match.groupdict().get("camera") is None:
+        return name
+    return name[: match.start("camera")] + name[match.end("camera") :]
 
 
 def _episodic(
@@ -238,8 +249,8 @@ def _named_exemplars(recipe: Recipe, chosen: Split, pool: Pool, class_ids: Seque
             f"{chosen.name} names its exemplars, so there is one draw of them and not {draws}. "
             "Leave budget.exemplar_draws at 1."
         )
-    # A custom dataset has no facts, and no setup or camera for the rule to use.
-    pattern = dataset(chosen.dataset).pattern if chosen.dataset in names("datasets") else ""
+    # A custom dataset's pattern is not known here, and so no setup or camera for the rule to use.
+    pattern = _pattern(chosen.dataset)
     labels, exemplars = pool.label.tolist(), list[str]()
     for label in class_ids:
         members = [name for name, own in zip(pool.names, labels, strict=True) if own == label]

@@ -6,8 +6,6 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 from torch.nn.parameter import is_lazy
 
 from episodes.loader import BatchLoader, EpisodeLoader
@@ -18,14 +16,13 @@ from prep.store.read import Store
 from zoo import registry
 from zoo.engine.header import Identity
 from zoo.engine.train import Plan
-from zoo.experiment import feed
-from zoo.experiment.feed import SetupError, Targets
+from zoo.experiment import embedded, feed
+from zoo.experiment.feed import SetupError
 from zoo.experiment.identity import recipe_digest
 from zoo.experiment.initial import Initial
 from zoo.experiment.recipe import Recipe, classes, is_stage
 from zoo.experiment.resolve import options
 from zoo.learner import Known, Learner
-from zoo.pretrain._stage import Stage
 
 
 @dataclass(frozen=True)
@@ -75,7 +72,7 @@ def check_learner(recipe: Recipe, store: Store) -> None:
     feed.check_store(recipe, store)
     # A stage is not built: how wide its targets are is not known without the clips.
     if not is_stage(recipe):
-        make_learner(recipe, store.info.layout, store.shape, _known(recipe, store))
+        make_learner(recipe, store.info.layout, store.shape, embedded.known(recipe, store))
 
 
 def identity_of(recipe: Recipe, store: Store, initial: Initial | None) -> Identity:
@@ -118,7 +115,7 @@ def _method(recipe: Recipe, store: Store, device: torch.device, training: bool) 
     budget = recipe.budget
     return Prepared(
         recipe=recipe,
-        learner=make_learner(recipe, layout, store.shape, _known(recipe, store)),
+        learner=make_learner(recipe, layout, store.shape, embedded.known(recipe, store)),
         plan=_plan(recipe, budget.episodes, budget.batch, 1, max(1, budget.episodes_per_epoch // budget.batch)),
         train=feed.training_episodes(recipe, pools.base, layout) if training and budget.episodes else None,
         validation=feed.validation_episodes(recipe, pools.validation, layout) if training else None,
@@ -135,14 +132,15 @@ def _method(recipe: Recipe, store: Store, device: torch.device, training: bool) 
 def _stage(recipe: Recipe, store: Store, device: torch.device) -> Prepared:
     layout, pool = store.info.layout, feed.load_base(recipe, store, device)
     entry = registry.learner(recipe.method.name)
-    targets = _targets(recipe, store, entry.model, pool)
-    train = feed.base_batches(recipe, pool, layout, entry.model.views, targets)
+    targets = embedded.targets(recipe, store, entry.model, pool)
+    cameras = feed.other_cameras(recipe, pool, entry.model.views)
+    train = feed.base_batches(recipe, pool, layout, entry.model.views, targets, cameras)
     if train.size < entry.model.least_clips:
         rule = f"budget.batch is {train.size}; {recipe.method.name} normalises over the clips of a batch"
         raise SetupError(f"{rule} and needs at least {entry.model.least_clips}.")
     width = 0 if targets is None else targets[0].shape[1]
     accumulate = min(recipe.budget.accumulate, train.steps_per_epoch)
-    learner = make_learner(recipe, layout, store.shape, _known(recipe, store, width))
+    learner = make_learner(recipe, layout, store.shape, embedded.known(recipe, store, width))
     if not any(parameter.requires_grad for parameter in learner.backbone.parameters()):
         rule = f"{recipe.method.name} keeps the backbone alone, and {recipe.backbone.name} has no parameters to train"
         raise SetupError(f"{rule}. Set backbone.name.")
@@ -158,59 +156,8 @@ def _stage(recipe: Recipe, store: Store, device: torch.device) -> Prepared:
         identity=identity_of(recipe, store, None),
         independent=False,
         way=0,
-        remarks=feed.left_out(recipe, store, classes(recipe)[0], [pool]),
+        remarks=(*feed.left_out(recipe, store, classes(recipe)[0], [pool]), *feed.camera_remarks(recipe, cameras)),
     )
-
-
-def _targets(recipe: Recipe, store: Store, stage: type[Stage], pool: feed.Pool) -> Targets | None:
-    """The stage's targets from stored embeddings. Raises SetupError, naming the command that makes a missing part."""
-    if stage.targets.__func__ is Stage.targets.__func__:  # type: ignore[attr-defined]
-        return None
-    try:
-        targets = stage.targets(options(recipe.method, "pretrain"), feed.teacher(recipe, store, pool))
-    except LookupError as error:
-        command = {"video": "embed-videos", "text": "embed-text"}[str(error.args[0])]
-        name = recipe.data.embedding
-        raise SetupError(
-            f"{store.path}: `{name}` has no {error.args[0]} vectors, which {recipe.method.name} needs. "
-            f"Run `fsprep {command} --name {name}`."
-        ) from error
-    found, name = 0 if targets is None else int(targets[1].sum()), recipe.data.embedding
-    if targets is not None and found < stage.least_clips:
-        raise SetupError(
-            f"{store.path}: {found} of {len(targets[1])} clips of the base classes have a vector in `{name}`; "
-            f"{recipe.method.name} needs at least {stage.least_clips}. Embed their videos: "
-            f"`fsprep embed-videos --name {name}`."
-        )
-    return targets
-
-
-def _known(recipe: Recipe, store: Store, target_width: int = 0) -> Known:
-    """What the learner may know: the base classes' names, and their text vectors if it declares that it uses names.
-
-    Only a method that declares that it uses names of novel classes gets the text vectors of all classes.
-    """
-    base, model = sorted(classes(recipe)[0]), registry.learner(recipe.method.name).model
-    text = feed.base_text(recipe, store) if model.uses_names else None
-    names = tuple(store.info.classes[label] for label in base)
-    class_text = _class_text(recipe, store) if getattr(model, "uses_novel_names", False) else None
-    return Known(store.info.layout, names, target_width, text, recipe.data.frames, class_text)
-
-
-def _class_text(recipe: Recipe, store: Store) -> Float[Tensor, "_ D"]:
-    """Text vectors of all classes of the store. Raises SetupError for a stage, or where the embedding has none."""
-    if is_stage(recipe):
-        raise SetupError(
-            f"{recipe.method.name} sets `uses_novel_names`: a pre-training stage may not know the names of novel "
-            "classes. Set `uses_names` for those of the base classes."
-        )
-    embedding, name = feed.stored_embedding(recipe, store), recipe.data.embedding
-    if embedding.text_metadata is None:
-        raise SetupError(
-            f"{store.path}: `{name}` has no text vectors, which {recipe.method.name} needs. "
-            f"Run `fsprep embed-text --name {name}`."
-        )
-    return torch.from_numpy(embedding.text[:].astype("float32"))
 
 
 def _plan(recipe: Recipe, total: int, units_per_step: int, unit_size: int, steps_per_epoch: int) -> Plan:

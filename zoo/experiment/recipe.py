@@ -46,7 +46,8 @@ class Data:
     `preprocessing` names the store's ("" is the dataset's default). `streams` are joined along the channels.
     `train_rule` and `test_rule` are sampling rules of episodes.resample. `embedding` names the stored embedding that a
     pre-training stage learns from. `pool` is the number format in which clips are kept on the device.
-    `keep_empty` serves clips that show nobody too, as zeros.
+    `keep_empty` serves clips that show nobody too, as zeros. `other_camera` is the probability that the second view of
+    a clip in pre-training is another camera's recording of the same performance, where there is one.
     `skip_empty_bodies` leaves empty bodies out in training too: faster, but batch statistics no longer include zeros.
     """
 
@@ -63,11 +64,14 @@ class Data:
     pool: Literal["float32", "float16", "bfloat16"] = added("float32", before="float32")
     skip_empty_bodies: bool = added(False, before=False)
     keep_empty: bool = added(False, before=False)
+    other_camera: float = added(0.0, before=0.0)
 
     def __post_init__(self) -> None:
         _check_range("clip_seed", self.clip_seed, -1, LARGEST_SEED)
         _check_range("clips_per_class", self.clips_per_class, 0, LARGEST_COUNT)
         _check_range("frames", self.frames, 1, LARGEST_FRAMES)
+        if not 0 <= self.other_camera <= 1:
+            raise ValueError(f"other_camera is {self.other_camera}; a probability is 0..1")
 
 
 @dataclass(frozen=True)

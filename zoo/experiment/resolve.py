@@ -193,6 +193,9 @@ def _check_budget(recipe: Recipe, where: str) -> None:
     if not stage and budget.per_class:
         rule = f"{recipe.method.name} is a method, whose episodes have task.shot clips of each class"
         raise InvalidValue(f"{where}: budget: {rule}. Leave out per_class.")
+    if not stage and recipe.data.other_camera:
+        rule = f"{recipe.method.name} is a method; another camera's recording is a second view in pre-training"
+        raise InvalidValue(f"{where}: data.other_camera: {rule}. Leave it out, or see task.across.")
     if not stage and budget.epochs:
         rule = f"{recipe.method.name} is a method, which counts episodes"
         raise InvalidValue(f"{where}: budget: {rule}. Leave out epochs.")

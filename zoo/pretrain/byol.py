@@ -29,8 +29,7 @@ class Options:
 
     `augmentation`: "recipe", both views as the loader serves them; "asymmetric", on top of that the first is augmented
     conservatively and the second aggressively. CHOICE, since the abstract names no list: AimCLR's normal and extreme
-    augmentation. Its second idea, views from two cameras, is left out: a batch does not know which clips are the same
-    performance.
+    augmentation. Its second idea, views from two cameras, is data.other_camera of a recipe.
     """
 
     decay: float = 0.99

@@ -14,7 +14,8 @@ from manifests.facts import split
 from prep.errors import PrepError
 from prep.progress import Step, Work
 from prep.store.read import Store, open_store
-from zoo.experiment.feed import check_store, stored_embedding
+from zoo.experiment.embedded import stored_embedding
+from zoo.experiment.feed import check_store
 from zoo.experiment.identity import is_ready, recipe_digest
 from zoo.experiment.prepare import identity_of
 from zoo.experiment.recipe import Recipe, classes, is_stage

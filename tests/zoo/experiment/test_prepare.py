@@ -13,8 +13,11 @@ from helpers import stores, tiny_backbone
 from helpers.shell import Shell
 from helpers.stores import make_store
 
+from episodes.cameras import Cameras
+from episodes.loader import BatchLoader
 from episodes.sampler import ExemplarSampler
 from manifests.facts import dataset, split
+from manifests.strict import InvalidValue
 from prep.store.read import open_store
 from zoo.experiment.feed import SetupError
 from zoo.experiment.prepare import Prepared, prepare
@@ -137,3 +140,30 @@ def test_one_shot_is_trained_and_measured_from_the_command_line(ntu60: Path, tmp
     assert (result["way"], result["shot"], result["episodes"], result["queries"]) == (10, 1, 1, 10 * (CLIPS - 1))
     assert 0 < result["accuracy"] <= 100
     assert np.isfinite(result["interval"])
+
+
+def test_recordings_of_one_performance_are_found_by_their_names(ntu60: Path) -> None:
+    """Three clips of a class share setup, subject and repetition; the other four are alone."""
+
+    def cameras(name: str, settings: Sequence[str]) -> Cameras | None:
+        ready = prepare(resolve(name, "ntu60_one_shot", [SMALL[0], *settings]), open_store(ntu60), CPU)
+        assert isinstance(ready.train, BatchLoader)
+        remark = [line for line in ready.remarks if "other_camera" in line]
+        assert bool(remark) == (ready.train.cameras is not None)
+        assert not remark or remark[0].endswith("another camera recorded 150 of 350 clips too")
+        return ready.train.cameras
+
+    found = cameras("byol", ["data.other_camera=0.3"])
+    assert found is not None
+    assert found.size.view(-1, CLIPS).tolist() == [[1, 1, 1, 3, 1, 3, 3]] * 50
+    assert cameras("byol_asymmetric", ()) is not None
+    assert cameras("byol", ()) is None
+
+
+def test_another_camera_is_asked_of_stages_with_two_views(ntu60: Path) -> None:
+    with pytest.raises(SetupError, match=r"data\.other_camera is 0\.5, and supervised learns from one view of a clip"):
+        prepare(resolve("supervised", "ntu60_one_shot", ["data.other_camera=0.5"]), open_store(ntu60), CPU)
+    with pytest.raises(InvalidValue, match="protonet is a method; another camera's recording is a second view"):
+        resolve("protonet", "ntu60_one_shot", ["data.other_camera=0.5"])
+    with pytest.raises(InvalidValue, match="other_camera is 2.0; a probability is 0..1"):
+        resolve("byol", "ntu60_one_shot", ["data.other_camera=2.0"])

@@ -17,9 +17,10 @@ from manifests.facts import split
 from prep.progress import result
 from prep.store.read import Store
 from zoo.engine.train import Diverged
-from zoo.experiment import feed
+from zoo.experiment import embedded, feed
 from zoo.experiment.prepare import prepare
 from zoo.experiment.resolve import resolve
+from zoo.pretrain._stage import Teacher
 from zoo.runs.chain import train_chain
 
 BASE = split("demo").train
@@ -85,19 +86,19 @@ def test_poison_in_a_base_class_is_noticed(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("leak", ["vectors", "clips"])
 def test_a_leak_is_noticed(leak: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A teacher that subtracts the mean of all vectors, and a pool with the first novel clip for a base clip."""
-    teacher, chosen = feed.teacher, feed._chosen_clips
+    teacher, chosen = embedded.teacher, feed._chosen_clips
 
     def centred(recipe: object, store: Store, pool: object) -> object:
         own = teacher(recipe, store, pool)  # type: ignore[arg-type]
-        mean = torch.from_numpy(feed.stored_embedding(recipe, store).video.mean(0))  # type: ignore[arg-type]
-        return feed.Teacher(own.video - mean, own.has_video, own.text)  # type: ignore[operator]
+        mean = torch.from_numpy(embedded.stored_embedding(recipe, store).video.mean(0))  # type: ignore[arg-type]
+        return Teacher(own.video - mean, own.has_video, own.text)  # type: ignore[operator]
 
     def with_novel(recipe: object, store: Store, ids: Collection[int]) -> list[int]:
         return [int(np.argmax(store.label == NOVEL[0])), *chosen(recipe, store, ids)[1:]]  # type: ignore[arg-type]
 
     stores = store_of(tmp_path / "clean.zarr", ()), store_of(tmp_path / "novel.zarr", NOVEL)
     if leak == "vectors":
-        monkeypatch.setattr(feed, "teacher", centred)
+        monkeypatch.setattr(embedded, "teacher", centred)
         clean, poisoned = (weights("crossmodal", each, tmp_path / str(i)) for i, each in enumerate(stores))
         assert unequal(clean, poisoned)
         return
@@ -116,7 +117,7 @@ class Model(Supervised):
 
 def test_only_a_method_that_says_so_knows_the_names_of_novel_classes(tmp_path: Path) -> None:
     store, cpu = store_of(tmp_path / "clean.zarr", NOVEL), torch.device("cpu")
-    text = torch.from_numpy(feed.stored_embedding(resolve("apsr_lite", "demo", EPISODES), store).text)
+    text = torch.from_numpy(embedded.stored_embedding(resolve("apsr_lite", "demo", EPISODES), store).text)
     for name in ("protonet", "apsr_lite", "text_cache"):
         known = prepare(resolve(name, "demo", EPISODES), store, cpu).learner.known
         assert (known.class_text is None) == (name == "protonet")

@@ -13,11 +13,14 @@ sharing/         push, pull, rebuild, data card
 video/           the videos of clips: pairing, frames, crop, decoders
 encoders/        one video and text encoder per file
 embedding/       videos and class names to vectors in a store
+teacher/         a small encoder, trained on videos of base classes
+viewer/          a local page that plays the clips of stores
 demo/            a synthetic dataset
 
 formats.py       the contract of a file format, and the look-up by name
 clip.py          the values that travel: Source, Recording, Clip
 errors.py        errors that users can fix
+tensors.py       weights by name: read from untrusted files, compared with a model, digest
 files.py         atomic writes, locks, errors of the disk
 torchvision_import.py  a torchvision that imports beside a CPU-only torch
 progress.py      Step and Work: long work reports steps and returns its result

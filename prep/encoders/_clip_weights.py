@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prep.encoders._encoder import EncoderError
-from prep.encoders._weights import as_tensors, read_pickle, read_safetensors
+from prep.tensors import as_tensors, read_pickle, read_safetensors
 
 if TYPE_CHECKING:
     import torch

@@ -30,7 +30,7 @@ after which `--encoder my_encoder.py` uses it; prep/encoders/tiny.py is a comple
 returns an Encoder. The request holds the values of `--weights` and `--device`; `load` raises EncoderError where weights
 are absent, of another architecture, or anything but plain tensors.
 
-`weights` must change whenever the vectors would: it is the `weights_digest` of a torch model's state_dict and of
+`weights` must change whenever the vectors would: it is the `weights_digest` (prep.tensors) of a torch model's state_dict and of
 settings that no tensor shows, and part of the key of stored vectors. For a user's own file, the sha256 of the file and
 its mean and std are mixed in, so an edited file does not continue the vectors of an older one. Modules that it imports
 and files that it reads are not covered unless `weights` covers them. Its output is checked: a wrong shape or type, or a
@@ -41,7 +41,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +59,7 @@ from prep.errors import PrepError
 from prep.video.extras import INSTALL
 
 if TYPE_CHECKING:
-    import torch
+    pass
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -212,19 +212,6 @@ def encoder(name: str) -> EncoderModule:
     return EncoderModule(facts, loaded.module, path, loaded.digest)
 
 
-def weights_digest(tensors: Iterable[tuple[str, torch.Tensor]]) -> str:
-    """sha256 over names, types, shapes and numbers of an encoder's tensors, in the order of their names."""
-    import torch
-
-    digest = hashlib.sha256()
-    for name, tensor in sorted(tensors, key=lambda pair: pair[0]):
-        plain = tensor.detach().cpu().contiguous()
-        digest.update(f"{name} {plain.dtype} {tuple(plain.shape)}\n".encode())
-        if plain.numel():
-            digest.update(plain.reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()
-
-
 @contextmanager
 def _user_code(path: Path, call: str) -> Iterator[None]:
     """Turn whatever the user's code raises into an EncoderError that names the file and the line."""
@@ -232,6 +219,6 @@ def _user_code(path: Path, call: str) -> Iterator[None]:
         with blamed(path, call):
             yield
     except UserCodeError as error:
-        if isinstance(error.__cause__, EncoderError):
+        if isinstance(error.__cause__, PrepError):
             raise error.__cause__ from None
         raise EncoderError(str(error)) from error

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from manifests.rules import require
 from manifests.strict import InvalidValue, build
 from prep.encoders._encoder import EncoderError
-from prep.encoders._weights import as_tensors, read_safetensors
 from prep.files import atomic_write
+from prep.tensors import as_tensors, read_safetensors
 
 if TYPE_CHECKING:
     import torch

@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from prep.encoders._clip_towers import Towers, build_model, library, to_numpy, unit_length
 from prep.encoders._clip_weights import clip_tensors, read_content
 from prep.encoders._computing import computing, frozen
-from prep.encoders._encoder import EncoderError, Request, weights_digest
+from prep.encoders._encoder import EncoderError, Request
 from prep.encoders._tokens import CONTEXT, END
-from prep.encoders._weights import check_fit, check_shapes
+from prep.tensors import check_fit, check_shapes, weights_digest
 
 if TYPE_CHECKING:
     import torch

@@ -19,9 +19,9 @@ from manifests.strict import hint
 from prep.encoders._clip_towers import RGB, Towers, build_model, library, to_numpy, unit_length
 from prep.encoders._clip_weights import clip_tensors, read_content
 from prep.encoders._computing import frozen
-from prep.encoders._encoder import EncoderError, Request, weights_digest
+from prep.encoders._encoder import EncoderError, Request
 from prep.encoders._tokens import CONTEXT, tokens
-from prep.encoders._weights import check_fit
+from prep.tensors import check_fit, weights_digest
 
 if TYPE_CHECKING:
     import torch

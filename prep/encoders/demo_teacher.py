@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prep.encoders._computing import computing, frozen
-from prep.encoders._encoder import Request, weights_digest
+from prep.encoders._encoder import Request
 from prep.encoders._normalise import check_clips, normalise
 from prep.encoders._teacher_file import Provenance, read_teacher
 from prep.encoders._teacher_net import FRAMES, SIZE, WIDTH, bags, teacher_net, text_vectors, video_vectors
-from prep.encoders._weights import check_fit
+from prep.tensors import check_fit, weights_digest
 
 if TYPE_CHECKING:
     import torch

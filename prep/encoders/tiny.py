@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prep.encoders._computing import computing
-from prep.encoders._encoder import EncoderError, Request, weights_digest
+from prep.encoders._encoder import EncoderError, Request
 from prep.encoders._normalise import check_clips, normalise
+from prep.tensors import weights_digest
 
 if TYPE_CHECKING:
     import torch

@@ -21,11 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prep.encoders._computing import computing, frozen
-from prep.encoders._encoder import EncoderError, Precision, Request, weights_digest
+from prep.encoders._encoder import EncoderError, Precision, Request
 from prep.encoders._hub import config_and_weights
 from prep.encoders._normalise import check_clips, normalise
 from prep.encoders._tokens import CONTEXT, END, tokens
-from prep.encoders._weights import check_fit, read_tensors
+from prep.tensors import check_fit, read_tensors, weights_digest
 from prep.torchvision_import import ensure_importable
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from manifests.split import Split
 from prep.embedding.videos import Workers
-from prep.encoders._encoder import weights_digest
 from prep.encoders._teacher_file import SUFFIX, Provenance, write_teacher
 from prep.files import disk_errors
 from prep.progress import Work
@@ -16,6 +15,7 @@ from prep.store.info import software
 from prep.store.read import Store
 from prep.teacher.clips import TeacherError, base_videos
 from prep.teacher.training import train
+from prep.tensors import weights_digest
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from manifests.strict import InvalidValue, build
-from prep.encoders._encoder import weights_digest
 from prep.files import atomic_write
+from prep.tensors import weights_digest
 from zoo.engine.header import Header
 from zoo.engine.optimiser import Schedule
 

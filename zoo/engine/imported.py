@@ -70,7 +70,7 @@ def load_imported(path: Path, model: nn.Module, part: str, backbone: str, layout
     """
     from safetensors.torch import load_file
 
-    from prep.encoders._encoder import weights_digest
+    from prep.tensors import weights_digest
     from zoo.engine.checkpoint import CheckpointError, check_fit
 
     about = read_imported(path)

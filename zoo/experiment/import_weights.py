@@ -13,8 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from manifests.layout import Layout
-from prep.encoders._encoder import weights_digest
-from prep.encoders._weights import as_tensors, read_pickle, read_safetensors
+from prep.tensors import as_tensors, read_pickle, read_safetensors, weights_digest
 from prep.untrusted.files import check_regular
 from zoo import registry
 from zoo.engine.header import Imported

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from episodes.loader import BatchLoader
 from manifests.facts import split
-from prep.encoders._encoder import weights_digest
 from prep.progress import Work
+from prep.tensors import weights_digest
 from zoo.engine.evaluate import measure
 from zoo.engine.header import Identity, Progress
 from zoo.engine.ranks import ALONE, Ranks

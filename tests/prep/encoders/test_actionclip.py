@@ -9,8 +9,9 @@ import torch
 from helpers.synthetic_weights import checkpoint_actionclip, open_clip_here, synthetic_head
 
 from manifests.facts import encoder as facts_of
-from prep.encoders._encoder import EncoderError, Request, encoder
+from prep.encoders._encoder import Request, encoder
 from prep.encoders.actionclip import POSITIONS, ActionClip, transf
+from prep.errors import PrepError
 
 SENTENCES = ["drink water", "The man is drink water"]
 MODEL, FUSION = "model_state_dict", "fusion_model_state_dict"
@@ -168,9 +169,9 @@ def test_bfloat16_stays_near(weights: str, small: ActionClip) -> None:
 
 def test_frames_have_77_positions(small: ActionClip) -> None:
     assert small.videos(noise(1, frames=77)).shape == (1, 64)
-    with pytest.raises(EncoderError, match="clips of 78 frames; its temporal head has 77 positions. Use fewer"):
+    with pytest.raises(PrepError, match="clips of 78 frames; its temporal head has 77 positions. Use fewer"):
         small.videos(noise(1, frames=78))
-    with pytest.raises(EncoderError, match=r"actionclip: clips are \(1, 8, 16, 16, 3\)"):
+    with pytest.raises(PrepError, match=r"actionclip: clips are \(1, 8, 16, 16, 3\)"):
         small.videos(noise(1, size=16))
 
 
@@ -195,9 +196,9 @@ def test_without_a_head_frames_are_averaged(weights: str, tmp_path: Path) -> Non
 
 
 def test_no_weights_by_default() -> None:
-    with pytest.raises(EncoderError, match=r"actionclip: its weights are not public by name. .*sallymmx/ActionCLIP"):
+    with pytest.raises(PrepError, match=r"actionclip: its weights are not public by name. .*sallymmx/ActionCLIP"):
         encoder("actionclip").load("", "cpu", "float32")
-    with pytest.raises(EncoderError, match=r"gone.pt: there is no such file. .*sallymmx/ActionCLIP"):
+    with pytest.raises(PrepError, match=r"gone.pt: there is no such file. .*sallymmx/ActionCLIP"):
         loaded("gone.pt")
 
 
@@ -215,7 +216,7 @@ Change = Callable[[dict[str, Any]], Any]
     ],
 )
 def test_other_layouts(weights: str, tmp_path: Path, change: Change, words: str) -> None:
-    with pytest.raises(EncoderError) as raised:
+    with pytest.raises(PrepError) as raised:
         loaded(saved(tmp_path / "w.pt", change(content(weights))))
     assert str(tmp_path / "w.pt") in str(raised.value)
     assert words in str(raised.value)
@@ -231,7 +232,7 @@ def test_other_layouts(weights: str, tmp_path: Path, change: Change, words: str)
 )
 def test_other_heads_are_refused_by_name(weights: str, tmp_path: Path, key: str, kind: str) -> None:
     head = {f"module.{POSITIONS}": torch.zeros(77, 64), f"module.{key}": torch.zeros(64, 64)}
-    with pytest.raises(EncoderError, match=f"its temporal head is {kind}; only Transf and meanP are supported"):
+    with pytest.raises(PrepError, match=f"its temporal head is {kind}; only Transf and meanP are supported"):
         loaded(saved(tmp_path / "w.pt", content(weights) | {FUSION: head}))
 
 
@@ -261,7 +262,7 @@ def test_other_backbones(weights: str, tmp_path: Path, key: str, shape: tuple[in
         del parts[MODEL][key]
     else:
         parts[MODEL][key] = torch.zeros(shape)
-    with pytest.raises(EncoderError) as raised:
+    with pytest.raises(PrepError) as raised:
         loaded(saved(tmp_path / "w.pt", parts))
     assert words in str(raised.value)
 
@@ -283,7 +284,7 @@ def test_heads_that_do_not_fit(
         del head[key]
     else:
         head[key] = torch.zeros(shape)
-    with pytest.raises(EncoderError) as raised:
+    with pytest.raises(PrepError) as raised:
         loaded(saved(tmp_path / "w.pt", content(weights) | {FUSION: head}))
     assert words in str(raised.value)
 
@@ -292,10 +293,10 @@ def test_shapes_that_the_file_does_not_hold_take_no_memory(weights: str, tmp_pat
     """A width of a million in a small file would be a model of terabytes."""
     parts = content(weights)
     parts[MODEL]["visual.conv1.weight"] = torch.zeros(64 * 20000, 3, 1, 1)
-    with pytest.raises(EncoderError, match="is not CLIP with a vision transformer"):
+    with pytest.raises(PrepError, match="is not CLIP with a vision transformer"):
         loaded(saved(tmp_path / "w.pt", parts))
     parts[MODEL]["visual.conv1.weight"] = torch.zeros(1).expand(64 * 10**9, 3, 16, 16)
-    with pytest.raises(EncoderError, match=r"claims \d+ bytes of numbers, and the file has"):
+    with pytest.raises(PrepError, match=r"claims \d+ bytes of numbers, and the file has"):
         loaded(saved(tmp_path / "w.pt", parts))
 
 
@@ -309,7 +310,7 @@ class Evil:
 
 def test_code_in_a_pickle_is_refused_and_not_run(weights: str, tmp_path: Path) -> None:
     path = saved(tmp_path / "evil.pt", content(weights) | {"optimizer_state_dict": Evil(tmp_path / "ran")})
-    with pytest.raises(EncoderError, match=r"evil.pt: .*other than plain tensors.*Nothing in it was run"):
+    with pytest.raises(PrepError, match=r"evil.pt: .*other than plain tensors.*Nothing in it was run"):
         loaded(path)
     assert not (tmp_path / "ran").exists()
 
@@ -322,5 +323,5 @@ def test_loading_takes_no_numbers_from_the_global_generator(weights: str) -> Non
 
 def test_a_file_cut_off(weights: str, tmp_path: Path) -> None:
     (tmp_path / "cut.pt").write_bytes(Path(weights).read_bytes()[:-1000])
-    with pytest.raises(EncoderError, match="cut.pt: is damaged"):
+    with pytest.raises(PrepError, match="cut.pt: is damaged"):
         loaded(tmp_path / "cut.pt")

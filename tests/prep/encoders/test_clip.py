@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from manifests.facts import encoder as facts_of
 from prep.encoders._encoder import EncoderError, Request, encoder
 from prep.encoders.clip import PooledClip
+from prep.errors import PrepError
 
 SENTENCES = ["drink water", "a photo of a person who eats", "x"]
 
@@ -129,7 +130,7 @@ def test_bfloat16_stays_near(weights: str, small: PooledClip) -> None:
 
 
 def test_frames_of_another_size_are_refused(small: PooledClip) -> None:
-    with pytest.raises(EncoderError, match=r"clip: clips are \(1, 5, 16, 16, 3\); it takes .*32, 32, 3"):
+    with pytest.raises(PrepError, match=r"clip: clips are \(1, 5, 16, 16, 3\); it takes .*32, 32, 3"):
         small.videos(noise(1, size=16))
 
 
@@ -164,7 +165,7 @@ def test_who_decides_on_quick_gelu(weights: str, quick: bool, monkeypatch: pytes
         raise RuntimeError("seen")
 
     monkeypatch.setattr(open_clip_here(), "CLIP", spy)
-    with pytest.raises(EncoderError, match="cannot be built: seen"):
+    with pytest.raises(PrepError, match="cannot be built: seen"):
         loaded(weights)
     assert settings_seen == [quick]
 
@@ -214,7 +215,7 @@ def test_a_file_is_shown_the_colours_of_its_models_tags(
     ],
 )
 def test_unknown_names(weights: str, words: str) -> None:
-    with pytest.raises(EncoderError) as raised:
+    with pytest.raises(PrepError) as raised:
         loaded(weights)
     assert words in str(raised.value)
     assert facts_of("clip").obtain.strip() in str(raised.value)
@@ -237,7 +238,7 @@ def test_a_fetched_file_that_is_damaged(tmp_path: Path, monkeypatch: pytest.Monk
     bad = tmp_path / "open_clip_model.safetensors"
     bad.write_bytes(b"not weights")
     publish(monkeypatch, file=str(bad), mean=(0.5,) * 3, std=(0.5,) * 3)
-    with pytest.raises(EncoderError, match="synthetic-clip/mine: .*open_clip_model.safetensors: cannot be read"):
+    with pytest.raises(PrepError, match="synthetic-clip/mine: .*open_clip_model.safetensors: cannot be read"):
         loaded("synthetic-clip/mine")
 
 
@@ -300,7 +301,7 @@ def test_another_architecture(weights: str, tmp_path: Path, change: Callable[...
     tensors = tensors_of(weights)
     change(tensors)
     save_file(tensors, tmp_path / "w.safetensors")
-    with pytest.raises(EncoderError) as raised:
+    with pytest.raises(PrepError) as raised:
         loaded(f"synthetic-clip={tmp_path / 'w.safetensors'}")
     assert str(raised.value).startswith(f"{tmp_path / 'w.safetensors'}: is not synthetic-clip: ")
     assert words in str(raised.value)
@@ -313,12 +314,12 @@ def test_loading_takes_no_numbers_from_the_global_generator(weights: str) -> Non
 
 
 def test_files_that_are_absent_or_cut_off(weights: str, tmp_path: Path) -> None:
-    with pytest.raises(EncoderError, match=r"gone.pt: there is no such file of weights"):
+    with pytest.raises(PrepError, match=r"gone.pt: there is no such file of weights"):
         loaded(f"synthetic-clip={tmp_path / 'gone.pt'}")
     torch.save(tensors_of(weights), tmp_path / "whole.pt")
     for source, name in ((path_of(weights), "cut.safetensors"), (tmp_path / "whole.pt", "cut.pt")):
         (tmp_path / name).write_bytes(source.read_bytes()[:-1000])
-        with pytest.raises(EncoderError, match=f"{name}: is damaged"):
+        with pytest.raises(PrepError, match=f"{name}: is damaged"):
             loaded(f"synthetic-clip={tmp_path / name}")
 
 
@@ -332,7 +333,7 @@ class Evil:
 
 def test_code_in_a_pickle_is_refused_and_not_run(tmp_path: Path) -> None:
     torch.save({"visual.proj": Evil(tmp_path / "ran")}, tmp_path / "evil.pt")
-    with pytest.raises(EncoderError, match=r"evil.pt: .*other than plain tensors.*Nothing in it was run"):
+    with pytest.raises(PrepError, match=r"evil.pt: .*other than plain tensors.*Nothing in it was run"):
         loaded(f"synthetic-clip={tmp_path / 'evil.pt'}")
     assert not (tmp_path / "ran").exists()
 
@@ -341,7 +342,7 @@ def test_code_in_a_pickle_is_refused_and_not_run(tmp_path: Path) -> None:
 def test_torchscript_is_refused(tmp_path: Path) -> None:
     torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), tmp_path / "script.pt")
     assert any("code/" in name for name in zipfile.ZipFile(tmp_path / "script.pt").namelist())
-    with pytest.raises(EncoderError, match=r"script.pt: is a TorchScript archive, which is a program; it was not run"):
+    with pytest.raises(PrepError, match=r"script.pt: is a TorchScript archive, which is a program; it was not run"):
         loaded(f"synthetic-clip={tmp_path / 'script.pt'}")
 
 
@@ -370,7 +371,7 @@ def test_a_text_tower_with_fewer_places_refuses_what_it_would_cut(tmp_path: Path
         raw = model.encode_text(open_clip.get_tokenizer("synthetic-short")(fits))
     np.testing.assert_allclose(short.texts(fits), (raw / raw.norm(dim=-1, keepdim=True)).numpy(), atol=1e-5)
     for long in ("a b c d e", "a b c d e f g h"):
-        with pytest.raises(EncoderError, match=f"`{long}` does not fit into the 6 tokens of synthetic-short"):
+        with pytest.raises(PrepError, match=f"`{long}` does not fit into the 6 tokens of synthetic-short"):
             short.texts(["a", long])
 
 
@@ -381,5 +382,5 @@ def test_frames_must_be_square(tmp_path: Path) -> None:
     open_clip = open_clip_here()
     open_clip.add_model_config(tmp_path / "synthetic-wide.json")
     save_file(open_clip.CLIP(**settings).state_dict(), tmp_path / "w.safetensors")
-    with pytest.raises(EncoderError, match="synthetic-wide: takes frames of 64 x 32; only square"):
+    with pytest.raises(PrepError, match="synthetic-wide: takes frames of 64 x 32; only square"):
         loaded(f"synthetic-wide={tmp_path / 'w.safetensors'}")

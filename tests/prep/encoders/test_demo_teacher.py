@@ -12,10 +12,11 @@ import torch
 from helpers.synthetic_weights import checkpoint_demo_teacher
 
 from manifests.facts import encoder as facts_of
-from prep.encoders._encoder import EncoderError, Request, encoder
+from prep.encoders._encoder import Request, encoder
 from prep.encoders._teacher_file import Provenance, read_teacher, write_teacher
 from prep.encoders._teacher_net import bags, initial_net
 from prep.encoders.demo_teacher import DemoTeacher, load
+from prep.errors import PrepError
 
 ABOUT = Provenance("a" * 64, "demo", ("jump", "squat"), 3, 60, 8, 2, 0.5, "fewshot-skeleton 0")
 
@@ -39,7 +40,7 @@ def test_its_facts_say_what_it_is() -> None:
     assert "BASE classes of the demo only" in facts.title
     assert "no stand-in for X-CLIP" in facts.title
     assert (facts.random, facts.weights, facts.checkpoints, facts.frames) == (False, "", (), 16)
-    with pytest.raises(EncoderError, match="Train them with `fsprep train-teacher`, then --weights FILE"):
+    with pytest.raises(PrepError, match="Train them with `fsprep train-teacher`, then --weights FILE"):
         encoder("demo_teacher").load("", "cpu", "float32")
 
 
@@ -77,7 +78,7 @@ def test_equal_teachers_have_equal_files(tmp_path: Path) -> None:
 
 
 def refused(path: Path, words: str) -> None:
-    with pytest.raises(EncoderError) as error:
+    with pytest.raises(PrepError) as error:
         encoder("demo_teacher").load(str(path), "cpu", "float32")
     assert words in str(error.value)
     assert str(path) in str(error.value)

@@ -11,7 +11,8 @@ import torch
 
 import prep.encoders._encoder
 from manifests.strict import InvalidValue
-from prep.encoders._encoder import Encoder, EncoderError, encoder, weights_digest
+from prep.encoders._encoder import Encoder, EncoderError, encoder
+from prep.tensors import weights_digest
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (2, 3, 64, 64, 3), dtype=np.uint8)
 

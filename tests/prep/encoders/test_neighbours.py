@@ -14,10 +14,10 @@ import torch
 
 from prep import torchvision_import
 from prep.encoders._computing import computing
-from prep.encoders._encoder import EncoderError
 from prep.encoders._normalise import check_clips, normalise
 from prep.encoders._tokens import CONTEXT, END, START, tokens
-from prep.encoders._weights import read_tensors
+from prep.errors import PrepError
+from prep.tensors import read_tensors
 
 SYMPTOM = "operator torchvision::nms does not exist"
 
@@ -108,7 +108,7 @@ def test_clips_are_normalised_by_colour() -> None:
     ],
 )
 def test_clips_of_another_shape_are_refused(shape: tuple[int, ...], kind: type, words: str) -> None:
-    with pytest.raises(EncoderError, match=words):
+    with pytest.raises(PrepError, match=words):
         check_clips(np.zeros(shape, kind), 4, 8, "x")
     right = np.zeros((2, 4, 8, 8, 3), np.uint8)
     assert check_clips(right, 4, 8, "x") is right
@@ -126,7 +126,7 @@ def test_tokens_are_clips() -> None:
 
 def test_a_sentence_that_fills_every_place_fits_and_one_word_more_does_not() -> None:
     assert tokens(["water " * 75])[0].argmax() == CONTEXT - 1
-    with pytest.raises(EncoderError, match=r"water` is 76 tokens; CLIP's text encoder takes at most 75"):
+    with pytest.raises(PrepError, match=r"water` is 76 tokens; CLIP's text encoder takes at most 75"):
         tokens(["drink", ("water " * 76).strip()])
 
 
@@ -135,12 +135,12 @@ def test_a_sentence_that_fills_every_place_fits_and_one_word_more_does_not() -> 
     [("", "`` holds no words"), ("a <end_of_text> b", "contains a control token of the tokenizer")],
 )
 def test_a_sentence_without_words_or_with_marks_is_refused(sentence: str, words: str) -> None:
-    with pytest.raises(EncoderError, match=words):
+    with pytest.raises(PrepError, match=words):
         tokens([sentence])
 
 
 def refused(path: Path) -> str:
-    with pytest.raises(EncoderError) as caught:
+    with pytest.raises(PrepError) as caught:
         read_tensors(path)
     assert str(caught.value).startswith(f"{path}: ")
     return str(caught.value)

@@ -15,9 +15,10 @@ from helpers.synthetic_weights import XCLIP_FRAMES, XCLIP_SIZE, XCLIP_WIDTH, sav
 
 from manifests.facts import encoder as facts_of
 from prep.encoders._computing import computing
-from prep.encoders._encoder import EncoderError, Precision, Request
+from prep.encoders._encoder import Precision, Request
 from prep.encoders._tokens import END, tokens
 from prep.encoders.xclip import BATCH, XClip, load
+from prep.errors import PrepError
 
 FACTS = facts_of("xclip")
 SENTENCES = ["drink water", "eat meal/snack", "put on a hat/cap"]
@@ -48,7 +49,7 @@ def noise(count: int, frames: int = XCLIP_FRAMES) -> np.ndarray:
 
 
 def refused(weights: str | Path) -> str:
-    with pytest.raises(EncoderError) as caught:
+    with pytest.raises(PrepError) as caught:
         load(request(weights))
     return str(caught.value)
 
@@ -123,13 +124,13 @@ def test_bfloat16_keeps_the_sums_in_float32(folder: str, ours: XClip) -> None:
 
 
 def test_another_number_of_frames_is_refused(ours: XClip) -> None:
-    with pytest.raises(EncoderError, match=r"xclip: clips of 8 frames; these weights take exactly 4\..*--frames 4"):
+    with pytest.raises(PrepError, match=r"xclip: clips of 8 frames; these weights take exactly 4\..*--frames 4"):
         ours.videos(noise(1, frames=8))
 
 
 def test_sentences_need_clips_vocabulary(tmp_path: Path) -> None:
     small = load(request(saved(tmp_path / "small", **{"text_config.vocab_size": 64})))
-    with pytest.raises(EncoderError, match="have 64 tokens and context length 77; the tokenizer has 49408 and 77"):
+    with pytest.raises(PrepError, match="have 64 tokens and context length 77; the tokenizer has 49408 and 77"):
         small.texts(["drink"])
 
 

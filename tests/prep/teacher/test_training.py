@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from prep.encoders._encoder import weights_digest
 from prep.progress import result
 from prep.teacher.clips import BaseVideos, held_out
 from prep.teacher.training import SMOOTHING, TEMPERATURE, Trained, augment, contrastive_loss, train
+from prep.tensors import weights_digest
 
 
 def squares(each: int = 10) -> BaseVideos:

@@ -17,8 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from manifests.facts import layout
-from prep.encoders._encoder import EncoderError
-from prep.errors import BadFile
+from prep.errors import BadFile, PrepError
 from zoo import registry
 from zoo.engine.checkpoint import CheckpointError
 from zoo.engine.imported import load_imported, read_imported, save_imported
@@ -152,23 +151,23 @@ class Bomb:
 @pytest.mark.parametrize("old", [False, True])
 def test_no_code_is_run(tmp_path: Path, old: bool) -> None:
     path = released(tmp_path, {"a": Bomb(tmp_path / "ran")}, _use_new_zipfile_serialization=not old)
-    with pytest.raises(EncoderError, match=r"something other than plain tensors .* Nothing in it was run"):
+    with pytest.raises(PrepError, match=r"something other than plain tensors .* Nothing in it was run"):
         read_released(path)
     path.write_bytes(pickle.dumps(Bomb(tmp_path / "ran")))
-    with pytest.raises(EncoderError, match=r"Nothing in it was run"):
+    with pytest.raises(PrepError, match=r"Nothing in it was run"):
         read_released(path)
     assert not (tmp_path / "ran").exists()
 
 
 def test_sizes_are_checked_before_they_are_believed(tmp_path: Path) -> None:
     path = released(tmp_path, {"a": torch.zeros(1).expand(10**12)})
-    with pytest.raises(EncoderError, match=r"claims 4000000000000 bytes of numbers, and the file has"):
+    with pytest.raises(PrepError, match=r"claims 4000000000000 bytes of numbers, and the file has"):
         read_released(path)
     small = released(tmp_path, {"a": torch.zeros(1000)}, "small.pt")
     with zipfile.ZipFile(small) as old, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
         for entry in old.infolist():
             packed.writestr(entry.filename, old.read(entry))
-    with pytest.raises(EncoderError, match="is compressed, which torch.save never does"):
+    with pytest.raises(PrepError, match="is compressed, which torch.save never does"):
         read_released(path)
 
 
@@ -177,15 +176,15 @@ def test_sizes_are_checked_before_they_are_believed(tmp_path: Path) -> None:
 def test_truncated_files_are_refused(tmp_path: Path, cut: int, old: bool) -> None:
     path = released(tmp_path, stgcn(), _use_new_zipfile_serialization=not old)
     path.write_bytes(path.read_bytes()[:-cut])
-    with pytest.raises(EncoderError, match="damaged"):
+    with pytest.raises(PrepError, match="damaged"):
         read_released(path)
 
 
 def test_what_is_no_table_of_tensors_is_refused(tmp_path: Path) -> None:
     for value in ([1, 2], {"epoch": 3}, {}):
-        with pytest.raises(EncoderError, match="is not a table of tensors by name"):
+        with pytest.raises(PrepError, match="is not a table of tensors by name"):
             read_released(released(tmp_path, value))
-    with pytest.raises(EncoderError, match="`a` holds numbers that are not finite"):
+    with pytest.raises(PrepError, match="`a` holds numbers that are not finite"):
         read_released(released(tmp_path, {"a": torch.tensor([float("nan")])}))
     with pytest.raises(BadFile, match="is a folder, and only regular files are read"):
         read_released(tmp_path)

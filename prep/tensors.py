@@ -1,17 +1,19 @@
-"""Reading tensors from untrusted files: .safetensors, or a .bin, .pt or .pth written by torch.save.
+"""Tensors by name: read from untrusted files, compared with a model, and their digest.
 
-The second kind is a pickle. It is read by torch's loader for plain tensors only, which calls nothing that a pickle
-names. Claimed sizes are compared with the size of the file before memory is allocated.
+A file is .safetensors, or a .bin, .pt or .pth written by torch.save. The second kind is a pickle. It is read by torch's
+loader for plain tensors only, which calls nothing that a pickle names. Claimed sizes are compared with the size of the
+file before memory is allocated.
 """
 
 from __future__ import annotations
 
+import hashlib
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prep.encoders._encoder import EncoderError
+from prep.errors import PrepError
 
 if TYPE_CHECKING:
     import torch
@@ -20,12 +22,12 @@ _DIFFERENCES_SHOWN = 3
 
 
 def read_tensors(path: Path) -> dict[str, torch.Tensor]:
-    """The tensors of a file by name, on the CPU. Raises EncoderError, naming the file."""
+    """The tensors of a file by name, on the CPU. Raises PrepError, naming the file."""
     return as_tensors(read_safetensors(path) if path.suffix == ".safetensors" else read_pickle(path), path)
 
 
 def read_safetensors(path: Path) -> dict[str, torch.Tensor]:
-    """The tensors of a .safetensors file. Raises EncoderError where it is truncated, or its header is wrong."""
+    """The tensors of a .safetensors file. Raises PrepError where it is truncated, or its header is wrong."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -33,11 +35,11 @@ def read_safetensors(path: Path) -> dict[str, torch.Tensor]:
         return dict(load_file(path))
     except (SafetensorError, OSError, ValueError) as error:
         reason = _first_line(error)
-        raise EncoderError(f"{path}: is damaged or no .safetensors file ({reason}). Get it again.") from error
+        raise PrepError(f"{path}: is damaged or no .safetensors file ({reason}). Get it again.") from error
 
 
 def read_pickle(path: Path, old_format: bool = False) -> Any:
-    """The content of a file of torch.save, if it is plain data and tensors. Raises EncoderError; executes no code.
+    """The content of a file of torch.save, if it is plain data and tensors. Raises PrepError; executes no code.
 
     With `old_format`, files of torch before 1.6 are read too, which are no archives.
     """
@@ -50,14 +52,14 @@ def read_pickle(path: Path, old_format: bool = False) -> Any:
     # A damaged pickle can make the loader raise nearly any error.
     except Exception as error:
         reason = _first_line(error)
-        raise EncoderError(
+        raise PrepError(
             f"{path}: is damaged, or holds something other than plain tensors ({reason}). Nothing in it was run. "
             "Get it again, or have its maker save the tensors alone, best as .safetensors."
         ) from error
 
 
 def as_tensors(value: object, path: Path) -> dict[str, torch.Tensor]:
-    """`value`, if it is a dictionary of finite tensors that fit into the file. Raises EncoderError otherwise."""
+    """`value`, if it is a dictionary of finite tensors that fit into the file. Raises PrepError otherwise."""
     import torch
 
     plain = isinstance(value, Mapping) and all(
@@ -65,20 +67,20 @@ def as_tensors(value: object, path: Path) -> dict[str, torch.Tensor]:
         for name, tensor in value.items()
     )
     if not plain or not value:
-        raise EncoderError(f"{path}: is not a table of tensors by name. Get the file of the weights alone.")
+        raise PrepError(f"{path}: is not a table of tensors by name. Get the file of the weights alone.")
     tensors: dict[str, torch.Tensor] = dict(value)  # type: ignore[call-overload]
     # With strides of zero a pickle can claim a tensor of any size.
     claimed, size = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values()), path.stat().st_size
     if claimed > size:
-        raise EncoderError(f"{path}: claims {claimed} bytes of numbers, and the file has {size}. Get it again.")
+        raise PrepError(f"{path}: claims {claimed} bytes of numbers, and the file has {size}. Get it again.")
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
-            raise EncoderError(f"{path}: `{name}` holds numbers that are not finite. Get it again.")
+            raise PrepError(f"{path}: `{name}` holds numbers that are not finite. Get it again.")
     return tensors
 
 
 def check_fit(model: torch.nn.Module, tensors: Mapping[str, torch.Tensor], rule: str, remedy: str) -> None:
-    """Raise EncoderError, which lists differences, unless `tensors` are exactly those of a model, as real numbers.
+    """Raise PrepError, which lists differences, unless `tensors` are exactly those of a model, as real numbers.
 
     The model may be on the meta device: then nothing is allocated for sizes that the file does not have.
     """
@@ -101,7 +103,20 @@ def check_shapes(
     if differences:
         more = len(differences) - _DIFFERENCES_SHOWN
         listed = ", ".join(differences[:_DIFFERENCES_SHOWN]) + (f" and {more} more" if more > 0 else "")
-        raise EncoderError(f"{rule}: {listed}. {remedy}")
+        raise PrepError(f"{rule}: {listed}. {remedy}")
+
+
+def weights_digest(tensors: Iterable[tuple[str, torch.Tensor]]) -> str:
+    """sha256 over names, types, shapes and numbers of tensors, in the order of their names."""
+    import torch
+
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors, key=lambda pair: pair[0]):
+        plain = tensor.detach().cpu().contiguous()
+        digest.update(f"{name} {plain.dtype} {tuple(plain.shape)}\n".encode())
+        if plain.numel():
+            digest.update(plain.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def _is_real(name: str, tensor: torch.Tensor) -> bool:
@@ -115,12 +130,12 @@ def _check_archive(path: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             compressed = [entry.filename for entry in archive.infolist() if entry.compress_type != zipfile.ZIP_STORED]
     except (zipfile.BadZipFile, OSError, ValueError) as error:
-        raise EncoderError(
+        raise PrepError(
             f"{path}: is damaged, or was not saved by torch 1.6 or later ({_first_line(error)}). Get it again, or "
             "convert it to .safetensors."
         ) from error
     if compressed:
-        raise EncoderError(f"{path}: `{compressed[0]}` in it is compressed, which torch.save never does. Get it again.")
+        raise PrepError(f"{path}: `{compressed[0]}` in it is compressed, which torch.save never does. Get it again.")
 
 
 def _first_line(error: Exception) -> str:

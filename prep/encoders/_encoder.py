@@ -30,11 +30,11 @@ after which `--encoder my_encoder.py` uses it; prep/encoders/tiny.py is a comple
 returns an Encoder. The request holds the values of `--weights` and `--device`; `load` raises EncoderError where weights
 are absent, of another architecture, or anything but plain tensors.
 
-`weights` must change whenever the vectors would: it is the `weights_digest` (prep.tensors) of a torch model's state_dict and of
-settings that no tensor shows, and part of the key of stored vectors. For a user's own file, the sha256 of the file and
-its mean and std are mixed in, so an edited file does not continue the vectors of an older one. Modules that it imports
-and files that it reads are not covered unless `weights` covers them. Its output is checked: a wrong shape or type, or a
-number that is not finite, is an EncoderError. Its code is executed with the user's rights.
+`weights` must change whenever the vectors would: it is the `weights_digest` (prep.tensors) of a torch model's
+state_dict and of settings that no tensor shows, and part of the key of stored vectors. For a user's own file, the
+sha256 of the file and its mean and std are mixed in, so an edited file does not continue the vectors of an older one.
+Modules that it imports and files that it reads are not covered unless `weights` covers them. Its output is checked: a
+wrong shape or type, or a number that is not finite, is an EncoderError. Its code is executed with the user's rights.
 """
 
 from __future__ import annotations

@@ -296,7 +296,7 @@ BANNED = {
     r"what is there|what there is": "say what it is",
     r"METHODS [A-H]\d|method card": "the paper",
 }
-PROSE = [*(ROOT / name for name in ("README.md", "Makefile", "pyproject.toml")), *ROOT.glob("*/README.md")]
+PROSE = [*(ROOT / name for name in ("README.md", "Makefile", "pyproject.toml")), *ROOT.glob("*/*.md")]
 
 
 def texts() -> Iterator[tuple[str, str]]:

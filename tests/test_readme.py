@@ -25,7 +25,7 @@ from zoo import registry
 
 ROOT = Path(__file__).resolve().parents[1]
 FLOORS = ("prep", "episodes", "zoo", "cli", "manifests")
-READMES = [ROOT / "README.md", *(ROOT / floor / "README.md" for floor in FLOORS)]
+READMES = [ROOT / "README.md", *sorted(page for floor in FLOORS for page in (ROOT / floor).glob("*.md"))]
 STORE = "demo-home/stores/demo-agcn.zarr"
 PLACEHOLDERS = {
     "STORE": STORE,

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prep.preprocessing.joints_box import Box
-from prep.video.decoders._decoder import Crop, Frame
 from prep.video.extras import import_extra
+from prep.video.request import Crop, Frame
 
 MARGIN = 0.15  # of the box's width and height, on each side; the papers do not specify it
 

@@ -14,6 +14,9 @@ from prep.preprocessing.joints_box import Box
 
 CropMode = Literal["joints", "whole"]
 DecoderName = Literal["auto", "pyav", "decord"]
+# Left, top, right and bottom in pixels, and the pixels (h, w, 3) of a frame or of a crop of one.
+Crop = tuple[int, int, int, int]
+Frame = NDArray[np.uint8]
 
 
 class BadVideo(PrepError):

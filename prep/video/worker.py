@@ -5,8 +5,8 @@ from __future__ import annotations
 from prep.errors import BadFile
 from prep.untrusted.files import location
 from prep.video.crop import centre_crop, clip_to_frame, crop_around, pad_and_resize
-from prep.video.decoders._decoder import Crop, VideoInfo, frames, probe
-from prep.video.request import BadVideo, ClipVideo, DecodedClip, FrameRequest, Video
+from prep.video.decoders._decoder import VideoInfo, frames, probe
+from prep.video.request import BadVideo, ClipVideo, Crop, DecodedClip, FrameRequest, Video
 from prep.video.sampling import segment_centres
 
 # Relative difference between two aspect ratios that counts as equal: videos are resized to whole and even sides.

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from prep.video.decoders._decoder import Crop, Frame
+from prep.video.request import Crop, Frame
 
 CHROMA_420 = ("yuv420p", "yuvj420p")
 

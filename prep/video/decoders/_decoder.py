@@ -8,8 +8,8 @@ frames(video, indexes, crop) -> list of (h, w, 3) uint8 RGB
 
 `video` is a prep.video.request.Video. Callers use `probe(video)` and `frames(video, info, indexes, crop, name)` of this
 file, which choose the module and turn the frames as the file says: callers have the displayed image, its size and its
-crop, modules the stored one. All decoders return the same frames, with the same pixels unless
-the module's docstring states a difference.
+crop, modules the stored one. All decoders return the same frames, with the same pixels unless the module's docstring
+states a difference.
 """
 
 from __future__ import annotations
@@ -19,13 +19,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, cast
 
-import numpy as np
-from numpy.typing import NDArray
-
-from prep.video.request import DecoderName, Video
-
-Crop = tuple[int, int, int, int]
-Frame = NDArray[np.uint8]
+from prep.video.decoders._orientation import displayed_size, stored_crop, turn
+from prep.video.request import Crop, DecoderName, Frame, Video
 
 
 @dataclass(frozen=True)
@@ -68,8 +63,6 @@ def choose(info: VideoInfo, name: DecoderName = "auto") -> Decoder:
 
 def probe(video: Video) -> VideoInfo:
     """Properties of a video according to its container or its first image, without decoding. Raises BadVideo."""
-    from prep.video.decoders._orientation import displayed_size
-
     module = "image_folder" if video.image_folder else "pyav"
     info = cast(Decoder, importlib.import_module(f"prep.video.decoders.{module}")).probe(video)
     width, height = displayed_size(info.orientation, info.width, info.height)
@@ -84,7 +77,5 @@ def frames(
     The pixels of a crop are those of the whole frame. Raises BadVideo if the file cannot be decoded that far, or was
     changed since `probe`.
     """
-    from prep.video.decoders._orientation import stored_crop, turn
-
     stored = crop and stored_crop(info.orientation, crop, info.width, info.height)
     return [turn(frame, info.orientation) for frame in choose(info, name).frames(video, indexes, stored)]

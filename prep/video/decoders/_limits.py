@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from prep.video.decoders._decoder import Crop, VideoInfo
-from prep.video.request import BadVideo
+from prep.video.decoders._decoder import VideoInfo
+from prep.video.request import BadVideo, Crop
 
 # The widest video of any dataset here has 1920 pixels. A larger frame than this is an error or an attack.
 MAX_SIDE, MAX_PIXELS = 16384, 100_000_000

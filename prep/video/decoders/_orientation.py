@@ -10,8 +10,7 @@ import struct
 
 import numpy as np
 
-from prep.video.decoders._decoder import Crop, Frame
-from prep.video.request import BadVideo
+from prep.video.request import BadVideo, Crop, Frame
 
 AS_STORED = 1
 # Orientation: (axes are exchanged, then x is mirrored, then y is mirrored).

@@ -18,13 +18,13 @@ import numpy as np
 from prep.errors import BadFile
 from prep.untrusted.files import load_bytes, location
 from prep.video.decoders._container import open_video
-from prep.video.decoders._decoder import Crop, Frame, VideoInfo
+from prep.video.decoders._decoder import VideoInfo
 from prep.video.decoders._limits import check_request
 from prep.video.decoders._order import packet_order
 from prep.video.decoders._orientation import AS_STORED
 from prep.video.decoders._probe import probe
 from prep.video.extras import import_extra
-from prep.video.request import BadVideo, Video
+from prep.video.request import BadVideo, Crop, Frame, Video
 
 __all__ = ["frames", "probe"]
 # Codecs without B-frames: no frame refers to one that is presented later.

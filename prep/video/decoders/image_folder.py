@@ -11,11 +11,11 @@ import numpy as np
 from prep.clip import Source
 from prep.errors import BadFile
 from prep.untrusted.files import load_bytes, location
-from prep.video.decoders._decoder import Crop, Frame, VideoInfo
+from prep.video.decoders._decoder import VideoInfo
 from prep.video.decoders._limits import check_request, check_size
 from prep.video.decoders._orientation import AS_STORED
 from prep.video.extras import import_extra
-from prep.video.request import BadVideo, Video
+from prep.video.request import BadVideo, Crop, Frame, Video
 
 PNG, PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 JPEG, JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"

@@ -14,12 +14,12 @@ from typing import Any
 
 from prep.video.decoders._container import OpenVideo, open_video, packets
 from prep.video.decoders._crop import crop_frame
-from prep.video.decoders._decoder import Crop, Frame, VideoInfo
+from prep.video.decoders._decoder import VideoInfo
 from prep.video.decoders._limits import check_request
 from prep.video.decoders._order import PacketOrder, packet_order, timestamp_of
 from prep.video.decoders._probe import probe
 from prep.video.extras import import_extra
-from prep.video.request import BadVideo, Video
+from prep.video.request import BadVideo, Crop, Frame, Video
 
 __all__ = ["frames", "probe"]
 

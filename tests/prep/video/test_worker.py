@@ -15,8 +15,8 @@ from helpers.synthetic_video import image, number_in, write_video
 import prep.video.worker as subject
 from prep.clip import Source
 from prep.errors import BadFile, PrepError
-from prep.video.decoders._decoder import Crop, VideoInfo
-from prep.video.request import BadVideo, ClipVideo, DecodedClip, FrameRequest, Video
+from prep.video.decoders._decoder import VideoInfo
+from prep.video.request import BadVideo, ClipVideo, Crop, DecodedClip, FrameRequest, Video
 from prep.video.worker import NO_BOX, VARIABLE_FRAME_RATE, decode_clip
 
 WIDTH, HEIGHT = 160, 90

@@ -1,13 +1,13 @@
-"""Look-up of facts by name: datasets, splits, layouts, encoders, prompts and published results, one TOML file each.
+"""Look-up of facts by name: datasets, layouts, encoders, prompts and published results, one TOML file each.
 
-A record is named after its file, so no file has a key `name`. A name that is a path means a user's own file: a .toml
-with a split, or a .py with an encoder whose facts lie beside it. (A custom dataset is read by manifests/custom.py.)
-Imports no array library.
+A record is named after its file, so no file has a key `name`. A name that is a path means a user's own file: a .py with
+an encoder whose facts lie beside it, or a .toml with a split (manifests/split_file.py) or a custom dataset
+(manifests/custom.py). Imports no array library.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,9 +17,6 @@ from manifests.dataset import Dataset
 from manifests.encoder import Encoder, Prompts
 from manifests.folder import stems
 from manifests.layout import Layout
-from manifests.pattern import match_name
-from manifests.split import Split
-from manifests.split_file import custom_class_names, with_labels
 from manifests.strict import InvalidValue, build, hint, read_toml
 from manifests.tables import Published, read_choices, read_notes, read_tables
 
@@ -45,7 +42,7 @@ def dataset(name: str) -> Dataset:
     >>> dataset("ntu60").classes[0]
     'drink water'
     """
-    value = _read("datasets", name)
+    value = record("datasets", name)
     if isinstance(value.get("classes"), dict):
         value["classes"] = build(_FirstOf, value["classes"], f"datasets/{name}.toml: classes").names()
     return build(Dataset, value, f"datasets/{name}.toml")
@@ -58,7 +55,7 @@ def layout(name: str) -> Layout:
     >>> len(layout("ntu25").joints)
     25
     """
-    return build(Layout, _read("layouts", name), f"layouts/{name}.toml")
+    return build(Layout, record("layouts", name), f"layouts/{name}.toml")
 
 
 def layout_of(data: Dataset) -> Layout:
@@ -112,7 +109,7 @@ def encoder(name: str) -> Encoder:
     >>> encoder("xclip").frames
     8
     """
-    return build(Encoder, _read("encoders", name), f"encoders/{name}.toml")
+    return build(Encoder, record("encoders", name), f"encoders/{name}.toml")
 
 
 def is_custom_encoder(name: str) -> bool:
@@ -127,7 +124,7 @@ def is_custom_encoder(name: str) -> bool:
 def custom_encoder(path: Path) -> Encoder:
     """The facts of a custom encoder, from the .toml file beside its .py file. Raises InvalidValue."""
     facts = path.with_suffix(".toml")
-    return build(Encoder, _with_name(path.stem, read_toml(facts), str(facts)), str(facts))
+    return build(Encoder, with_name(path.stem, read_toml(facts), str(facts)), str(facts))
 
 
 @cache
@@ -137,7 +134,7 @@ def prompts(name: str) -> Prompts:
     >>> prompts("bare").templates
     ('{}',)
     """
-    return build(Prompts, _read("prompts", name), f"prompts/{name}.toml")
+    return build(Prompts, record("prompts", name), f"prompts/{name}.toml")
 
 
 def custom_prompts(sentences: tuple[str, ...]) -> Prompts:
@@ -159,64 +156,6 @@ def is_custom(name: str) -> bool:
     return name.endswith(".toml")
 
 
-def split(name: str) -> Split:
-    """The split of that name, or in the user's own file at that path. Raises InvalidValue.
-
-    >>> split("ntu_t").samples_per_class
-    30
-    """
-    return _custom_split(Path(name)) if is_custom(name) else _split(name)
-
-
-@cache
-def _split(name: str) -> Split:
-    return _build_split(_read("splits", name), f"splits/{name}.toml")
-
-
-def _custom_split(path: Path) -> Split:
-    if path.stem in names("splits"):
-        rule = f"a split is named after its file, and `{path.stem}` ships already"
-        raise InvalidValue(f"{path}: {rule}. Rename the file.")
-    return _build_split(_with_name(path.stem, read_toml(path), str(path)), str(path), path.parent)
-
-
-def classes_of(chosen: Split) -> tuple[str, ...]:
-    """The names of all classes of a split's dataset; () for a custom dataset whose classes the split does not name.
-
-    >>> classes_of(split("ntu_t"))[0]
-    'drink water'
-    """
-    return dataset(chosen.dataset).classes if chosen.dataset in names("datasets") else chosen.class_names
-
-
-def _build_split(value: Mapping[str, Any], where: str, folder: Path = _HERE) -> Split:
-    """The keys of a split's file, completed by those of its base. Exemplars must show the classes they stand for."""
-    base = _read("splits", value["base"]) if isinstance(value.get("base"), str) else {}
-    if "base" in base:
-        raise InvalidValue(f"{where}: base `{value['base']}` has a base itself. Name `{base['base']}` instead")
-    complete = {**base, **value}
-    labelled = with_labels(complete, where, lambda: _class_names(str(complete.get("dataset", "")), folder, where))
-    result = build(Split, labelled, where)
-    if result.dataset in names("datasets"):
-        for label, name in zip(result.test, result.exemplars, strict=False):
-            _check_exemplar(dataset(result.dataset), label, name, where)
-    return result
-
-
-def _class_names(name: str, folder: Path, where: str) -> Sequence[str]:
-    return dataset(name).classes if name in names("datasets") else custom_class_names(name, folder, where)
-
-
-def _check_exemplar(data: Dataset, label: int, name: str, where: str) -> None:
-    match = match_name(data.pattern, name)
-    if match is None:
-        raise InvalidValue(f"{where}: exemplar `{name}` is not a name of {data.name}, {data.pattern}")
-    action = match.groupdict().get("action")
-    if action is not None and data.actions[label : label + 1] != (int(action),):
-        rule = f"exemplar `{name}` does not show class {label}, whose place in `exemplars` it takes"
-        raise InvalidValue(f"{where}: {rule}")
-
-
 @dataclass(frozen=True)
 class _FirstOf:
     """`classes = { first = 60, of = "ntu120" }`: the first classes of another dataset."""
@@ -231,15 +170,16 @@ class _FirstOf:
         return classes[: self.first]
 
 
-def _read(kind: str, name: str) -> dict[str, Any]:
-    """The TOML file of a record that ships, as a dictionary."""
+def record(kind: str, name: str) -> dict[str, Any]:
+    """The keys of a record's file, with its name. Raises InvalidValue for a name that does not ship."""
     if name not in names(kind):
         raise InvalidValue(f"`{name}` is not one of the {kind}. {hint(name, names(kind))}")
     where = f"{kind}/{name}.toml"
-    return _with_name(name, read_toml(_HERE / kind / f"{name}.toml", where), where)
+    return with_name(name, read_toml(_HERE / kind / f"{name}.toml", where), where)
 
 
-def _with_name(name: str, value: Mapping[str, Any], where: str) -> dict[str, Any]:
+def with_name(name: str, value: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """The keys of a file with the name of its record. Raises InvalidValue if the file has such a key itself."""
     if "name" in value:
         raise InvalidValue(f"{where}: `name` is the file's name; remove the line")
     return {"name": name, **value}

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from manifests.facts import dataset, names, published, split
+from manifests.facts import dataset, names, published
+from manifests.split_file import split
 from prep.formats import importers
 from zoo import registry
 from zoo.experiment.graph import UnfitBackbone

@@ -14,7 +14,8 @@ from cli.prep._store import summary, summary_text
 from cli.workspace import Workspace, WorkspaceError, workspace
 from manifests.custom import read_custom
 from manifests.dataset import Dataset
-from manifests.facts import dataset, is_custom, layout_of, split
+from manifests.facts import dataset, is_custom, layout_of
+from manifests.split_file import split
 
 if TYPE_CHECKING:
     from prep.building.job import Job

@@ -10,7 +10,8 @@ import click
 from cli import options
 from cli.workspace import workspace
 from manifests.custom import read_custom
-from manifests.facts import classes_of, dataset, is_custom, names, split
+from manifests.facts import dataset, is_custom, names
+from manifests.split_file import classes_of, split
 from manifests.strict import InvalidValue, hint, read_toml
 from manifests.text import plain
 

@@ -48,7 +48,7 @@ def command(
 
     Unreadable videos are listed and skipped (exit status 3).
     """
-    from manifests.facts import split as split_of
+    from manifests.split_file import split as split_of
     from prep.teacher.job import TeacherJob, train_teacher
 
     opened = store_or_only(store)

@@ -44,7 +44,8 @@ def store_of(recipe: Recipe, store: str | None) -> Store:
 
 
 def _in_workspace(recipe: Recipe) -> Path:
-    from manifests.facts import dataset, names, split
+    from manifests.facts import dataset, names
+    from manifests.split_file import split
 
     chosen = split(recipe.data.split)
     whole = recipe.data.clip_seed >= 0 or recipe.data.clips_per_class > chosen.samples_per_class

@@ -96,7 +96,7 @@ def _fitted(setup: Setup, rows: Sequence[Published]) -> Setup:
 def _bench(
     title: str, rows: Sequence[Published], found: Sequence[Entry], setup: Setup, outcomes: Mapping[str, Outcome]
 ) -> Bench:
-    from manifests.facts import split
+    from manifests.split_file import split
     from zoo.sweep.bench import choices, notes, reductions
     from zoo.sweep.bench_table import Bench
 

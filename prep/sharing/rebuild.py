@@ -24,8 +24,9 @@ from pathlib import Path
 
 import numpy as np
 
-from manifests.facts import dataset, layout_of, split
+from manifests.facts import dataset, layout_of
 from manifests.facts import names as dataset_names
+from manifests.split_file import split
 from manifests.strict import build as strict_build
 from prep.building.job import Job
 from prep.errors import PrepError

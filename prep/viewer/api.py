@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from manifests.facts import split
+from manifests.split_file import split
 from manifests.text import plain
 from prep.errors import PrepError
 from prep.preprocessing import quality

@@ -7,8 +7,9 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from manifests.facts import is_custom, split
+from manifests.facts import is_custom
 from manifests.split import Split
+from manifests.split_file import split
 from manifests.strict import read_toml
 from prep.errors import PrepError
 from prep.files import atomic_write, disk_errors

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from manifests.facts import names, split
+from manifests.facts import names
 from manifests.split import Split
+from manifests.split_file import split
 from manifests.strict import InvalidValue
 from prep.errors import PrepError
 from prep.store.read import Store

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from manifests.facts import split
+from manifests.split_file import split
 from prep.errors import PrepError
 from prep.progress import Step, Work
 from prep.store.arrays import PER_CLIP

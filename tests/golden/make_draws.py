@@ -20,7 +20,7 @@ from episodes.options import Task
 from episodes.pool import Pool
 from episodes.resample import Sampling, sample
 from episodes.sampler import ExemplarSampler
-from manifests.facts import split
+from manifests.split_file import split
 from prep.store.read import open_store
 
 FILE = Path(__file__).with_name("draws.json")

@@ -20,7 +20,7 @@ from episodes.pool import Pool
 from episodes.resample import Sampling
 from episodes.sampler import EpisodicSampler
 from episodes.transform import ClipTransform
-from manifests.facts import split
+from manifests.split_file import split
 from prep.store.read import Store, open_store
 
 PICTURE = Path(__file__).resolve().parents[2] / "episodes" / "episode.png"

@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from manifests.facts import dataset, encoder, names, split
+from manifests.facts import dataset, encoder, names
+from manifests.split_file import split
 from prep.formats import format_named, importers, readers
 from zoo.experiment.library import listed
 from zoo.experiment.recipe import Recipe

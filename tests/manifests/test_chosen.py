@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manifests.facts import split
+from manifests.split_file import split
 
 SMALL, LARGE = split("ntu_t"), split("ntu_s")
 clip_names = st.dictionaries(

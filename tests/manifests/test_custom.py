@@ -11,7 +11,8 @@ from helpers.synthetic_own import MANIFEST as DATASET_FILE
 from helpers.synthetic_own import SPLIT
 
 from manifests.custom import EXAMPLE, PREPARED, read_custom
-from manifests.facts import classes_of, layout, layout_of, names, split
+from manifests.facts import layout, layout_of, names
+from manifests.split_file import classes_of, split
 from manifests.strict import InvalidValue
 from prep.preprocessing.pipeline import ANY, pipeline
 

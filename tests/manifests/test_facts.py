@@ -12,7 +12,8 @@ import pytest
 from helpers.shared import shared
 
 import manifests.facts
-from manifests.facts import dataset, layout, missing_names, names, split
+from manifests.facts import dataset, layout, missing_names, names
+from manifests.split_file import split
 from manifests.strict import InvalidValue
 
 HERE = Path(manifests.facts.__file__).parent

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from manifests.facts import dataset, layout, split
+from manifests.facts import dataset, layout
 from manifests.split import ClassDraw, Split
+from manifests.split_file import split
 
 NTU = layout("ntu25")
 

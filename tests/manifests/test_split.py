@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import manifests.facts
-from manifests.facts import dataset, split
+from manifests.facts import dataset
+from manifests.split_file import split
 from manifests.strict import InvalidValue
 
 NTU, PKU = split("ntu60_one_shot"), split("pku_mmd_one_shot")

@@ -8,7 +8,8 @@ from itertools import combinations, pairwise
 import pytest
 from helpers.shared import shared
 
-from manifests.facts import dataset, missing_names, names, split
+from manifests.facts import dataset, missing_names, names
+from manifests.split_file import split
 
 SIZES = (20, 40, 60, 80)
 OFFICIAL = [name for name in names("splits") if split(name).exemplars]

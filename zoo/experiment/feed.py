@@ -19,10 +19,11 @@ from episodes.pool import Pool
 from episodes.resample import Sampling
 from episodes.sampler import EpisodicSampler, ExemplarSampler
 from episodes.transform import ClipTransform
-from manifests.facts import dataset, names, split
+from manifests.facts import dataset, names
 from manifests.layout import Layout
 from manifests.pattern import match_name
 from manifests.split import Split
+from manifests.split_file import split
 from manifests.strict import hint
 from manifests.text import counted
 from prep.preprocessing.quality import FLAGS

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from manifests.digest import digest_of, short
-from manifests.facts import is_custom, split
+from manifests.facts import is_custom
+from manifests.split_file import split
 from manifests.user_code import is_user_code
 from zoo import registry
 from zoo.engine.header import Identity

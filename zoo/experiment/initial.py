@@ -7,7 +7,7 @@ from pathlib import Path
 
 from torch import nn
 
-from manifests.facts import split
+from manifests.split_file import split
 from zoo.engine.checkpoint import load_part
 from zoo.engine.imported import load_imported, read_imported
 from zoo.experiment.feed import SetupError

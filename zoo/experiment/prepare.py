@@ -10,8 +10,8 @@ from torch.nn.parameter import is_lazy
 
 from episodes.loader import BatchLoader, EpisodeLoader
 from episodes.streams import channels as stream_channels
-from manifests.facts import split
 from manifests.layout import Layout
+from manifests.split_file import split
 from prep.store.read import Store
 from zoo import registry
 from zoo.engine.header import Identity

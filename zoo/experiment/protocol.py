@@ -11,10 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from manifests.facts import is_custom, split
+from manifests.facts import is_custom
 from manifests.folder import stems
 from manifests.layout import Layout
 from manifests.split import Split
+from manifests.split_file import split
 from manifests.strict import InvalidValue
 from manifests.user_code import is_user_code
 from zoo import registry

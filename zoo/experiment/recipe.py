@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from episodes.options import Augment, Task
-from manifests.facts import split
 from manifests.split import Split
+from manifests.split_file import split
 from zoo import registry
 from zoo.engine.options import Optimiser
 

@@ -22,8 +22,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from manifests.facts import dataset, is_custom, layout_of, names, split
+from manifests.facts import dataset, is_custom, layout_of, names
 from manifests.layout import Layout
+from manifests.split_file import split
 from manifests.strict import InvalidValue, build, hint
 from manifests.user_code import is_user_code
 from zoo import registry

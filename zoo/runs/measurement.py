@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from episodes.loader import BatchLoader
-from manifests.facts import split
+from manifests.split_file import split
 from prep.progress import Work
 from prep.tensors import weights_digest
 from zoo.engine.evaluate import measure

@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from manifests.facts import names, published, published_choices, published_notes, split
+from manifests.facts import names, published, published_choices, published_notes
+from manifests.split_file import split
 from manifests.strict import InvalidValue, hint
 from manifests.tables import Published
 from manifests.user_code import is_user_code

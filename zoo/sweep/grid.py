@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from itertools import product
 from typing import Any
 
-from manifests.facts import split
 from manifests.layout import Layout
+from manifests.split_file import split
 from manifests.strict import InvalidValue, hint, parse
 from zoo.experiment.recipe import Recipe
 from zoo.experiment.resolve import resolve

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from episodes.draw import TooFewClasses, TooFewClips
-from manifests.facts import split
+from manifests.split_file import split
 from prep.errors import PrepError
 from prep.progress import Step, Work
 from prep.store.read import Store, open_store

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from manifests.facts import split
 from manifests.layout import Layout
+from manifests.split_file import split
 from manifests.tables import Published
 from zoo.experiment.library import shipped
 from zoo.experiment.recipe import Recipe, is_stage

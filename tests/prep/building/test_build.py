@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 from helpers.build_jobs import built, job, run, write_raw
 
-from manifests.facts import dataset, split
+from manifests.facts import dataset
+from manifests.split_file import split
 from prep.building import build as building
 from prep.building.build import BadFiles
 from prep.building.job import Job

@@ -11,7 +11,7 @@ import pytest
 from helpers.teacher_demo import BOW, JUMP, SPLIT, SQUAT, video
 
 import prep.embedding.videos
-from manifests.facts import split as split_of
+from manifests.split_file import split as split_of
 from prep.embedding.videos import Workers
 from prep.errors import PrepError
 from prep.progress import result

@@ -11,7 +11,7 @@ import pytest
 from helpers.built import built
 from helpers.teacher_demo import BOW, JUMP, SPLIT, SQUAT, draw, run, video
 
-from manifests.facts import split as split_of
+from manifests.split_file import split as split_of
 from prep.encoders._encoder import encoder
 from prep.encoders._teacher_file import read_teacher
 from prep.store.read import Store

@@ -15,7 +15,8 @@ from helpers.synthetic_video import KINDS, encode, image, number_in
 from helpers.viewing import BOX, HOSTILE, MOVING, NAMES, clips_for_viewing, opened, served
 from playwright.sync_api import Browser, Page, expect
 
-from manifests.facts import layout, split
+from manifests.facts import layout
+from manifests.split_file import split
 from manifests.text import plain
 from prep.viewer.plane import principal_plane
 from prep.viewer.server import ViewerServer

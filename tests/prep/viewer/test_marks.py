@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from manifests.facts import names, split
+from manifests.facts import names
+from manifests.split_file import split
 from manifests.strict import InvalidValue
 from prep.errors import PrepError
 from prep.viewer.marks import BEGIN, read_marks, write_marks

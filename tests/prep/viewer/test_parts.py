@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from manifests.facts import split
+from manifests.split_file import split
 from prep.errors import PrepError
 from prep.store.read import Store
 from prep.viewer.parts import labels_of, parts_of, splits_for

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from helpers.viewing import HOSTILE, NAMES, TOKEN, WITHOUT_VECTOR, call, clips_for_viewing, opened, served
 
-from manifests.facts import split
+from manifests.split_file import split
 from manifests.text import plain
 from prep.errors import PrepError
 from prep.store.arrays import PER_FRAME

@@ -8,7 +8,8 @@ from helpers import stores, tiny_backbone
 from helpers.stores import make_store
 
 from episodes.sampler import ExemplarSampler
-from manifests.facts import dataset, names, split
+from manifests.facts import dataset, names
+from manifests.split_file import split
 from prep.store.read import Store, open_store
 from zoo.experiment.prepare import Prepared, prepare
 from zoo.experiment.recipe import classes

@@ -16,7 +16,8 @@ from helpers.stores import make_store
 from episodes.cameras import Cameras
 from episodes.loader import BatchLoader
 from episodes.sampler import ExemplarSampler
-from manifests.facts import dataset, split
+from manifests.facts import dataset
+from manifests.split_file import split
 from manifests.strict import InvalidValue
 from prep.store.read import open_store
 from zoo.experiment.feed import SetupError

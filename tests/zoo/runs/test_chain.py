@@ -15,7 +15,7 @@ from helpers.stores import embed, make_store
 from safetensors.torch import load_file
 
 from episodes.pool import Pool
-from manifests.facts import split
+from manifests.split_file import split
 from prep.progress import result
 from prep.store.embedding_key import TextKey, TextMetadata, VideoKey, VideoMetadata
 from prep.store.embeddings import open_embedding

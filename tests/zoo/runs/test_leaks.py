@@ -13,7 +13,7 @@ from helpers import tiny_backbone
 from helpers.stores import embed, make_store
 from safetensors.torch import load_file
 
-from manifests.facts import split
+from manifests.split_file import split
 from prep.progress import result
 from prep.store.read import Store
 from zoo.engine.train import Diverged

@@ -20,6 +20,7 @@ demo/            a synthetic dataset
 formats.py       the contract of a file format, and the look-up by name
 clip.py          the values that travel: Source, Recording, Clip
 errors.py        errors that users can fix
+confusion_matrix.py  the confusion matrix of a test with the clips of its cells, read strictly
 tensors.py       weights by name: read from untrusted files, compared with a model, digest
 files.py         atomic writes, locks, errors of the disk
 torchvision_import.py  a torchvision that imports beside a CPU-only torch

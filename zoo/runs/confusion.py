@@ -10,12 +10,14 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from episodes.draw import Draw
 from episodes.loader import EpisodeLoader
+from prep.confusion_matrix import ConfusionMatrix, cells_of
 from prep.progress import Work
 from zoo.engine.evaluate import measure
 from zoo.engine.scorer import Episodes, Scorer
 from zoo.experiment.prepare import Prepared
-from zoo.runs.confusion_matrix import DIGESTS, ConfusionMatrix
+from zoo.runs.confusion_matrix import DIGESTS
 from zoo.runs.result import Result
 from zoo.runs.scoring import test_scorer
 
@@ -44,36 +46,49 @@ class Confusion:
         return {**asdict(self), "share": self.share}
 
 
+@dataclass(frozen=True)
+class Counts:
+    """What a counter has counted: `times` and `queries`, rows true classes, columns answers.
+
+    `answers` (X, 3) has the true label, the given label and the clip of each query, in the order of the test.
+    """
+
+    times: Int[Tensor, "N N"]
+    queries: Int[Tensor, "N N"]
+    answers: Int[Tensor, "X 3"]
+
+
 class ConfusionCounter:
-    """A scorer that counts the answers of another one: `times` and `queries`, rows true classes, columns answers."""
+    """A scorer that counts the answers of another one; `counts` are those so far."""
 
     def __init__(self, scorer: Scorer, classes: int) -> None:
         self.scorer, self.modules = scorer, scorer.modules
         self.times = torch.zeros(classes, classes, dtype=torch.int64)
         self.queries = torch.zeros_like(self.times)
+        self._answers: list[Int[Tensor, "_ 3"]] = []
 
     def scores(self, loader: Episodes, step: int) -> tuple[Float[Tensor, "B Q N"], Int[Tensor, "B Q"]]:
         """See zoo.engine.scorer.Scorer."""
         assert isinstance(loader, EpisodeLoader)
         scores, answer = self.scorer.scores(loader, step)
-        self.add(scores.argmax(-1), answer, loader.sampler.at(step).class_id)
+        self.add(scores.argmax(-1), loader.sampler.at(step))
         return scores, answer
 
-    def add(self, given: Int[Tensor, "B Q"], answer: Int[Tensor, "B Q"], class_id: Int[Tensor, "B N"]) -> None:
-        """Count given and right answers, both rows of a task whose rows are the labels `class_id`.
-
-        >>> from zoo.engine.scorer import EpisodeScorer
-        >>> counter = ConfusionCounter(EpisodeScorer(torch.nn.Identity()), classes=4)
-        >>> counter.add(torch.tensor([[1, 1]]), torch.tensor([[0, 1]]), torch.tensor([[3, 2]]))
-        >>> counter.times.nonzero().tolist(), counter.queries[3].tolist()
-        ([[2, 2], [3, 2]], [0, 0, 1, 1])
-        """
-        given, answer, class_id = given.cpu(), answer.cpu(), class_id.cpu()
-        true = class_id.gather(1, answer)
+    def add(self, given: Int[Tensor, "B Q"], draw: Draw) -> None:
+        """Count the answers that were given in the tasks of a step, as rows of each task."""
+        given, answer, class_id = given.cpu(), draw.answer.cpu(), draw.class_id.cpu()
+        true, taken_for = class_id.gather(1, answer), class_id.gather(1, given)
         one = torch.ones(true.shape, dtype=torch.int64)
-        self.times.index_put_((true, class_id.gather(1, given)), one, accumulate=True)
+        self.times.index_put_((true, taken_for), one, accumulate=True)
+        self._answers.append(torch.stack([true, taken_for, draw.query.cpu()], dim=-1).flatten(0, 1))
         pairs = true[:, :, None].expand(-1, -1, class_id.shape[1]), class_id[:, None].expand(-1, true.shape[1], -1)
         self.queries.index_put_(pairs, torch.ones_like(pairs[0]), accumulate=True)
+
+    @property
+    def counts(self) -> Counts:
+        """What was counted so far."""
+        none = torch.zeros(0, 3, dtype=torch.int64)
+        return Counts(self.times, self.queries, torch.cat([none, *self._answers]))
 
 
 def confusions(prepared: Prepared, names: Sequence[str], most: int) -> Work[tuple[Confusion, ...]]:
@@ -86,16 +101,22 @@ def confusions(prepared: Prepared, names: Sequence[str], most: int) -> Work[tupl
     return most_confused(counter.times, counter.queries, names)[:most]
 
 
-def matrix_of(
-    parts: Sequence[tuple[Int[Tensor, "N N"], Int[Tensor, "N N"]]], names: Sequence[str], result: Result
-) -> ConfusionMatrix:
-    """The sum of what counters have counted, `times` and `queries` of each, over the classes that were tested."""
-    times, queries = (torch.stack(list(part)).sum(0) for part in zip(*parts, strict=True))
-    labels = torch.unique(queries.nonzero())
-    counts, asked = (tuple(tuple(row) for row in part[labels][:, labels].tolist()) for part in (times, queries))
-    digests = {name: getattr(result, name) for name in DIGESTS}
+def matrix_of(parts: Sequence[Counts], names: Sequence[str], clips: Sequence[str], result: Result) -> ConfusionMatrix:
+    """The sum of what counters have counted, over the classes that were tested.
+
+    `names` are those of the labels, and `clips` those of the clips of the pool.
+    """
+    times, queries = (torch.stack(list(kind)).sum(0) for kind in zip(*((p.times, p.queries) for p in parts), strict=True))
+    labels = torch.unique(queries.nonzero()).tolist()
+    place = {label: row for row, label in enumerate(labels)}
+    answers = (row for part in parts for row in part.answers.tolist())
     return ConfusionMatrix(
-        tuple(labels.tolist()), tuple(names[label] for label in labels.tolist()), counts, asked, **digests
+        labels=tuple(labels),
+        names=tuple(names[label] for label in labels),
+        counts=_rows(times, labels),
+        queries=_rows(queries, labels),
+        cells=cells_of((place[true], place[given], clips[clip]) for true, given, clip in answers),
+        **{name: getattr(result, name) for name in DIGESTS},
     )
 
 
@@ -114,3 +135,7 @@ def most_confused(
         if row != column
     ]
     return tuple(sorted(found, key=lambda pair: (-pair.share, -pair.times, pair.label, pair.taken_for)))
+
+
+def _rows(values: Int[Tensor, "N N"], labels: Sequence[int]) -> tuple[tuple[int, ...], ...]:
+    return tuple(tuple(row) for row in values[labels][:, labels].tolist())

@@ -3,53 +3,20 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
-from manifests.strict import InvalidValue, build
+from prep.confusion_matrix import ConfusionMatrix, parse_matrix
+from prep.errors import PrepError
 from prep.files import atomic_write
 from zoo.runs.result import Result
 
 FILE = "confusion.json"
-Rows = tuple[tuple[int, ...], ...]
+DIGESTS = ("recipe_digest", "store_digest", "weights_digest")
 
 
 class MatrixError(Exception):
     """A file with a confusion matrix is damaged; the text names the file."""
-
-
-@dataclass(frozen=True)
-class ConfusionMatrix:
-    """Answers over the test classes `labels`: rows are true classes, columns predicted ones.
-
-    counts[i][j] of the queries[i][j] queries of class i whose task has class j are taken for it. The digests are those
-    of the result that the answers belong to.
-    """
-
-    labels: tuple[int, ...]
-    names: tuple[str, ...]
-    counts: Rows
-    queries: Rows
-    recipe_digest: str
-    store_digest: str
-    weights_digest: str
-
-    def __post_init__(self) -> None:
-        for name in ("names", "counts", "queries"):
-            if len(getattr(self, name)) != len(self.labels):
-                raise ValueError(f"{name} has {len(getattr(self, name))} rows for {len(self.labels)} labels")
-        for row, asked in zip(self.counts, self.queries, strict=True):
-            if not len(row) == len(asked) == len(self.labels):
-                raise ValueError(f"a row has {len(row)} counts and {len(asked)} queries for {len(self.labels)} labels")
-            if any(not 0 <= count <= most for count, most in zip(row, asked, strict=True)):
-                raise ValueError("a count is below 0 or above its queries")
-
-    def belongs_to(self, result: Result) -> bool:
-        """Whether these are the answers that a result was computed from."""
-        return all(getattr(self, name) == getattr(result, name) for name in DIGESTS)
-
-
-DIGESTS = ("recipe_digest", "store_digest", "weights_digest")
 
 
 def write_matrix(run: Path, matrix: ConfusionMatrix) -> None:
@@ -66,7 +33,7 @@ def read_matrix(run: Path, result: Result) -> ConfusionMatrix | None:
     if not file.is_file():
         return None
     try:
-        matrix = build(ConfusionMatrix, json.loads(file.read_bytes()), str(file))
-    except (ValueError, RecursionError, InvalidValue) as error:
+        matrix = parse_matrix(file.read_bytes(), str(file))
+    except PrepError as error:
         raise MatrixError(f"{file}: damaged ({error}). Delete it; `fszoo report` then counts the answers.") from error
-    return matrix if matrix.belongs_to(result) else None
+    return matrix if all(getattr(matrix, name) == getattr(result, name) for name in DIGESTS) else None

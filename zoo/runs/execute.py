@@ -204,10 +204,11 @@ def _finish(prepared: Prepared, run: Run, ranks: Ranks) -> Work[Result]:
         return counters[0]
 
     result = yield from evaluate(prepared, header.progress, ranks, counted)
-    parts = [ranks.gather((counter.times, counter.queries)) for counter in counters]
+    parts = [ranks.gather(counter.counts) for counter in counters]
     if ranks.first:
         for part in parts:
-            write_matrix(run.path, matrix_of(part, prepared.test[0].transform.pool.classes, result))
+            pool = prepared.test[0].transform.pool
+            write_matrix(run.path, matrix_of(part, pool.classes, pool.names, result))
         atomic_write(run.path / "result.json", json.dumps(asdict(result), indent=1))
         run.diverged.unlink(missing_ok=True)
     return result

@@ -9,6 +9,7 @@ import torch
 from helpers.small_run import SMALL
 from helpers.stores import make_store
 
+from episodes.draw import Draw
 from prep.progress import result
 from prep.store.read import Store, open_store
 from zoo.engine.evaluate import evaluation_mode
@@ -57,7 +58,15 @@ def test_pairs_are_counted_as_a_plain_loop_counts_them(store: Store) -> None:
 
 def test_a_class_that_is_never_in_the_same_task_has_no_queries_for_the_pair() -> None:
     counter = ConfusionCounter(EpisodeScorer(torch.nn.Identity()), classes=5)
-    counter.add(torch.tensor([[1, 0], [0, 1]]), torch.tensor([[0, 1], [0, 1]]), torch.tensor([[4, 0], [2, 3]]))
+    draw = Draw(
+        episode=torch.arange(2),
+        class_id=torch.tensor([[4, 0], [2, 3]]),
+        support=torch.tensor([[[0], [1]], [[2], [3]]]),
+        query=torch.tensor([[8, 9], [6, 7]]),
+        answer=torch.tensor([[0, 1], [0, 1]]),
+    )
+    counter.add(torch.tensor([[1, 0], [0, 1]]), draw)
+    assert counter.counts.answers.tolist() == [[4, 0, 8], [0, 4, 9], [2, 2, 6], [3, 3, 7]]
     assert counter.queries.nonzero().tolist() == [[0, 0], [0, 4], [2, 2], [2, 3], [3, 2], [3, 3], [4, 0], [4, 4]]
     pairs = most_confused(counter.times, counter.queries, list("abcde"))
     assert [(pair.name, pair.taken_for_name, pair.times, pair.queries) for pair in pairs] == [

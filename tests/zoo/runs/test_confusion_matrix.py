@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,6 +30,11 @@ def test_the_matrix_of_a_run_is_that_of_its_answers(demo_run: Finished) -> None:
     np.testing.assert_array_equal(matrix.queries, queries)
     assert matrix.labels == tuple(tally.labels_of(answers).tolist())
     assert matrix.names == tuple(store.info.classes[label] for label in matrix.labels)
+    for cell in matrix.cells:
+        mine = (answers.true == matrix.labels[cell.true]) & (answers.given == matrix.labels[cell.answered])
+        assert dict(cell.clips) == Counter(store.names[clip] for clip in answers.query[mine])
+        assert (cell.left_out, sum(cell.clips.values())) == (0, matrix.counts[cell.true][cell.answered])
+    assert len(matrix.cells) == np.count_nonzero(matrix.counts)
     assert round(100 * np.trace(matrix.counts) / found.queries, 4) == found.accuracy
 
 

@@ -115,7 +115,8 @@ def report(sweep: Sweep, outcomes: Mapping[str, Outcome]) -> Report:
     numbers = f"{len(sweep.jobs)} runs: {len(sweep.jobs) - len(left)} finished"
     numbers += "".join(f", {len(part)} {state}" for state, part in _by_state(left).items())
     lines = [f"  {entry['state']}: {entry['settings']}: {entry['note']}" for entry in left]
-    warnings = dict.fromkeys(line for _, result in pairs if result is not None for line in result.warnings)
+    results = [outcome.result for outcome in outcomes.values() if outcome.result is not None]
+    warnings = dict.fromkeys(line for result in results for line in result.warnings)
     lines += [f"Warning: {warning}." for warning in warnings]
     record = {
         "rows": [row.record() for row in rows],

@@ -8,6 +8,7 @@ log               its log
 confusion_matrix  the answers to its test, counted
 cost              the time and memory that it took
 execute           train from the last checkpoint, measure, write the result
+collapse          a backbone that gives all clips the same vector, and a lower rate
 diverged          what is kept of a loss that is not finite, and its replay
 chain             runs that start from other runs
 status            how far runs are, read without torch

@@ -22,11 +22,10 @@ from zoo.engine.scorer import Scorer
 from zoo.engine.step import Trainer, Unit
 from zoo.engine.train import Diverged, Record, train
 from zoo.experiment.feed import SetupError
-from zoo.experiment.library import lineage
 from zoo.experiment.prepare import Prepared
-from zoo.experiment.recipe import Recipe, to_toml
-from zoo.experiment.resolve import resolve
+from zoo.experiment.recipe import to_toml
 from zoo.runs import cost, log
+from zoo.runs.collapse import lower_rate
 from zoo.runs.confusion import ConfusionCounter, matrix_of
 from zoo.runs.confusion_matrix import write_matrix
 from zoo.runs.diverged import save_unit
@@ -160,17 +159,8 @@ def _saving_what_diverged(prepared: Prepared, run: Run, ranks: Ranks) -> Iterato
         if ranks.first and prepared.train is not None:
             save_unit(run.diverged, prepared.train.at(error.unit), error.step, error.unit)
         replay = f"It is in {run.diverged}; `fszoo replay {run.path}` computes its loss again, operation by operation"
-        words = f"{run.path}: {error} {_lower_rate(prepared.recipe)}{replay}."
+        words = f"{run.path}: {error} {lower_rate(prepared.recipe)}{replay}."
         raise Diverged(words, error.step, error.unit) from error
-
-
-def _lower_rate(recipe: Recipe) -> str:
-    """A sentence with the nearest recipe that this one builds on and that has a lower learning rate, if any."""
-    for name in lineage(recipe.name)[1:]:
-        lr = resolve(name).optimiser.lr
-        if lr < recipe.optimiser.lr:
-            return f"The recipe `{name}` trains with optimiser.lr={lr:g} instead of {recipe.optimiser.lr:g}. "
-    return ""
 
 
 def _validation(prepared: Prepared, ranks: Ranks) -> Callable[[], Work[Accuracy]] | None:

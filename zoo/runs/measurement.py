@@ -18,6 +18,7 @@ from zoo.experiment.identity import import_warnings
 from zoo.experiment.prepare import Prepared
 from zoo.experiment.recipe import Recipe, classes
 from zoo.fit import declared
+from zoo.runs.collapse import collapse
 from zoo.runs.result import NOVEL_NAMES, OTHER_QUERIES, Result
 from zoo.runs.scoring import best_untrained, test_scorer
 
@@ -28,11 +29,11 @@ def evaluate(
     """Measure the prepared learner as it is on the test classes, and the best untrained recipe beside it.
 
     `watch` may put another scorer around the learner's, such as one that counts its answers. A pre-training stage has
-    nothing to measure; its result says what it could not learn from.
+    nothing to measure; its result says what it could not learn from, and whether it collapsed.
     """
     blank = result_of(prepared, progress)
     if not prepared.test:
-        return replace(blank, warnings=(*prepared.remarks, *missing_targets(prepared)))
+        return replace(blank, warnings=(*prepared.remarks, *missing_targets(prepared), *collapse(prepared)))
     scorer = watch(test_scorer(prepared))
     measured = yield from measure(scorer, prepared.test, prepared.independent, ranks=ranks)
     line = yield from best_untrained(prepared, ranks)

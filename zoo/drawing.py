@@ -80,6 +80,15 @@ def table(axis: Any, values: Any, rows: Sequence[str], columns: Sequence[str], *
     return image
 
 
+def colours(values: Any) -> Any:
+    """The colour "#rrggbb" of each value 0..1 of an array of any shape in the map for shares, as nested lists."""
+    import matplotlib
+    import numpy as np
+
+    bytes_ = matplotlib.colormaps[SHARES](np.nan_to_num(values), bytes=True)[..., :3].astype(int)
+    return np.apply_along_axis(lambda rgb: "#{:02x}{:02x}{:02x}".format(*rgb), -1, bytes_).tolist()
+
+
 def check_format(path: Path) -> str:
     """The format that the suffix of a path names. Raises FormatError for another one."""
     suffix = path.suffix.lower().removeprefix(".")

@@ -29,12 +29,14 @@ if TYPE_CHECKING:
 def command(runs: tuple[Path, ...], store: str | None, device: str, out: Path | None, json_: bool) -> None:
     """Write a page about finished RUNS: report.html, which needs no network, and its arrays in report.npz.
 
-    Accuracy beside chance, the best untrained recipe and the paper's number; choices, curves, confusion, classes, and
-    the most certain mistakes with clips that play. Two runs are compared on the same tasks. The test tasks are answered
-    again for it. Where the workspace has no store of a run any more, its page has no clips and no mistakes.
+    Accuracy beside chance, the best untrained recipe and the paper's number; choices, curves and classes; and clips
+    that play: those of the most certain mistakes, and of any cell of the confusion matrix. Two runs are compared on the
+    same tasks. The test tasks are answered again for it. Where the workspace has no store of a run any more, its page
+    has no clips and no mistakes.
     """
     from cli.device import choose
     from prep.files import atomic_write, disk_errors
+    from zoo.report.cells import ROOM
     from zoo.report.contents import contents_of, joined
     from zoo.report.page import page
     from zoo.runs.run import Run
@@ -44,7 +46,7 @@ def command(runs: tuple[Path, ...], store: str | None, device: str, out: Path | 
         run = Run(path)
         opened, absent = _store(run.recipe(), store)
         with meter(json_) as bars:
-            found.append(bars.run(contents_of(run, opened, choose(device), absent)))
+            found.append(bars.run(contents_of(run, opened, choose(device), absent, ROOM // len(runs))))
         if found[-1].absent:
             warn([f"{path}: no clips and no mistakes: {found[-1].absent}"])
     folder = out or runs[0] / "report"

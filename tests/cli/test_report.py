@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.browser import chromium, pixels, watched
 from helpers.shell import Shell
 from helpers.small_run import SMALL
+from playwright.sync_api import Page
 
 from zoo.named_arrays import read
 
@@ -63,11 +65,35 @@ def test_a_run_whose_store_is_gone_is_reported_without_clips(
     assert "<canvas" not in html
 
 
+def check_cells(page: Page) -> None:
+    """A click on a cell, or Enter, plays its clips, those of another cell in their place; arrow keys move."""
+    cells = page.locator(".confusion button")
+    first, second = cells.nth(0), cells.nth(1)
+    before = page.locator("canvas").count()
+    first.click()
+    figures = page.locator(".cell figure")
+    assert 0 < figures.count() == page.locator("canvas").count() - before <= 4
+    assert "confusion.json" in page.locator(".cell code").inner_text()
+    assert page.locator(".cell h3").inner_text().endswith("answered rightly")
+    first.focus()
+    page.keyboard.press("ArrowRight")
+    assert second.evaluate("one => one === document.activeElement")
+    page.keyboard.press("Enter")
+    assert " taken for " in page.locator(".cell h3").inner_text()
+    assert (first.get_attribute("aria-pressed"), second.get_attribute("aria-pressed")) == ("false", "true")
+    page.locator("#play").click()
+    canvas = page.locator(".cell canvas").first
+    canvas.scroll_into_view_if_needed()
+    page.wait_for_timeout(300)
+    still = pixels(canvas)
+    page.wait_for_timeout(700)
+    assert np.any(still != pixels(canvas))
+    assert page.locator(".confusion button[tabindex='0']").count() == 1
+
+
 @pytest.mark.slow
 def test_the_page_plays_its_clips_in_a_browser(run: Path, shell: Shell) -> None:
     """No message of an error, no request, and the joints that are drawn move as those of the clip."""
-    from helpers.browser import chromium, pixels, watched
-
     assert shell(f"fszoo report {run}").exit_code == 0
     address = (run / "report" / "report.html").resolve().as_uri()
     with chromium() as browser, watched(browser, address, allowed=address) as page:
@@ -86,6 +112,7 @@ def test_the_page_plays_its_clips_in_a_browser(run: Path, shell: Shell) -> None:
         still = pixels(canvas)
         page.page.wait_for_timeout(500)
         np.testing.assert_array_equal(still, pixels(canvas))
+        check_cells(page.page)
         assert page.unnamed() == []
         assert page.errors == []
         assert [url for url in page.external if not url.startswith("data:")] == []

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from manifests.text import plain
 from prep.store.read import Store
 
 FRAMES = 40
@@ -29,6 +30,11 @@ class PlayedClip:
     step: float
     seconds: float
 
+    @property
+    def size(self) -> int:
+        """Characters of the packed frames in a page."""
+        return (self.frames.nbytes + 2) // 3 * 4
+
     def positions(self) -> NDArray[np.float64]:
         """The positions, NaN where there is no joint."""
         values = np.array(self.low) + (self.frames.astype(float) + 32_767) * self.step
@@ -38,8 +44,8 @@ class PlayedClip:
         """The clip as a JSON value; integers are little-endian, in base64."""
         count, bodies, joints, _ = self.frames.shape
         packed = base64.b64encode(self.frames.astype("<i2").tobytes()).decode()
-        size = {"frames": count, "bodies": bodies, "joints": joints}
-        return {"name": self.name, **size, "low": self.low, "step": self.step, "seconds": self.seconds, "data": packed}
+        size = {"frames": count, "bodies": bodies, "joints": joints, "seconds": self.seconds}
+        return {"name": plain(self.name), **size, "low": self.low, "step": self.step, "data": packed}
 
 
 def played(store: Store, clip: int, most: int = FRAMES) -> PlayedClip:

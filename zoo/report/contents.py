@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -14,10 +15,12 @@ from numpy.typing import NDArray
 from manifests.digest import short
 from manifests.facts import published_choices
 from manifests.layout import Layout
+from prep.confusion_matrix import CellClips, ConfusionMatrix, Rows
 from prep.progress import Work
 from prep.store.read import Store
 from zoo.experiment.recipe import Recipe
 from zoo.named_arrays import NamedArrays, merged
+from zoo.report import cells
 from zoo.report.answers import Answers, answers_of
 from zoo.report.charts import curves
 from zoo.report.clips import PlayedClip, played
@@ -31,7 +34,7 @@ from zoo.report.tally import (
 )
 from zoo.runs import log
 from zoo.runs.chain import trained_method
-from zoo.runs.confusion_matrix import read_matrix
+from zoo.runs.confusion_matrix import DIGESTS, FILE, read_matrix
 from zoo.runs.cost import read_cost
 from zoo.runs.result import Result
 from zoo.runs.run import Run
@@ -51,9 +54,11 @@ class ReportError(Exception):
 class Contents:
     """The facts of one run. `labels` are the test classes and `names` their names, both in the same order.
 
-    `times` and `queries` are the confusion matrix over them, as in zoo.report.tally.confusion. `clips` are those of the
-    mistakes, by index in the store; `mistakes` are places in `answers`. Where the store is gone, `absent` says so:
-    `answers` and `layout` are None, there are no clips, and without confusion.json no classes either.
+    `times` and `queries` are the confusion matrix over them, as in zoo.report.tally.confusion, and `cells` the clips of
+    its cells. `clips` are those of the mistakes and of the cells, by index in the store; `mistakes` are places in
+    `answers`. `viewer` is the command that opens the cells in `fsprep view`, "" without a confusion.json that has them.
+    Where the store is gone, `absent` says so: `answers` and `layout` are None, there are no clips, and without
+    confusion.json no classes either.
     """
 
     path: Path
@@ -64,6 +69,8 @@ class Contents:
     names: tuple[str, ...]
     times: NDArray[np.int64]
     queries: NDArray[np.int64]
+    cells: tuple[CellClips, ...]
+    viewer: str
     answers: Answers | None
     mistakes: tuple[int, ...]
     clips: Mapping[int, PlayedClip]
@@ -100,9 +107,12 @@ class Contents:
         return merged([mine, curve, *answers])
 
 
-def contents_of(run: Run, store: Store | None, device: torch.device, absent: str = "") -> Work[Contents]:
+def contents_of(
+    run: Run, store: Store | None, device: torch.device, absent: str = "", room: int = cells.ROOM
+) -> Work[Contents]:
     """Everything that the page of a finished run shows; its test tasks are answered again for the mistakes.
 
+    `room` is how many characters of the page the clips of the confusion matrix may take.
     Without a store (`absent` says why), or with another one than the run's, there are no answers and no clips. Raises
     ReportError for a run that is not finished or has no test, MatrixError and CostError for damaged files, and what
     `trained_method` raises.
@@ -122,20 +132,22 @@ def contents_of(run: Run, store: Store | None, device: torch.device, absent: str
         answers = yield from answers_of(prepared)
         parameters = sum(parameter.numel() for parameter in prepared.learner.parameters())
     mistakes = () if answers is None else tuple(certain_mistakes(answers, MISTAKES).tolist())
-    labels, names, times, queries = _matrix(run, result, answers, () if store is None else store.info.classes)
+    matrix, in_file = _matrix(run, result, answers, store)
     (row,) = compare([(recipe, result)])
     return Contents(
         path=run.path,
         recipe=recipe,
         result=result,
         row=row,
-        labels=labels,
-        names=names,
-        times=times,
-        queries=queries,
+        labels=matrix.labels,
+        names=matrix.names,
+        times=_counts(matrix.counts),
+        queries=_counts(matrix.queries),
+        cells=matrix.cells,
+        viewer=_viewer(run, store) if in_file and matrix.cells else "",
         answers=answers,
         mistakes=mistakes,
-        clips={} if store is None else {clip: played(store, clip) for clip in _clips_of(answers, mistakes)},
+        clips=_clips(store, answers, mistakes, matrix.cells, room),
         layout=None if store is None else store.info.layout,
         absent=absent,
         spent=spent(run, result, parameters),
@@ -220,18 +232,42 @@ def joined(runs: Sequence[Contents]) -> NamedArrays:
     return merged([run.arrays(f"run{number}/") for number, run in enumerate(runs, 1)])
 
 
-def _matrix(
-    run: Run, result: Result, answers: Answers | None, classes: Sequence[str]
-) -> tuple[tuple[int, ...], tuple[str, ...], NDArray[np.int64], NDArray[np.int64]]:
-    """Labels, names, times and queries: from the run's confusion.json, else from the answers, else empty."""
-    kept = read_matrix(run.path, result)
-    if kept is not None:
-        return kept.labels, kept.names, np.array(kept.counts), np.array(kept.queries)
-    if answers is None:
-        none = np.zeros((0, 0), dtype=np.int64)
-        return (), (), none, none
+def _matrix(run: Run, result: Result, answers: Answers | None, store: Store | None) -> tuple[ConfusionMatrix, bool]:
+    """The run's confusion.json, else the matrix of the answers, else an empty one; and whether it is the first."""
+    kept, digests = read_matrix(run.path, result), {name: getattr(result, name) for name in DIGESTS}
+    if kept is not None and (kept.cells or answers is None):
+        return kept, True
+    if answers is None or store is None:
+        return ConfusionMatrix((), (), (), (), **digests), False
     labels = tuple(labels_of(answers).tolist())
-    return labels, tuple(classes[label] for label in labels), *confusion(answers)
+    times, queries = (tuple(tuple(row) for row in part.tolist()) for part in confusion(answers))
+    names, found = tuple(store.info.classes[label] for label in labels), cells.cells_of_answers(answers, store.names)
+    return ConfusionMatrix(labels, names, times, queries, **digests, cells=found), False
+
+
+def _counts(rows: Rows) -> NDArray[np.int64]:
+    return np.array(rows, dtype=np.int64).reshape(len(rows), len(rows))
+
+
+def _viewer(run: Run, store: Store | None) -> str:
+    """The command that opens the cells of a run's confusion.json in the viewer."""
+    return shlex.join(["fsprep", "view", "STORE" if store is None else store.path, "--confusion", str(run.path / FILE)])
+
+
+def _clips(
+    store: Store | None, answers: Answers | None, mistakes: Sequence[int], found: Sequence[CellClips], room: int
+) -> dict[int, PlayedClip]:
+    """The clips of the mistakes and of the cells, by index in the store."""
+    if store is None:
+        return {}
+    clips = {clip: played(store, clip) for clip in _clips_of(answers, mistakes)}
+    index = {name: clip for clip, name in enumerate(store.names)}
+
+    def load(name: str) -> PlayedClip | None:
+        return played(store, index[name], cells.FRAMES) if name in index else None
+
+    more = cells.clips_to_play(found, [store.names[clip] for clip in clips], load, room)
+    return clips | {index[name]: clip for name, clip in more.items()}
 
 
 def _clips_of(answers: Answers | None, mistakes: Sequence[int]) -> list[int]:

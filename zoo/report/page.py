@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from manifests.layout import Layout
-from zoo.report import sections
+from manifests.text import plain
+from zoo.report import cells, sections
 from zoo.report.contents import Contents
 from zoo.report.html import Markup, data, element, join, script, stylesheet
 
@@ -31,7 +32,7 @@ def page(runs: Sequence[Contents]) -> str:
     bodies = [_run(run, f"run{number}", len(runs) > 1) for number, run in enumerate(runs, 1)]
     control = element("button", "Pause", type="button", id="play")
     main = element("main", element("header", element("h1", title), control), together, bodies)
-    code = "\n".join(file.read_text(encoding="utf-8") for file in (SKELETON, HERE / "player.js"))
+    code = "\n".join(file.read_text(encoding="utf-8") for file in (SKELETON, HERE / "player.js", HERE / "cells.js"))
     clips = data("clips", {f"run{number}": _played(run) for number, run in enumerate(runs, 1)})
     body = element("body", main, clips, script(code))
     return f"<!DOCTYPE html>\n{element('html', head, body, lang='en')}\n"
@@ -39,18 +40,19 @@ def page(runs: Sequence[Contents]) -> str:
 
 def _run(run: Contents, key: str, several: bool) -> Markup:
     title = [element("h2", f"Run {key.removeprefix('run')}: {run.result.recipe}", class_="run")] if several else []
-    parts = (sections.headline, sections.training, sections.matrix, sections.each_class, sections.pairs)
-    above = join(part(run) for part in parts)
+    above = join((sections.headline(run), sections.training(run), sections.matrix(run, key)))
+    above = join((above, sections.each_class(run), sections.pairs(run)))
     below = join((sections.choices_made(run), sections.costs(run)))
     return element("div", title, above, sections.mistakes(run, key), below, id=key)
 
 
 def _played(run: Contents) -> dict[str, Any]:
-    """The clips of a run's mistakes and the skeleton that they share, for the script."""
+    """The clips of a run, the skeleton that they share, and the cells of its confusion matrix, for the script."""
     clips = {str(clip): played.record() for clip, played in run.clips.items()}
-    if run.layout is None:
-        return {"parts": [], "up": [], "clips": clips}
-    return {"parts": _parts(run.layout), "up": run.layout.up, "clips": clips}
+    index = {played.name: clip for clip, played in run.clips.items()}
+    parts, up = ([], []) if run.layout is None else (_parts(run.layout), run.layout.up)
+    found = {"cells": cells.record(run.cells, index), "viewer": plain(run.viewer)}
+    return {"parts": parts, "up": up, "clips": clips, "classes": [plain(name) for name in run.names], **found}
 
 
 def _parts(layout: Layout) -> list[tuple[int, int]]:

@@ -4,7 +4,7 @@
 const ABSENT = -32768;
 const content = JSON.parse(document.getElementById("clips").textContent);
 const button = document.getElementById("play");
-const players = [...document.querySelectorAll("canvas[data-clip]")].map(makePlayer);
+const players = new Map(); // by canvas
 const inSight = new Set();
 let playing = true, now = 0, last = null;
 
@@ -53,15 +53,29 @@ function tick(time) {
 
 const watcher = new IntersectionObserver((entries) => {
   for (const entry of entries) {
-    const player = players.find((other) => other.canvas === entry.target);
-    if (entry.isIntersecting) inSight.add(player);
+    const player = players.get(entry.target);
+    if (entry.isIntersecting && player) inSight.add(player);
     else inSight.delete(player);
   }
 });
-players.forEach((player) => watcher.observe(player.canvas));
+
+function addPlayer(canvas) {
+  players.set(canvas, makePlayer(canvas));
+  watcher.observe(canvas);
+  button.hidden = false;
+}
+
+function removePlayer(canvas) {
+  watcher.unobserve(canvas);
+  inSight.delete(players.get(canvas));
+  players.delete(canvas);
+  button.hidden = players.size === 0;
+}
+
+button.hidden = true;
+document.querySelectorAll("canvas[data-clip]").forEach(addPlayer);
 button.addEventListener("click", () => {
   playing = !playing;
   button.textContent = playing ? "Pause" : "Play";
 });
-button.hidden = players.length === 0;
 requestAnimationFrame(tick);

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 import numpy as np
 
 from zoo.drawing import as_bytes
-from zoo.report.charts import draw_confusion, draw_curves
+from zoo.report import cells
+from zoo.report.charts import draw_curves
 from zoo.report.contents import Contents, settings
 from zoo.report.html import Markup, element, facts, image, table
 from zoo.report.tally import (
@@ -46,12 +47,16 @@ def training(run: Contents) -> Markup:
     return _section("Training", image(as_bytes(draw_curves(run.curve), "png"), words))
 
 
-def matrix(run: Contents) -> Markup:
-    """The confusion matrix as an image; the numbers are in the arrays."""
+def matrix(run: Contents, key: str) -> Markup:
+    """The confusion matrix; a cell plays its query clips."""
     if not run.labels:
         return _absent("Confusion", run)
-    picture = image(as_bytes(draw_confusion(share(run.times, run.queries), run.names), "png"), "Confusion matrix")
-    return _section("Confusion", element("p", "Rows are true classes. The table of pairs below has numbers."), picture)
+    words = (
+        "Rows are true classes, columns answers; numbers are percent of the queries in tasks with both. "
+        "A cell plays its query clips below the table. The arrow keys move between cells, Enter chooses one."
+    )
+    shares = share(run.times, run.queries)
+    return _section("Confusion", element("p", words), cells.grid(shares, run.times, run.queries, run.names, key))
 
 
 def each_class(run: Contents) -> Markup:

@@ -106,7 +106,9 @@ def matrix_of(parts: Sequence[Counts], names: Sequence[str], clips: Sequence[str
 
     `names` are those of the labels, and `clips` those of the clips of the pool.
     """
-    times, queries = (torch.stack(list(kind)).sum(0) for kind in zip(*((p.times, p.queries) for p in parts), strict=True))
+    times, queries = (
+        torch.stack(list(kind)).sum(0) for kind in zip(*((p.times, p.queries) for p in parts), strict=True)
+    )
     labels = torch.unique(queries.nonzero()).tolist()
     place = {label: row for row, label in enumerate(labels)}
     answers = (row for part in parts for row in part.answers.tolist())

@@ -13,13 +13,15 @@ import numpy as np
 import pytest
 from helpers.finished_run import CPU, Finished, finished, toy_store
 
+from prep.confusion_matrix import CellClips
 from prep.progress import result
 from zoo.report import sections
+from zoo.report.cells import PLAYED, clips_to_play
 from zoo.report.charts import curves
 from zoo.report.contents import Contents, ReportError, contents_of, joined, spent
 from zoo.report.html import VOID, element, script, table
 from zoo.report.page import page
-from zoo.runs.confusion_matrix import FILE
+from zoo.runs.confusion_matrix import FILE, read_matrix
 from zoo.runs.cost import Cost, Gauge, metered
 from zoo.runs.result import Result
 from zoo.runs.run import Run
@@ -89,8 +91,17 @@ def test_the_page_of_a_run_has_every_part(contents: Contents, html: str) -> None
     assert len(titles) == 4
     canvases = [attributes for tag, attributes in reader.tags if tag == "canvas"]
     assert len(canvases) == 3 * len(contents.mistakes) > 0
-    clips = json.loads(reader.data["clips"])["run1"]["clips"]
-    assert {attributes["data-clip"] for attributes in canvases} == set(clips)
+    run = json.loads(reader.data["clips"])["run1"]
+    assert {attributes["data-clip"] for attributes in canvases} <= set(run["clips"])
+    buttons = {attributes["data-cell"]: attributes for _, attributes in reader.tags if "data-cell" in attributes}
+    assert set(buttons) == set(run["cells"]) == {f"{cell.true}-{cell.answered}" for cell in contents.cells}
+    for place, cell in run["cells"].items():
+        i, j = map(int, place.split("-"))
+        wanted = {name for one in contents.cells if (one.true, one.answered) == (i, j) for name in one.clips}
+        assert {run["clips"][str(clip)]["name"] for clip, _ in cell["clips"]} <= wanted
+        assert len(cell["clips"]) == min(PLAYED, len(wanted))
+        assert f"{contents.times[i, j]:,} of {contents.queries[i, j]:,} queries" in str(buttons[place]["aria-label"])
+    assert run["viewer"].endswith(f"demo.zarr --confusion {contents.path / FILE}")
     assert all(attributes.get("alt") for tag, attributes in reader.tags if tag == "img")
     assert len(html) < 5e6
 
@@ -113,6 +124,7 @@ def test_names_from_outside_are_text(contents: Contents, html: str) -> None:
     plain, strange_html = read(html), page([strange])
     reader = read(strange_html)
     assert [tag for tag, _ in reader.tags] == [tag for tag, _ in plain.tags]
+    assert json.loads(reader.data["clips"])["run1"]["classes"][1] == "a\\x1b[2Jb"
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f\u202e]", strange_html)
     assert NASTY[0] in reader.texts
     assert "line\\x0abreak" in reader.texts
@@ -199,6 +211,34 @@ def test_the_matrix_is_counted_where_confusion_json_is_missing_or_anothers(
     np.testing.assert_array_equal(again.times, contents.times)
     np.testing.assert_array_equal(again.queries, contents.queries)
     assert (again.labels, again.names) == (contents.labels, contents.names)
+
+
+def test_without_clips_in_confusion_json_cells_are_those_of_the_answers(
+    demo_run: Finished, contents: Contents, tmp_path: Path
+) -> None:
+    run, store = demo_run
+    for file in run.path.iterdir():
+        if file.is_file():
+            (tmp_path / file.name).write_bytes(file.read_bytes())
+    content = json.loads((tmp_path / FILE).read_text())
+    (tmp_path / FILE).write_text(json.dumps(content | {"cells": []}))
+    again = result(contents_of(Run(tmp_path), store, CPU))
+    assert (again.cells, again.viewer) == (contents.cells, "")
+    assert again.cells == read_matrix(run.path, contents.result).cells
+
+
+def test_clips_of_cells_are_those_of_mistakes_first_and_fill_the_room_that_is_given(contents: Contents) -> None:
+    clip = next(iter(contents.clips.values()))
+    cells = (
+        CellClips(0, 0, 9, {f"a{n}": 9 - n for n in range(9)}),
+        CellClips(0, 1, 2, {"b": 2, "a0": 1}),
+        CellClips(1, 0, 1, {"c": 1}),
+    )
+    everything = clips_to_play(cells, ["c"], lambda name: replace(clip, name=name), 10**9)
+    assert list(everything) == ["b", "a0", "a1", "a2", "a3"]
+    assert list(clips_to_play(cells, [], lambda name: clip, 2 * clip.size)) == ["b", "c"]
+    assert clips_to_play(cells, [], lambda name: clip, clip.size - 1) == {}
+    assert "b" not in clips_to_play(cells, [], lambda name: None if name == "b" else clip, 10**9)
 
 
 def test_another_store_than_the_runs_is_not_shown(demo_run: Finished, tmp_path: Path) -> None:

@@ -1,0 +1,73 @@
+// The cells of a confusion matrix: one of them at a time plays its query clips below the table.
+// Follows player.js in the same script. Names become text nodes, never HTML.
+
+const STEPS = { ArrowRight: [0, 1], ArrowLeft: [0, -1], ArrowDown: [1, 0], ArrowUp: [-1, 0] };
+
+function make(tag, properties = {}, ...children) {
+  const element = Object.assign(document.createElement(tag), properties);
+  element.append(...children);
+  return element;
+}
+
+const counted = (count, noun) => `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
+
+function clipFigure(key, [clip, times]) {
+  const { name } = content[key].clips[clip], canvas = make("canvas", { width: 200, height: 200 });
+  Object.assign(canvas.dataset, { run: key, clip });
+  canvas.setAttribute("role", "img");
+  canvas.setAttribute("aria-label", `query clip ${name}`);
+  return make("figure", {}, canvas, make("figcaption", {}, name, make("small", {}, counted(times, "time"))));
+}
+
+function chosenCell(key, place) {
+  const run = content[key], { distinct, clips } = run.cells[place], [row, column] = place.split("-");
+  const title = row === column
+    ? [make("b", {}, run.classes[row]), " answered rightly"]
+    : [make("b", {}, run.classes[row]), " taken for ", make("b", {}, run.classes[column])];
+  const left = distinct - clips.length, some = left
+    ? `${clips.length} of its ${counted(distinct, "query clip")}, the most frequent first; ${left.toLocaleString("en")} left out.`
+    : `Its ${counted(distinct, "query clip")}.`;
+  const command = run.viewer
+    ? make("p", {}, "To see more of them, start the viewer and choose the same cell: ", make("code", {}, run.viewer))
+    : make("p", {}, "The run's confusion.json does not name the clips of its cells, so the viewer cannot open them. "
+      + "Delete its result.json and run the same `fszoo train` again; only the test is repeated.");
+  return [make("h3", {}, ...title), make("p", {}, some),
+    make("div", { className: "clips" }, ...clips.map((clip) => clipFigure(key, clip))), command];
+}
+
+function setUpMatrix(matrix) {
+  const table = matrix.querySelector("table"), panel = matrix.querySelector(".cell");
+  const buttons = [...table.querySelectorAll("button")], byPlace = new Map(buttons.map((one) => [one.dataset.cell, one]));
+  const size = table.querySelectorAll("tbody tr").length, key = table.dataset.run;
+  const reach = (target) => buttons.forEach((one) => { one.tabIndex = one === target ? 0 : -1; });
+  reach(buttons[0]); // one cell is reached by Tab, the others by arrow keys
+  for (const button of buttons) {
+    button.setAttribute("aria-pressed", "false");
+    if (!content[key].cells[button.dataset.cell]) button.disabled = true;
+  }
+  table.addEventListener("click", (event) => {
+    const chosen = event.target.closest("button");
+    if (!chosen) return;
+    panel.querySelectorAll("canvas").forEach(removePlayer);
+    panel.replaceChildren(...chosenCell(key, chosen.dataset.cell));
+    panel.querySelectorAll("canvas").forEach(addPlayer);
+    buttons.forEach((one) => one.setAttribute("aria-pressed", String(one === chosen)));
+    reach(chosen);
+  });
+  table.addEventListener("keydown", (event) => {
+    const step = STEPS[event.key], from = event.target.dataset.cell;
+    if (!step || !from) return;
+    event.preventDefault();
+    let [row, column] = from.split("-").map(Number);
+    do {
+      row += step[0];
+      column += step[1];
+    } while (row >= 0 && row < size && column >= 0 && column < size && !byPlace.has(`${row}-${column}`));
+    const target = byPlace.get(`${row}-${column}`);
+    if (!target) return;
+    reach(target);
+    target.focus();
+  });
+}
+
+document.querySelectorAll(".matrix").forEach(setUpMatrix);

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 # A larger coordinate could not be squared and summed in float32.
 LARGEST_COORDINATE = 1e12
+
+
+def is_far(numbers: NDArray[Any]) -> bool:
+    """Whether a number is infinite or beyond LARGEST_COORDINATE; NaN is not. No copy of the numbers is made.
+
+    >>> is_far(np.array([1.0, np.nan])), is_far(np.array([-np.inf]))
+    (False, True)
+    """
+    lowest, highest = (float(extreme.reduce(numbers, axis=None, initial=0)) for extreme in (np.fmin, np.fmax))
+    return max(-lowest, highest) > LARGEST_COORDINATE
 
 
 @dataclass(frozen=True)

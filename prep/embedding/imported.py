@@ -136,7 +136,7 @@ def _arrays(job: ImportJob, scratch: Path) -> Mapping[str, NDArray[Any]]:
         arrays = {"video": read_all(open_npy(job.file)), "names": _lines(job.names)}
     else:
         members = open_npz(job.file, ("names", "video", "text"), scratch)
-        arrays = {name: read_all(member) for name, member in members.items()}
+        arrays = {name: read_all(member, job.file.stat().st_size) for name, member in members.items()}
     if not {"video", "text"} & arrays.keys() or ("video" in arrays) != ("names" in arrays):
         content = ", ".join(npz_names(job.file)) if job.file.suffix != ".npy" else "one array"
         raise PrepError(f"{job.file}: holds {content}; `video` with `names`, `text`, or all three are needed.")

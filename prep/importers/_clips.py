@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from manifests.dataset import Dataset
 from manifests.facts import layout_of
 from manifests.pattern import match_name
-from prep.clip import LARGEST_COORDINATE, Recording, Source
+from prep.clip import LARGEST_COORDINATE, Recording, Source, is_far
 from prep.errors import BadFile, PrepError
 from prep.formats import FindResult
 from prep.untrusted.arrays import ArrayOnDisk, from_npy, open_npy, open_stored, read_rows, to_npy
 
 MOST_BODIES = 8
+LEAST_BYTES = 16  # of a file for each clip; a clip of zeros, packed as small as possible, has about 200
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,18 @@ class ClipRows:
     names: Sequence[str]
     labels: NDArray[np.int64]
     bad: Mapping[int, str] = field(default_factory=dict)
+
+
+def count_of(array: ArrayOnDisk, path: Path) -> int:
+    """The number of clips, one per row of an array in the file `path`.
+
+    Raises PrepError if the file has too few bytes for so many: every clip takes memory, however small it is packed.
+    """
+    count, size = array.shape[0] if array.shape else 0, path.stat().st_size
+    if count * LEAST_BYTES > size:
+        rule = f"announces {count} clips in {size} bytes; a clip takes at least {LEAST_BYTES}"
+        raise PrepError(f"{path}: {rule}. Fetch it again.")
+    return count
 
 
 def sources_of(parts: Sequence[ClipRows], paths: Iterable[Path]) -> FindResult:
@@ -108,7 +121,8 @@ def from_flat(source: Source, row: NDArray[Any], data: Dataset) -> NDArray[Any]:
     body = len(layout.joints) * layout.coordinates
     if row.shape[1] == 0 or row.shape[1] % body:
         raise BadFile(f"{source.name}: {row.shape[1]} numbers a frame; bodies of {layout.name} have {body}.")
-    return _check_layout(source, row.reshape(len(row), -1, len(layout.joints), layout.coordinates), data)
+    shape = (len(row), row.shape[1] // body, len(layout.joints), layout.coordinates)
+    return _check_layout(source, row.reshape(shape), data)
 
 
 def drop_repeated_body(joints: NDArray[Any]) -> NDArray[Any]:
@@ -127,7 +141,7 @@ def recording(source: Source, joints: NDArray[Any], data: Dataset, keep_length: 
     Empty frames at the end are padding and left out, unless `keep_length`. Raises BadFile for numbers that cannot be
     coordinates, and for a name that contradicts the label.
     """
-    if (np.abs(joints.astype(np.float64)) > LARGEST_COORDINATE).any():
+    if is_far(joints):
         raise BadFile(
             f"{source.name}: holds a number above {LARGEST_COORDINATE:g}, which is no coordinate. Fetch the file again."
         )

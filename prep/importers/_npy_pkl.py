@@ -44,9 +44,10 @@ def _rows(request: FindRequest, path: Path, label_path: Path) -> ClipRows:
     columns = [_as_list(column) for column in value] if isinstance(value, list | tuple) else []
     if len(columns) not in (2, 3) or None in columns[:2]:
         raise PrepError(f"{label_path}: is not (names, labels). Fetch it again.")
-    names, nameless = clean_names(columns[0] or [], str(label_path))
-    if not array.shape or len(names) != array.shape[0]:
-        raise PrepError(f"{label_path}: {len(names)} names for {path.name} of shape {array.shape}. Fetch it again.")
+    column = columns[0] or []
+    if not array.shape or len(column) != _clips.count_of(array, path):
+        raise PrepError(f"{label_path}: {len(column)} names for {path.name} of shape {array.shape}. Fetch it again.")
+    names, nameless = clean_names(column, str(label_path))
     labels, bad = _labels.from_numbers(columns[1], len(names), request.data, str(label_path))
     return ClipRows(array, "", f"{stamp(path)} {stamp(label_path)}", names, labels, bad | nameless)
 

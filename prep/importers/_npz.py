@@ -9,7 +9,7 @@ from pathlib import Path
 from prep.errors import PrepError
 from prep.formats import FindRequest, FindResult
 from prep.importers import _labels
-from prep.importers._clips import ClipRows, numbered, only_one, sources_of
+from prep.importers._clips import ClipRows, count_of, numbered, only_one, sources_of
 from prep.importers._names import clean_names
 from prep.untrusted.arrays import ArrayOnDisk, npz_names, open_npz, read_all, stamp
 
@@ -47,14 +47,15 @@ def _rows(request: FindRequest, path: Path, keys: ClipSet, arrays: dict[str, Arr
     where, array = f"{path}: {keys.y}", arrays[keys.x]
     if keys.y not in arrays:
         raise PrepError(f"{path}: has `{keys.x}` and no `{keys.y}`. Fetch it again.")
-    count = array.shape[0] if array.shape else 0
-    labels, bad = _labels.from_array(read_all(arrays[keys.y]), count, request.data, where)
+    count, size = count_of(array, path), path.stat().st_size
+    labels, bad = _labels.from_array(read_all(arrays[keys.y], size), count, request.data, where)
     if keys.names in arrays:
-        names, nameless = clean_names(read_all(arrays[keys.names]).reshape(-1).tolist(), where)
+        column = read_all(arrays[keys.names], size).reshape(-1)
+        if len(column) != count:
+            raise PrepError(f"{path}: {len(column)} names for the {count} clips of `{keys.x}`. Fetch it again.")
+        names, nameless = clean_names(column.tolist(), where)
     else:
         names, nameless = namer(keys.prefix, count), {}
-    if len(names) != count:
-        raise PrepError(f"{path}: {len(names)} names for the {count} clips of `{keys.x}`. Fetch it again.")
     member = keys.x if array.path == str(path) else ""
     return ClipRows(array, member, stamp(path), names, labels, bad | nameless)
 

@@ -60,7 +60,7 @@ FORMAT = Format(
 def _rows(request: FindRequest, part: str) -> _clips.ClipRows:
     path = request.raw / f"{part}data.npy"
     array, label_path, frame_path = open_npy(path), _beside(path, "label"), _beside(path, "frame")
-    count = array.shape[0] if array.shape else 0
+    count = _clips.count_of(array, path)
     labels, bad = _labels.from_array(read_all(open_npy(label_path)), count, request.data, str(label_path))
     lengths = open_npy(frame_path)
     if lengths.shape not in ((count,), (count, 1)) or np.dtype(lengths.dtype).kind not in "iuf":
@@ -80,10 +80,9 @@ def _names(folder: Path, part: str, count: int) -> tuple[list[str], dict[int, st
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise PrepError(f"{path}: cannot be read as a list of names ({error}).") from error
-    names, nameless = clean_names(lines, str(path))
-    if len(names) != count:
-        raise PrepError(f"{path}: {len(names)} names for {count} clips. Fetch it again.")
-    return names, nameless
+    if len(lines) != count:
+        raise PrepError(f"{path}: {len(lines)} names for {count} clips. Fetch it again.")
+    return clean_names(lines, str(path))
 
 
 def _beside(path: Path, what: str) -> Path:

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from manifests.dataset import Dataset
 from manifests.facts import layout_of
-from prep.clip import LARGEST_COORDINATE, Recording, Source
+from prep.clip import LARGEST_COORDINATE, Recording, Source, is_far
 from prep.errors import BadFile, PrepError
 from prep.files import atomic_write
 from prep.formats import FindRequest, FindResult, Format
@@ -41,6 +41,7 @@ from prep.untrusted.brief import brief
 
 JOINTS, INDEX = "joints.npy", "index.json"
 LARGEST_SIDE = 100_000
+LARGEST_GROWTH, ANY_SIZE = 8, 65_536  # bytes as integers become float32, and scores become a third coordinate
 MOST_NAMELESS = 1_000  # entries without a name, in a file with few others
 Remarks = list[tuple[str, str]]
 
@@ -92,7 +93,7 @@ class _Clip:
 
 def _unpack(path: Path, folder: Path, data: Dataset) -> None:
     """Write all keypoints to joints.npy, (frames, M, V, C), and then the rows of each clip to index.json."""
-    clips, bad, notes = _clips_of(pickles.load(path), data, str(path))
+    clips, bad, notes = _clips_of(pickles.load(path), data, str(path), path.stat().st_size)
     clips.sort(key=lambda clip: clip.name)
     for clip, following in pairwise(clips):
         if clip.name == following.name:
@@ -117,15 +118,20 @@ def _unpack(path: Path, folder: Path, data: Dataset) -> None:
 
 
 def _clips_of(
-    value: Any, data: Dataset, where: str
+    value: Any, data: Dataset, where: str, size: int
 ) -> tuple[list[_Clip], list[tuple[str, str]], list[tuple[str, str]]]:
-    """The usable annotations, (name, reason) for each unusable one, and a note on those that are None."""
+    """The usable annotations, (name, reason) for each unusable one, and a note on those that are None.
+
+    `size` is that of the file in bytes. Raises PrepError for a file of something else.
+    """
     annotations = value.get("annotations") if isinstance(value, dict) else value
     # A row for each entry of a file of something else would take far more memory than the file.
     named = isinstance(annotations, list) and sum(_frame_dir(entry) is not None for entry in annotations)
     if not isinstance(annotations, list) or sum(entry is not None for entry in annotations) > 2 * named + MOST_NAMELESS:
         raise PrepError(f"{where}: holds no list of annotations. Is it a file of pyskl or mmaction2?")
     names, nameless = clean_names((_frame_dir(annotation) for annotation in annotations), "frame_dir")
+    # Many annotations can share one array of the pickle, and each would become a clip of its own.
+    left = LARGEST_GROWTH * max(size, ANY_SIZE)
     clips, bad, missing = [], [], 0
     for number, (annotation, name) in enumerate(zip(annotations, names, strict=True)):
         if annotation is None:
@@ -136,9 +142,12 @@ def _clips_of(
             if number in nameless:
                 raise BadFile(nameless[number])
             clips.append(_Clip(name, label, joints))
+            left -= joints.nbytes
         except PrepError as error:
             row = f"annotation {number}" if number in nameless else name
             bad.append((row, f"{Path(where).name}: {error}"))
+        if left < 0:
+            raise PrepError(f"{where}: the same keypoints stand in many annotations. Fetch the file again.")
     return clips, bad, [(Path(where).name, f"{missing} annotations are None")] if missing else []
 
 
@@ -179,7 +188,7 @@ def _in_image(annotation: Mapping[str, Any], points: NDArray[Any]) -> NDArray[np
         raise BadFile(
             f"an annotation has no img_shape (height, width) in pixels, 1 to {LARGEST_SIDE}. Fetch the file again."
         )
-    if any((np.abs(numbers.astype(np.float64)) > LARGEST_COORDINATE).any() for numbers in (points, score)):
+    if is_far(points) or is_far(score):
         raise BadFile(f"holds a number above {LARGEST_COORDINATE:g}, which is no coordinate. Fetch the file again.")
     height, width = sides
     scaled = points.astype(np.float32) / np.array([width, height], np.float32)

@@ -41,14 +41,17 @@ def read(source: Source, raw: bytes, data: Dataset) -> Recording:
     content = array.item() if isinstance(array, np.ndarray) and array.shape == () else None
     if not isinstance(content, dict) or not isinstance(content.get("nbodys"), list):
         raise BadFile(f"{source.name}: holds no dictionary with nbodys and skel_body0. Fetch the file again.")
-    return _clips.recording(labelled, _joints(source, content, data), data, keep_length=True)
+    return _clips.recording(labelled, _joints(source, content, data, len(raw)), data, keep_length=True)
 
 
 FORMAT = Format(files="SsssCcccPpppRrrrAaaa.skeleton.npy", find=find, read=read, prepared=True)
 
 
-def _joints(source: Source, content: dict[Any, Any], data: Dataset) -> NDArray[np.float64]:
-    """(L, M, V, C) with the bodies in the file, at most MOST_BODIES; M is 0 in a recording of nobody."""
+def _joints(source: Source, content: dict[Any, Any], data: Dataset, size: int) -> NDArray[Any]:
+    """(L, M, V, C) with the bodies in a file of `size` bytes, at most MOST_BODIES; M is 0 in a recording of nobody.
+
+    Raises BadFile for a body of another shape, and if one array stands for several bodies.
+    """
     layout, frames = layout_of(data), len(content["nbodys"])
     shape = (frames, len(layout.joints), layout.coordinates)
     names = [f"skel_body{slot}" for slot in range(_clips.MOST_BODIES)]
@@ -56,5 +59,7 @@ def _joints(source: Source, content: dict[Any, Any], data: Dataset) -> NDArray[n
     for slot, body in enumerate(bodies):
         if not isinstance(body, np.ndarray) or body.shape != shape or body.dtype.kind != "f":
             raise BadFile(f"{source.name}: skel_body{slot} is not of shape {shape}. Fetch the file again.")
+    if sum(body.nbytes for body in bodies) > size:
+        raise BadFile(f"{source.name}: the same array stands for several bodies. Fetch the file again.")
     # Bodies are checked first: no memory is reserved for the frames that `nbodys` announces.
-    return np.stack(bodies, axis=1).astype(np.float64) if bodies else np.zeros((frames, 0, *shape[1:]))
+    return np.stack(bodies, axis=1) if bodies else np.zeros((frames, 0, *shape[1:]))

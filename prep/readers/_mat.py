@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 HEADER = 128
+MOST_VARIABLES = 1_000
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 _MATRIX, _COMPRESSED = 14, 15
 _NUMERIC = range(6, 16)  # double, single, int8 ... uint64
@@ -62,6 +63,8 @@ def _numeric_elements(data: bytes, order: str, most_bytes: int) -> Iterator[tupl
             raise MatError("is a MATLAB file that ends too early")
         element = data[at : at + 8 + size]
         at += 8 + size
+        if most_bytes <= 0:  # zlib reads 0 as "no limit"
+            raise MatError("holds arrays that are packed too small to be true")
         if kind == _COMPRESSED:
             inflate = zlib.decompressobj()
             element = inflate.decompress(element[8:], most_bytes)
@@ -93,6 +96,8 @@ def _from_hdf5(data: bytes, key: str, most_bytes: int) -> NDArray[Any]:
     import h5py
 
     with h5py.File(io.BytesIO(data), "r") as file:
+        if len(file) > MOST_VARIABLES:
+            raise MatError(f"holds {len(file)} variables; at most {MOST_VARIABLES} are read")
         arrays = {
             name: file[name]
             for name in file

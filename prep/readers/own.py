@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -20,7 +20,7 @@ from manifests.dataset import Dataset
 from manifests.facts import layout_of
 from manifests.pattern import match_name
 from manifests.strict import hint
-from prep.clip import LARGEST_COORDINATE, Recording, Source
+from prep.clip import LARGEST_COORDINATE, Recording, Source, is_far
 from prep.errors import PrepError
 from prep.formats import FindRequest, FindResult, Format
 from prep.readers._array_files import ARRAYS, MOST_FRAMES, TABLES, array_in, bad_file
@@ -113,13 +113,17 @@ def _label_table(path: Path) -> Mapping[str, str]:
     try:
         check_regular(path)
         with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = [[cell.strip() for cell in row] for row in csv.reader(file, strict=True)]
+            return _labels_in(path, csv.reader(file, strict=True))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise PrepError(f"{path}: cannot be read as a table of labels: {error}") from error
-    if not rows or rows[0][:2] != ["name", "label"]:
-        raise PrepError(f"{path}: line 1 is not `name,label`. Separate the columns by commas.")
+
+
+def _labels_in(path: Path, lines: Iterable[list[str]]) -> Mapping[str, str]:
     labels: dict[str, str] = {}
-    for number, row in enumerate(rows[1:], 2):
+    rows = ([cell.strip() for cell in line] for line in lines)
+    if next(rows, [])[:2] != ["name", "label"]:
+        raise PrepError(f"{path}: line 1 is not `name,label`. Separate the columns by commas.")
+    for number, row in enumerate(rows, 2):
         if not any(row):  # an empty line
             continue
         if len(row) < 2:
@@ -191,9 +195,7 @@ def _joints(source: Source, array: NDArray[Any], facts: Dataset) -> NDArray[np.f
         raise bad_file(
             source, f"has shape {array.shape}; a clip has at most {MOST_FRAMES} frames, {MOST_BODIES} bodies"
         )
-    with np.errstate(invalid="ignore"):
-        far = np.isinf(array) | (np.abs(array.astype(np.float64)) > LARGEST_COORDINATE)
-    if far.any():
+    if is_far(array):
         raise bad_file(source, f"holds a number beyond {LARGEST_COORDINATE:g}")
     bodies = (array if array.ndim == 4 else array[:, None]).astype(np.float32)
     # Position of each joint of the layout in the file.

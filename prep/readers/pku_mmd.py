@@ -38,6 +38,7 @@ NUMBERS = BODIES * JOINTS * 3
 MOST_LABELS = 2**16  # bytes; twenty lines are usual
 HEAD = 512
 MIN_LINE = 2 * NUMBERS  # a digit and a blank each
+MOST_COVERED = 4  # lines of a label file may share frames, but do not name the whole recording again and again
 
 # Added to start and end, which gives start : stop counted from 0.
 _CUTS = {"one_based_inclusive": (-1, 0), "zero_based_half_open": (0, 0), "zero_based_inclusive": (0, 1)}
@@ -64,9 +65,10 @@ class _Instance:
 def find(request: FindRequest) -> FindResult:
     """Every line of every label file that has a skeleton file, in folders and zips; skeleton files are not read.
 
-    Unusable: invalid lines (not four integers, unknown action, reversed), label files without a skeleton file, and
-    files in the wrong folder. Noted: skeleton files without labels, lines that share frames, and a confidence other
-    than 1 or 2. Raises PrepError for two files of one kind and name, and if there are no labels.
+    Unusable: invalid lines (not four integers, unknown action, reversed), files in the wrong folder, and label files
+    without a skeleton file or with lines that name the same frames again and again. Noted: skeleton files without
+    labels, lines that share frames, and a confidence other than 1 or 2. Raises PrepError for two files of one kind and
+    name, and if there are no labels.
     """
     skeletons, labels, bad = _skeletons_and_labels(request)
     if skeletons and not labels and not bad:
@@ -80,6 +82,8 @@ def find(request: FindRequest) -> FindResult:
             bad.append((name, f"{location(labels[name])}: there is no skeleton file with that name. Add it."))
             continue
         instances, wrong = _instances(labels[name], request.data, _CUTS[options.cut])
+        if reason := _repeated(labels[name], instances, skeletons[name].size // MIN_LINE):
+            instances, wrong = [], [(name, reason)]
         bad += wrong
         notes += [(instance.name, instance.remark) for instance in instances if instance.remark]
         notes += _overlaps(instances)
@@ -214,6 +218,15 @@ def _instance(name: str, line: str, facts: Dataset, cut: tuple[int, int]) -> _In
         raise BadFile("denotes no frames with this `cut`. Fix the line or try another `--option cut=`.")
     remark = "" if confidence in (1, 2) else f"confidence is {confidence}; it should be 1 or 2"
     return _Instance(name, facts.actions.index(action), start, stop, remark)
+
+
+def _repeated(source: Source, instances: Iterable[_Instance], frames: int) -> str:
+    """The reason if the instances together have far more frames than the skeleton file, which has at most `frames`."""
+    total = sum(one.stop - one.start for one in instances if one.stop <= frames)
+    if total <= MOST_COVERED * frames:
+        return ""
+    rule = f"its lines name {total} frames, and the skeleton file has at most {frames}"
+    return f"{location(source)}: {rule}. Remove the lines that name the same frames again."
 
 
 def _overlaps(instances: Iterable[_Instance]) -> Iterator[tuple[str, str]]:

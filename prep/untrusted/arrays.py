@@ -28,7 +28,8 @@ from numpy.typing import NDArray
 
 from prep.errors import BadFile, PrepError
 from prep.files import atomic_write, writing
-from prep.untrusted.files import ZIP_ERRORS, check_regular
+from prep.untrusted.files import ANY_RATIO_SIZE, ZIP_ERRORS, check_regular
+from prep.untrusted.files import HIGHEST_RATIO as MOST_UNPACKED
 
 # numpy needs 300 bytes for 8 sides of 19 digits.
 LONGEST_HEADER = 1_024
@@ -123,9 +124,9 @@ def read_rows(array: ArrayOnDisk, start: int, stop: int) -> NDArray[Any]:
     return numbers.reshape(shape)
 
 
-def read_all(array: ArrayOnDisk) -> NDArray[Any]:
-    """The whole array. Raises PrepError above 1 GiB."""
-    if array.size > LARGEST_IN_MEMORY:
+def read_all(array: ArrayOnDisk, packed: int = LARGEST_IN_MEMORY) -> NDArray[Any]:
+    """The whole array. Raises PrepError above 1 GiB, and far above the size `packed` of the file that it comes from."""
+    if array.size > min(LARGEST_IN_MEMORY, max(ANY_RATIO_SIZE, MOST_UNPACKED * packed)):
         raise PrepError(f"{array.path}: an array of shape {array.shape} where labels or names belong. Fetch it again.")
     if not array.shape:
         return read_rows(replace(array, shape=(1,)), 0, 1)[0]

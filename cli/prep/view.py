@@ -21,8 +21,20 @@ PORT = 8750
     type=click.Path(path_type=Path, dir_okay=False),
     help="File of the marked clips, a split that excludes them [default: STORE-marked.toml].",
 )
+@click.option(
+    "--confusion",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="confusion.json of a run: a cell of its confusion matrix lists the query clips in it.",
+)
 @options.plain_errors
-def command(stores: tuple[str, ...], videos: Path | None, port: int, split_name: str, marks: Path | None) -> None:
+def command(
+    stores: tuple[str, ...],
+    videos: Path | None,
+    port: int,
+    split_name: str,
+    marks: Path | None,
+    confusion: Path | None,
+) -> None:
     """Browse the clips of a store in a web browser and play them, on this machine only; Ctrl-C ends it.
 
     Two stores are shown beside each other. The printed address opens the page; it holds a token that keeps other users
@@ -38,7 +50,7 @@ def command(stores: tuple[str, ...], videos: Path | None, port: int, split_name:
         raise click.UsageError(f"{len(stores)} stores are given. Name one, or two to compare.")
     marks = marks or Path(f"{Path(stores[0].rstrip('/')).stem}-marked.toml")
     with decoding_workers(1) as workers:
-        session = Session(stores, marks, split_name, videos, workers)
+        session = Session(stores, marks, split_name, videos, workers, confusion)
         with ViewerServer(session, port, secrets.token_urlsafe(24)) as server:
             click.echo(f"{server.address}\nOpen this address in a browser. Ctrl-C ends the viewer.")
             for view in session.views:

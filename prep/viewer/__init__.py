@@ -8,6 +8,7 @@ neighbours.py   the clips nearest to one by the vectors of an embedding
 plane.py        the vectors of an embedding in two dimensions
 frames.py       frames of the paired video as JPEG, with the crop
 marks.py        marked clips as a split's list `exclude`
+cells.py        the cells of a run's confusion matrix as filters
 background.py   long work in a thread, whose progress is asked for
 session.py      the open stores, and the parts of each that were asked for
 api.py          the answers to the page's questions

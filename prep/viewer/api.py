@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 
 from manifests.split_file import split
-from manifests.text import plain
+from manifests.text import counted, plain
 from prep.errors import PrepError
 from prep.preprocessing import quality
 from prep.progress import Step
 from prep.store.embedding_key import EmbeddingPart
+from prep.viewer import cells
+from prep.viewer.cells import ChosenClips
 from prep.viewer.clip import check_coordinates, drawn_joints, flagged_frames, frames_of, upward
 from prep.viewer.frames import PairedFrames
 from prep.viewer.motion import Motion
@@ -46,6 +48,7 @@ def stores(session: Session, query: Query) -> Answer:
         "stores": [_describe(view) for view in session.views],
         "marked": len(session.marked),
         "marks_file": str(session.marks_file),
+        "confusion": None if session.confusion is None else cells.record(session.confusion),
     }
 
 
@@ -62,15 +65,21 @@ def clips(session: Session, query: Query) -> Answer:
         if query["part"] not in parts:
             raise PrepError(f"the split has no part `{query['part']}`.")
         kept = kept & parts[query["part"]]
+    chosen = _cells(session, query)
+    if chosen is not None:
+        kept = kept & np.fromiter((name in chosen.times for name in store.names), np.bool_, len(store))
     if query.get("marked"):
         kept = kept & np.fromiter((name in session.marked for name in store.names), np.bool_, len(store))
-    chosen = order(store, kept, by, motion)
+    ordered = order(store, kept, by, motion)
     page = _integer(query, "page", 0)
-    rows = chosen[page * PAGE : (page + 1) * PAGE].tolist()
+    rows = ordered[page * PAGE : (page + 1) * PAGE].tolist()
     values = _values(view, by, motion, rows)
+    if chosen is not None:
+        values = [_with_times(value, chosen.times[store.names[clip]]) for value, clip in zip(values, rows, strict=True)]
     view.warm_up()
     listed = [{**_row(session, view, clip), "value": value} for clip, value in zip(rows, values, strict=True)]
-    return {"total": len(chosen), "page": page, "page_size": PAGE, "clips": listed}
+    note = "" if chosen is None else chosen.note(view.clips)
+    return {"total": len(ordered), "page": page, "page_size": PAGE, "clips": listed, "note": note}
 
 
 def clip(session: Session, query: Query) -> Answer:
@@ -220,6 +229,20 @@ def _values(view: ViewedStore, by: Order, motion: Motion | None, rows: list[int]
         return [""] * len(rows)
     values = motion.speed if by == "stillest" else motion.jerk
     return ["not measured" if np.isnan(value) else f"{value:.3f} bone lengths a frame" for value in values[rows]]
+
+
+def _cells(session: Session, query: Query) -> ChosenClips | None:
+    """The clips of the cells that are chosen in the confusion matrix, or None where none is."""
+    true, answered = query.get("true", ""), query.get("answered", "")
+    if not true and not answered:
+        return None
+    if session.confusion is None:
+        raise PrepError("No confusion matrix is shown. Start `fsprep view` with --confusion FILE.")
+    return cells.chosen_clips(session.confusion, true, answered)
+
+
+def _with_times(value: str, times: int) -> str:
+    return ", ".join(part for part in (value, f"answered so {counted(times, 'time')}") if part)
 
 
 def _filter(query: Query) -> Filter:

@@ -5,7 +5,7 @@ import { find } from "./ask.js";
 // Of each key of a link, the control with its value. Parts are those of the split, so the split comes first.
 const CONTROLS = [
   ["class", "label"], ["split", "split"], ["part", "part"], ["subject", "subject"], ["camera", "camera"],
-  ["flag", "flag"], ["order", "order"],
+  ["flag", "flag"], ["order", "order"], ["true", "true"], ["answered", "answered"],
 ];
 const OTHERS = ["clip", "frame", "store", "name", "marked", "page"];
 const LONGEST = 80; // characters of a wrong value that are shown

@@ -7,7 +7,7 @@ const ORDERS = [
   ["store", "as in the store"], ["longest", "longest first"], ["shortest", "shortest first"],
   ["length-outliers", "unusual lengths first"], ["stillest", "stillest first"], ["jerkiest", "jerkiest first"],
 ];
-const SELECTS = ["label", "part", "subject", "camera", "flag", "order"];
+const SELECTS = ["label", "part", "subject", "camera", "flag", "order", "true", "answered"];
 const WAIT = 150; // milliseconds after the last letter of a name
 
 export class ClipList {
@@ -19,6 +19,7 @@ export class ClipList {
     this.page = 0;
     this.rows = [];
     this.current = -1;
+    this.classes = []; // those of the confusion matrix
     this.asked = 0;
     for (const id of [...SELECTS, "split", "marked"]) find(id).addEventListener("change", () => this.changed(id));
     find("name").addEventListener("input", () => {
@@ -48,6 +49,7 @@ export class ClipList {
     fillSelect(find("flag"), [["", "all clips"], ["any", "any flag"], ...store.flags.map((flag) =>
       [flag.name, `${flag.name} (${flag.clips}): ${flag.meaning}`])]);
     fillSelect(find("order"), ORDERS);
+    for (const id of ["true", "answered"]) fillSelect(find(id), [all, ...this.classes.map((name) => [name, name])]);
     this.offerParts();
   }
 
@@ -70,6 +72,13 @@ export class ClipList {
     const wrong = setFilters(link, this.store.classes, () => this.offerParts());
     sayIgnored([...link.wrong, ...wrong]);
     return this.show(link.page);
+  }
+
+  // The clips of one cell of the confusion matrix; the other filters stay.
+  chooseCell(trueClass, answer) {
+    find("true").value = trueClass;
+    find("answered").value = answer;
+    return this.changed("true");
   }
 
   changed(id) {
@@ -105,7 +114,8 @@ export class ClipList {
     this.rows = answer.clips;
     this.pages = Math.max(1, Math.ceil(answer.total / answer.page_size));
     const clips = answer.total === 1 ? "1 clip" : `${answer.total.toLocaleString("en")} clips`;
-    find("count").textContent = `${clips}, page ${answer.page + 1} of ${this.pages}`;
+    const note = answer.note ? `; ${answer.note}` : "";
+    find("count").textContent = `${clips}, page ${answer.page + 1} of ${this.pages}${note}`;
     find("clips").replaceChildren(...this.rows.map((row) => make("li", {}, clipButton(row, this.open))));
     find("clips").scrollTop = 0;
     find("page-back").disabled = this.page === 0;

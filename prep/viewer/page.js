@@ -2,6 +2,7 @@
 
 import { ask, clipButton, fillSelect, find, make } from "./ask.js";
 import { linkOf, readLink } from "./link.js";
+import { Matrix } from "./confusion.js";
 import { ClipList } from "./list.js";
 import { Player } from "./player.js";
 import { Plot } from "./plot.js";
@@ -9,6 +10,7 @@ import { Plot } from "./plot.js";
 const player = new Player(find("stage"), find("pointed"));
 const list = new ClipList((row) => open(row.name), report, toLink);
 const plot = new Plot((name) => open(name), report);
+const matrix = new Matrix((trueClass, answer) => list.chooseCell(trueClass, answer));
 const page = { stores: [], store: 0, clip: null, opened: 0 };
 
 function report(error) {
@@ -23,6 +25,8 @@ async function start() {
     showMarks(answer);
     find("store-choice").hidden = page.stores.length < 2;
     fillSelect(find("store"), page.stores.map((store, number) => [number, `${"AB"[number]}: ${store.title}`]));
+    matrix.offer(answer.confusion);
+    list.classes = answer.confusion?.names ?? [];
     const wanted = readLink(location.hash, page.stores.length);
     choose(wanted.store);
     await list.follow(wanted);
@@ -47,6 +51,7 @@ function choose(number) {
 }
 
 function toLink() {
+  matrix.highlight(find("true").value, find("answered").value);
   const place = { store: page.store, page: list.page, clip: page.clip?.name, frame: page.clip ? player.frame : 0 };
   history.replaceState(null, "", `#${linkOf(place, page.stores[page.store].classes)}`);
 }
@@ -59,6 +64,7 @@ async function open(name, frame = 0) {
     page.clip = views[0].facts;
     describe(page.clip);
     player.load(views, page.stores[page.store].fps, frame);
+    find("confusion").open = false; // it would push the clip out of sight
     list.highlight(page.clip.clip);
     plot.highlight(page.clip.clip);
     find("neighbours").replaceChildren();

@@ -20,6 +20,7 @@ from prep.store.embeddings import open_embedding
 from prep.store.manifest import read_manifest
 from prep.store.read import Store, open_store
 from prep.viewer.background import Background
+from prep.viewer.cells import read_cells
 from prep.viewer.frames import PairedFrames
 from prep.viewer.marks import read_marks, write_marks
 from prep.viewer.motion import Motion, measure_motion
@@ -127,7 +128,10 @@ class ViewedStore:
 
 
 class Session:
-    """One or two viewed stores and the marked clips. `reopen` opens those again that have changed on the disk."""
+    """One or two viewed stores, the marked clips, and the confusion matrix of a run where its file is given.
+
+    `reopen` opens those stores again that have changed on the disk.
+    """
 
     def __init__(
         self,
@@ -136,10 +140,12 @@ class Session:
         split_name: str = "",
         videos: Path | None = None,
         workers: Workers | None = None,
+        confusion: Path | None = None,
     ) -> None:
         self._open = lambda path: ViewedStore(open_store(path), split_name, videos, workers)
         self.paths, self.marks_file = tuple(paths), marks
         self.views = [self._open(path) for path in paths]
+        self.confusion = read_cells(confusion, self.views[0].store) if confusion else None
         self.marked = read_marks(marks)
         self._lock = Lock()
 

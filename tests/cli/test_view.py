@@ -19,6 +19,7 @@ from helpers.viewing import view_store
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("stores")
     view_store(folder / "s.zarr")
+    (folder / "bad.json").write_text("<b>")
     return folder
 
 
@@ -30,6 +31,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("fsprep view s.zarr --port 70000", "70000 is not in the range"),
         ("fsprep view s.zarr s.zarr s.zarr", "3 stores are given. Name one, or two to compare."),
         ("fsprep view s.zarr --split ntu_t", "--split ntu_t: is a split of `ntu120`"),
+        ("fsprep view s.zarr --confusion gone.json", "File 'gone.json' does not exist"),
+        ("fsprep view s.zarr --confusion bad.json", "bad.json: is not readable as JSON"),
         ("fsprep view", "Missing argument"),
     ],
 )

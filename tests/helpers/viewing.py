@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from helpers.stores import info, write_clips
 
+from prep.confusion_matrix import CellClips, ConfusionMatrix
 from prep.embedding.videos import Workers
 from prep.preprocessing import quality
 from prep.viewer.server import ViewerServer
@@ -81,11 +82,26 @@ def view_store(path: Path, dataset: str = "demo", preprocessing: str = "raw", sh
     )
 
 
+def matrix_file(path: Path) -> Path:
+    """The confusion matrix of a test with clips of `view_store`: 0, 4 and 8 are of the class with a hostile name."""
+    cells = (
+        CellClips(0, 0, 1, {NAMES[0]: 3}),
+        CellClips(0, 1, 4, {NAMES[8]: 2, NAMES[4]: 1, "gone": 1}),
+        CellClips(1, 1, 2, {NAMES[1]: 4, NAMES[5]: 1}),
+    )
+    counts, queries = ((3, 6, 0), (0, 5, 0), (0, 0, 0)), ((9, 9, 0), (5, 5, 1), (0, 0, 0))
+    matrix = ConfusionMatrix((0, 1, 2), (HOSTILE, "b", "c"), counts, queries, "r", "s", "w", cells)
+    path.write_text(json.dumps(asdict(matrix)))
+    return path
+
+
 @contextmanager
-def opened(paths: list[Path], marks: Path, videos: Path | None = None, split: str = "") -> Iterator[Session]:
+def opened(
+    paths: list[Path], marks: Path, videos: Path | None = None, split: str = "", confusion: Path | None = None
+) -> Iterator[Session]:
     """A session whose videos are decoded in a thread of this process."""
     with ThreadPoolExecutor(1) as pool:
-        yield Session([str(path) for path in paths], marks, split, videos, Workers(pool, 1, ()))
+        yield Session([str(path) for path in paths], marks, split, videos, Workers(pool, 1, ()), confusion)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.stores import embed, info, make_store, write_clips
-from helpers.viewing import WITHOUT_VECTOR, opened, served, view_store
+from helpers.viewing import WITHOUT_VECTOR, matrix_file, opened, served, view_store
 
 from prep.store.read import Store, open_store
 from prep.viewer.server import ViewerServer
@@ -58,6 +58,14 @@ def session(viewed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 @pytest.fixture(scope="module")
 def server(session: Session) -> Iterator[ViewerServer]:
     with served(session) as server:
+        yield server
+
+
+@pytest.fixture
+def with_matrix(viewed: Path, tmp_path: Path) -> Iterator[ViewerServer]:
+    """A server that shows the confusion matrix of a run."""
+    matrix = matrix_file(tmp_path / "confusion.json")
+    with opened([viewed], tmp_path / "marked.toml", confusion=matrix) as session, served(session) as server:
         yield server
 
 

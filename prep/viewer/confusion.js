@@ -31,7 +31,7 @@ export class Matrix {
     if (!asked) return cell;
     const share = count / asked;
     cell.style.backgroundColor = `rgb(${FULL.map((full) => Math.round(255 + (full - 255) * share)).join(" ")})`;
-    cell.style.color = share > 0.5 ? "#fff" : "#1c2126";
+    cell.style.color = share > 0.8 ? "#fff" : "#1c2126";
     if (!count) return cell;
     const answer = row === column ? "answered rightly" : `taken for ${names[column]}`;
     const words = `${names[row]} ${answer}: ${(100 * share).toFixed(1)} %, ${count} of ${asked} queries`;

@@ -1,4 +1,4 @@
-"""Two versions: what the version before writes, this one reads, or refuses with the reason and the remedy."""
+"""Two versions: what the wheel of an older commit writes, this code reads, or refuses with reason and remedy."""
 
 from __future__ import annotations
 
@@ -21,23 +21,39 @@ NAMED = re.compile(r"format|version|Upgrade|another store|Build it again|Train i
 TRAIN = ["fszoo", "train", "protonet", "--data", "demo", *(word for key in SMALL for word in ("--set", key))]
 
 
+def installed(code: Path, folder: Path) -> Path:
+    """The wheel of a source tree, built and installed in a folder without its dependencies; its console programs."""
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
+    # Without hatchling in this environment, pip fetches it for the build alone.
+    isolated = subprocess.run([sys.executable, "-c", "import hatchling"], capture_output=True, check=False).returncode
+    build = [*pip, "wheel", "--no-deps", *([] if isolated else ["--no-build-isolation"])]
+    done = subprocess.run([*build, "-w", folder / "wheels", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    [wheel] = (folder / "wheels").glob("*.whl")
+    install = [*pip, "install", "--no-deps", "--target", folder / "installed", wheel]
+    done = subprocess.run(install, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return folder / "installed"
+
+
 @pytest.fixture(scope="module")
 def before(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace with a store, and a run, made by the version before."""
+    """A workspace with a store, and a run, made by the wheel of the older commit."""
     packed = subprocess.run(["git", "archive", BEFORE], cwd=ROOT, capture_output=True, check=False)
     if packed.returncode:
         pytest.skip(f"needs the commit {BEFORE[:7]}, which this checkout does not have")
     code, home = tmp_path_factory.mktemp("code"), tmp_path_factory.mktemp("home")
     with tarfile.open(fileobj=io.BytesIO(packed.stdout)) as archive:
         archive.extractall(code, filter="data")
-    environment = {**os.environ, "PYTHONPATH": f"{code}:{code / 'tests'}", "FSPREP_HOME": str(home)}
+    folder = installed(code, tmp_path_factory.mktemp("wheel"))
+    environment = {**os.environ, "PYTHONPATH": str(folder), "FSPREP_HOME": str(home)}
+    where = [sys.executable, "-c", "import cli; print(cli.__file__)"]
+    found = subprocess.run(where, cwd=home, env=environment, capture_output=True, text=True, check=True).stdout
+    assert Path(found.strip()) == folder / "cli" / "__init__.py"
     train = [*TRAIN, "--out", str(home / "run")]
     for tool, *words in (["fsprep", "demo", "--clips", "240"], ["fsprep", "build", "demo", "--workers", "1"], train):
-        script = (
-            f"import cli, pathlib; assert pathlib.Path(cli.__file__).parts[:-2] == pathlib.Path({str(code)!r}).parts"
-        )
-        call = [sys.executable, "-c", f"{script}; from cli.{tool} import main; main()", *words]
-        done = subprocess.run(call, cwd=code, env=environment, capture_output=True, text=True, check=False)
+        call = [sys.executable, folder / "bin" / tool, *words]
+        done = subprocess.run(call, cwd=home, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
     return home
 

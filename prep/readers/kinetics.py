@@ -17,7 +17,6 @@ Parsed with orjson: 266,440 clips take about 17 minutes of one core. A compiled 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence, Set
 from dataclasses import replace
 from itertools import chain
@@ -28,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manifests.dataset import Dataset
+from manifests.pattern import match_name
 from prep.clip import Recording, Source
 from prep.errors import BadFile
 from prep.formats import FindRequest, FindResult, Format
@@ -73,7 +73,7 @@ def read(source: Source, data: bytes, facts: Dataset) -> Recording:
     """
     from prep.readers._link import link
 
-    if not re.fullmatch(facts.pattern, source.name):
+    if not match_name(facts.pattern, source.name):
         raise _bad(source.name, "the name is not the 11 characters of a video's id", "Move the file away.")
     clip = _parse(source, data, MOST_BYTES)
     label = _label(clip, source.name, facts)

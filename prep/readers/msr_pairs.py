@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manifests.dataset import Dataset
+from manifests.pattern import match_name
 from prep.clip import Recording, Source
 from prep.errors import BadFile, PrepError
 from prep.formats import FindRequest, FindResult, Format
@@ -59,7 +60,7 @@ def find(request: FindRequest) -> FindResult:
 
 def read(source: Source, data: bytes, facts: Dataset) -> Recording:
     """Parse one file to a Recording in metres. Raises BadFile if name, layout or numbers do not fit."""
-    match = re.fullmatch(facts.pattern, source.name)
+    match = match_name(facts.pattern, source.name)
     if match is None or int(match["action"]) not in facts.actions:
         rule = f"aAA_sSS_eEE with AA from {facts.actions[0]:02d} to {facts.actions[-1]:02d}"
         raise BadFile(f"{source.name}: the name is not {rule}. Move the file away.")

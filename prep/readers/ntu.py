@@ -8,12 +8,11 @@ folders and zips may be mixed.
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 from numpy.typing import NDArray
 
 from manifests.dataset import Dataset
+from manifests.pattern import match_name
 from prep.clip import LARGEST_COORDINATE, Recording, Source
 from prep.errors import BadFile
 from prep.formats import FindRequest, FindResult, Format
@@ -40,7 +39,7 @@ def read(source: Source, data: bytes, facts: Dataset) -> Recording:
     """
     from prep.readers import _scanner
 
-    match = re.fullmatch(facts.pattern, source.name)
+    match = match_name(facts.pattern, source.name)
     actions = facts.actions
     if match is None or int(match["action"]) not in actions:
         rule = f"SsssCcccPpppRrrrAaaa with three digits each and an action from {actions[0]} to {actions[-1]}"

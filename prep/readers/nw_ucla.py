@@ -6,7 +6,6 @@ One JSON object with `file_name` (the file's stem), `skeletons` (frames x 20 joi
 
 from __future__ import annotations
 
-import re
 from reprlib import repr as brief
 from typing import Any
 
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manifests.dataset import Dataset
+from manifests.pattern import match_name
 from prep.clip import LARGEST_COORDINATE, Recording, Source
 from prep.errors import BadFile
 from prep.formats import FindRequest, FindResult, Format
@@ -35,7 +35,7 @@ def read(source: Source, data: bytes, facts: Dataset) -> Recording:
 
     Raises BadFile if name, keys, label, shape or numbers break the format; the message says which.
     """
-    match = re.fullmatch(facts.pattern, source.name)
+    match = match_name(facts.pattern, source.name)
     if match is None or int(match["action"]) not in facts.actions:
         actions = ", ".join(f"{action:02}" for action in facts.actions)
         raise _bad(source, f"the name is not aAA_sSS_eEE_vVV with AA one of {actions}", "Move the file away.")

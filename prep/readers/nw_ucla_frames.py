@@ -23,6 +23,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from manifests.dataset import Dataset
+from manifests.pattern import match_name
 from prep.clip import Recording, Source
 from prep.errors import BadFile, PrepError
 from prep.formats import FindRequest, FindResult, Format
@@ -98,7 +99,7 @@ def read(source: Source, data: bytes, facts: Dataset) -> Recording:
     """
     from prep.readers._lines import read_lines
 
-    match = re.fullmatch(facts.pattern, source.name)
+    match = match_name(facts.pattern, source.name)
     if match is None or int(match["action"]) not in facts.actions:
         raise BadFile(f"{source.name}: is not one of the actions of {facts.name}. Move the folder away.")
     people = [_person(frame, f"{source.name}: frame {count}") for count, frame in enumerate(data.split(NEXT_FRAME), 1)]

@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manifests.dataset import Dataset
+from manifests.pattern import match_name
 from prep.clip import Recording, Source
 from prep.errors import BadFile, PrepError
 from prep.formats import FindRequest, FindResult, Format
@@ -109,7 +110,7 @@ def read(source: Source, data: bytes, facts: Dataset) -> Recording:
     """
     from prep.readers._lines import read_lines
 
-    match = re.fullmatch(facts.pattern, source.name)
+    match = match_name(facts.pattern, source.name)
     if match is None or not 0 <= source.label < len(facts.classes):
         raise BadFile(
             f"{source.name}: the name or label {source.label} does not belong to {facts.name}. Move the file away."
@@ -146,7 +147,7 @@ def _skeletons_and_labels(request: FindRequest) -> tuple[dict[str, Source], dict
     kinds: dict[str, dict[str, Source]] = {"skeleton": {}, "label": {}}
     bad = []
     for source in walk(request.raw, ".txt"):
-        if re.fullmatch(request.data.pattern, _clip_name(source.name, 1)) is None:
+        if match_name(request.data.pattern, _clip_name(source.name, 1)) is None:
             continue
         try:
             kind = _kind(source, _folder(request.raw, source))

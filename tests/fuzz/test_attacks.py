@@ -43,12 +43,13 @@ def read_all(name: str, data: str, path: Path, folder: Path, send: Any) -> None:
     send.send((largest_size() - before, time.perf_counter() - start))
 
 
-def read_first(file_format: Format, request: FindRequest) -> None:
-    """Read the first clip, or raise the reason of the first that is unusable."""
+def read_strictly(file_format: Format, request: FindRequest) -> None:
+    """Read the clips, or raise the reason of the first that is unusable."""
     result = file_format.find(request)
     for _, reason in result.bad:
         raise PrepError(reason)
-    file_format.read(result.sources[0], file_format.load(result.sources[0]), request.data)
+    for source in result.sources:
+        file_format.read(source, file_format.load(source), request.data)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +74,7 @@ def test_refused_by_name(attack: str, words: str, tmp_path: Path) -> None:
     facts = dataset(data) if data else read_custom(path).data
     path = path if path.suffix in (".toml", ".pkl") else tmp_path
     with pytest.raises(PrepError, match=words):
-        read_first(file_format, FindRequest(path, facts, file_format.parse_options({}), tmp_path / "x"))
+        read_strictly(file_format, FindRequest(path, facts, file_format.parse_options({}), tmp_path / "x"))
 
 
 def test_an_array_after_the_limit_is_not_unpacked() -> None:

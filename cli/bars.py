@@ -44,6 +44,7 @@ class Meter:
     def __init__(self, quiet: bool) -> None:
         terminal = sys.stderr.isatty()
         self._quiet = quiet
+        self.remarks: list[str] = []  # the lines of the work, also of a quiet meter
         self._lines = not quiet and not terminal
         self._first: dict[str, tuple[float, int]] = {}
         self._last_line = time.monotonic()
@@ -75,6 +76,8 @@ class Meter:
                 made: T = stop.value
                 return made
             self.show(step.stage or name, step.done // scale, step.total // scale, step.note)
+            if step.line:
+                self.remarks.append(step.line)
             if step.line and not self._quiet:
                 self._bars.console.print(plain(step.line), markup=False, highlight=False, soft_wrap=True)
 

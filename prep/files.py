@@ -25,7 +25,11 @@ LOCK = "lock"
 HOLDER = f"{LOCK}.holder{WRITING}"  # beside the lock: who holds it
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.EISDIR, errno.ENOTDIR)
-REFUSED = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.ENAMETOOLONG)
+REFUSED = (
+    *(errno.EROFS, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP),
+    *(errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENOTEMPTY),  # something of another kind is there
+    *(errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENXIO),  # of the device
+)
 
 
 @contextmanager

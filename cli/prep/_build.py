@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli import options
-from cli.bars import meter
+from cli.bars import Meter, meter
 from cli.workers import executor
 from manifests.text import plain
 
@@ -16,17 +16,23 @@ if TYPE_CHECKING:
     from prep.building.job import Job
 
 
-def run_build(job: Job, workers: int | None, scheduler: str, json_: bool) -> str:
-    """Build a store and return its digest. Bad files end the program with exit status 3."""
+def run_build(job: Job, workers: int | None, scheduler: str, json_: bool) -> list[str]:
+    """Build a store and return the remarks on its raw files. Bad files end the program with exit status 3."""
     from prep.building.build import BadFiles, build
 
-    try:
-        with meter(json_) as bars, executor(workers or os.cpu_count() or 1, scheduler) as (pool, concurrent):
-            return bars.run(build(job, pool, window=2 * concurrent))
-    except BadFiles as error:
-        if json_:
-            bad = [{"name": name, "reason": reason} for name, reason in error.bad]
-            options.emit(json_, {"bad": bad, "report": str(error.report)}, "")
-        for line in f"Error: {error}".splitlines():
-            click.echo(plain(line), err=True)
-        raise SystemExit(options.BAD_FILES) from error
+    with meter(json_) as bars:
+        try:
+            with executor(workers or os.cpu_count() or 1, scheduler) as (pool, concurrent):
+                bars.run(build(job, pool, window=2 * concurrent))
+        except BadFiles as error:
+            if json_:
+                bad = [{"name": name, "reason": reason} for name, reason in error.bad]
+                options.emit(json_, {"bad": bad, "report": str(error.report), "remarks": _texts(bars)}, "")
+            for line in f"Error: {error}".splitlines():
+                click.echo(plain(line), err=True)
+            raise SystemExit(options.BAD_FILES) from error
+    return _texts(bars)
+
+
+def _texts(bars: Meter) -> list[str]:
+    return [line.removeprefix("Note: ") for line in bars.remarks]

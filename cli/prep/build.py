@@ -80,14 +80,15 @@ def command(
         options=options.pairs(settings),
         allow_bad=allow_bad,
     )
-    exists = job.out.exists()
+    exists, remarks = job.out.exists(), list[str]()
     if exists:
         _check_same(job)
     if not exists or job.working.exists():  # a build that was killed may have left its parts
-        run_build(job, workers, scheduler, json_)
+        remarks = run_build(job, workers, scheduler, json_)
         _check_same(job)
     facts = summary(job.out)
-    options.emit(json_, asdict(facts), ("Already built.\n" if exists else "") + summary_text(facts))
+    text = ("Already built.\n" if exists else "") + summary_text(facts)
+    options.emit(json_, {**asdict(facts), "remarks": remarks}, text)
 
 
 def _dataset(name: str, raw: Path | None) -> Dataset:

@@ -36,9 +36,9 @@ def command(url: str, raw: Path, out: Path | None, workers: int | None, schedule
     aside = target.with_name(target.name + ".differs")
     if aside.exists():
         raise WorkspaceError(f"{aside} exists from an earlier attempt. Delete it, or choose another --out.")
-    exists = target.exists()
+    exists, remarks = target.exists(), list[str]()
     if not exists or target.with_name(f"{target.name}.building").exists():  # a killed build may have left its parts
-        run_build(job_of(recipe, raw.absolute(), target), workers, scheduler, json_)
+        remarks = run_build(job_of(recipe, raw.absolute(), target), workers, scheduler, json_)
     try:
         check_same(recipe, open_store(target))
     except RebuildError as error:
@@ -46,4 +46,4 @@ def command(url: str, raw: Path, out: Path | None, workers: int | None, schedule
         raise RebuildError(f"{kept}: is not the store of the recipe.\n{error}") from error
     facts = summary(target)
     text = f"{'Already there' if exists else 'Built'}, and bit-identical to the shared store.\n{summary_text(facts)}"
-    options.emit(json_, {**asdict(facts), "same": True}, text)
+    options.emit(json_, {**asdict(facts), "same": True, "remarks": remarks}, text)

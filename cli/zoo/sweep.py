@@ -52,6 +52,7 @@ def command(
     fails is listed with its error (exit status 3), and the others go on. A .py file holds a method of your own; its
     code is executed.
     """
+    from prep.files import disk_errors
     from zoo.sweep.kept import kept, report_key
 
     words = {
@@ -75,8 +76,9 @@ def command(
         click.echo(_script(sweep, recipe, data, where, again))
         return
     shown = report(sweep, train_all(sweep, device, 0 if table_only else jobs, json_))
-    keep_report(sweep, key, recipe, shown)
     options.emit(json_, shown.record, shown.text)
+    with disk_errors(workspace().runs):
+        keep_report(sweep, key, recipe, shown)
     if shown.failed:
         sys.exit(options.BAD_FILES)
 

@@ -409,3 +409,14 @@ def test_names_from_outside_cannot_act_on_the_terminal(shell, home: Path, tmp_pa
     lines = shown.split("\n")
     assert all(line.isprintable() for line in lines)
     assert not any(line.startswith(("Warning: forged", "Bad: forged")) for line in lines)
+
+
+def test_the_remarks_of_a_build_stand_in_its_json(shell, home: Path, tmp_path: Path) -> None:
+    file = write_own(tmp_path)
+    (tmp_path / "clips" / "readme.docx").write_text("x")
+    done = shell(f"fsprep build {file} --workers 1 --json")
+    assert done.exit_code == 0, done.output
+    [remark] = json.loads(done.stdout)["remarks"]
+    assert "readme.docx" in remark
+    assert not remark.startswith("Note: ")
+    assert json.loads(shell(f"fsprep build {file} --workers 1 --json").stdout)["remarks"] == []

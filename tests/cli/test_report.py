@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +26,38 @@ def run(in_demo: Path, shell: Shell, tmp_path: Path) -> Path:
     for name in ("curves.png", "confusion.png"):
         assert (tmp_path / "run" / name).read_bytes().startswith(b"\x89PNG")
     return tmp_path / "run"
+
+
+BENCH = ["bench", "Cross-modal Table V", "--quick"]  # its stores are not in the workspace, so nothing is trained
+
+
+@pytest.mark.slow
+def test_outputs_that_cannot_be_written_are_refused_in_one_sentence(
+    run: Path, shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "folder.svg").mkdir()
+    lines = (
+        (["report", run, "--out", tmp_path / "file"], "File exists"),
+        (["report", run, "--out", tmp_path / "file" / "deeper"], "Not a directory"),
+        (["explain", run, "similarity", "--out", tmp_path / "folder.svg"], "Is a directory"),
+        ([*BENCH, "--out", tmp_path / "file"], "File exists"),
+    )
+    for line, words in lines:
+        done = shell(["fszoo", *map(str, line)])
+        assert (done.exit_code, done.stderr.count("Error: ")) == (2, 1), done.output
+        assert f"cannot be written ({words}). Choose another folder" in done.stderr
+    assert (tmp_path / "file").read_text() == "x"
+
+    def refuse(_: int) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr("prep.files.os.fsync", refuse)
+    for code in (errno.ENOSPC, errno.EROFS, errno.EIO):
+        for line in (["report", run], ["explain", run, "similarity"], BENCH):
+            done = shell(["fszoo", *map(str, line), "--out", f"{tmp_path}/out.svg"])
+            assert (done.exit_code, done.stderr.count("Error: ")) == (2, 1), done.output
+            assert ("the disk is full" if code == errno.ENOSPC else os.strerror(code)) in done.stderr
 
 
 def test_a_report_and_a_figure_are_written_with_their_arrays(run: Path, shell: Shell, tmp_path: Path) -> None:

@@ -130,6 +130,7 @@ def report(sweep: Sweep, outcomes: Mapping[str, Outcome]) -> Report:
 
 def keep_report(sweep: Sweep, key: str, recipe: str, shown: Report) -> None:
     """Keep the report of a finished sweep for the next time (zoo.sweep.kept)."""
+    from prep.files import disk_errors
     from zoo.sweep.kept import keep
 
     stores = {job.store.path for job in sweep.jobs.values()}
@@ -140,7 +141,8 @@ def keep_report(sweep: Sweep, key: str, recipe: str, shown: Report) -> None:
     files |= {Path(store) / "manifest.json" for store in stores}
     named = [recipe, *(name for job in sweep.jobs.values() for name in _names(job.recipe))]
     files |= {file for name in dict.fromkeys(named) for file in _own_files(Path(name))}
-    keep(workspace().runs, key, files, {"record": shown.record, "text": shown.text})
+    with disk_errors(workspace().runs):
+        keep(workspace().runs, key, files, {"record": shown.record, "text": shown.text})
 
 
 def _names(recipe: Recipe) -> tuple[str, ...]:

@@ -52,7 +52,6 @@ def command(
     fails is listed with its error (exit status 3), and the others go on. A .py file holds a method of your own; its
     code is executed.
     """
-    from prep.files import disk_errors
     from zoo.sweep.kept import kept, report_key
 
     words = {
@@ -77,8 +76,7 @@ def command(
         return
     shown = report(sweep, train_all(sweep, device, 0 if table_only else jobs, json_))
     options.emit(json_, shown.record, shown.text)
-    with disk_errors(workspace().runs):
-        keep_report(sweep, key, recipe, shown)
+    keep_report(sweep, key, recipe, shown)
     if shown.failed:
         sys.exit(options.BAD_FILES)
 

@@ -20,7 +20,8 @@ from episodes.transform import ClipTransform
 from prep.progress import Step, Work
 from zoo.drawing import COLUMN, SHARES, new_figure, style, text
 from zoo.explain import _figure
-from zoo.explain._integral import TOLERANCE, Attribution, Scorer, boundary_point, integrated_gradients
+from zoo.explain._boundary import Boundary, Search, boundary_point
+from zoo.explain._integral import TOLERANCE, Attribution, Scorer, integrated_gradients
 from zoo.explain._skeleton import joint_ticks
 from zoo.explain._subject import Subject, labels
 from zoo.methods._method import Method
@@ -33,12 +34,14 @@ SHRUNK = 1e-3  # of the plain baseline: a body of size zero would count as absen
 @dataclass(frozen=True)
 class Options:
     """`task`: the number of the task. `query`: the number of the query in it; -1 takes the first that the first run
-    answers rightly. `name`: the class of the query, in place of its number.
+    answers rightly. `name`: the class of the query, in place of its number. `search`: how the boundary is searched,
+    "pgd", "carlini_wagner", or "closest", the nearer point of both.
     """
 
     task: int = 0
     query: int = -1
     name: str = ""
+    search: Search = "closest"
 
 
 class Figure(_figure.Figure):
@@ -54,16 +57,17 @@ class Figure(_figure.Figure):
 
     def arrays(self, subjects: Sequence[Subject]) -> Work[NamedArrays]:
         """`heat` (run, kind, frame, joint) in 0..1, `attribution` with bodies and coordinates, and for each `total`,
-        `difference`, `completeness_error` and `steps`; `boundary` (run) is False where none was found.
+        `difference`, `completeness_error` and `steps`; `boundary` (run) is False where none was found, and
+        `distance` (run) from the query to it, in root mean squares of the query, is then NaN.
         """
         draw, query = self._query(subjects[0])
         rows, runs = [(subject, subject.method) for subject in subjects], labels(subjects)
         rows.append((subjects[0], subjects[0].untrained))
-        found, boundary = list[list[Attribution]](), []
+        found, edges = list[list[Attribution]](), list[Boundary | None]()
         for place, (subject, method) in enumerate(rows, 1):
-            pair, on_boundary = self._attributions(subject, method, draw, query)
+            pair, edge = self._attributions(subject, method, draw, query)
             found.append(pair)
-            boundary.append(on_boundary)
+            edges.append(edge)
             yield Step(place, len(rows), "attribution")
         values = np.stack([[one.values.double().cpu().numpy() for one in pair] for pair in found])
         heat = np.abs(values).sum((2, 5))
@@ -74,12 +78,13 @@ class Figure(_figure.Figure):
             "difference": np.array([[one.difference for one in pair] for pair in found]),
             "completeness_error": np.array([[one.error for one in pair] for pair in found]),
             "steps": np.array([[one.steps for one in pair] for pair in found]),
-            "boundary": np.array(boundary),
+            "boundary": np.array([edge is not None for edge in edges]),
+            "distance": np.array([np.nan if edge is None else edge.distance for edge in edges]),
         }
         axes = dict.fromkeys(arrays, ("run", "kind")) | {
             "attribution": ("run", "kind", "body", "frame", "joint", "coordinate"),
             "heat": ("run", "kind", "frame", "joint"),
-            "boundary": ("run",),
+            **dict.fromkeys(("boundary", "distance"), ("run",)),
         }
         names = (*runs, f"{subjects[0].recipe.name}, untrained")
         named = {"run": names, "kind": KINDS, "joint": subjects[0].layout.joints}
@@ -109,8 +114,10 @@ class Figure(_figure.Figure):
         right = (subject.method(episode)[0].argmax(-1) == answer).cpu() & wanted
         return draw, int((right if bool(right.any()) else wanted).int().argmax())
 
-    def _attributions(self, subject: Subject, method: Method, draw: Draw, query: int) -> tuple[list[Attribution], bool]:
-        """BIG and plain integrated gradients of one network for one query."""
+    def _attributions(
+        self, subject: Subject, method: Method, draw: Draw, query: int
+    ) -> tuple[list[Attribution], Boundary | None]:
+        """BIG and plain integrated gradients of one network for one query, and the baseline of the first."""
         transform = subject.prepared.test[0].transform
         point, lift = joints_of(transform, draw.query[0, query : query + 1])
         scorer = scorer_of(method, transform, draw, lift)
@@ -122,10 +129,10 @@ class Figure(_figure.Figure):
         target = int(scores[0].argmax())
         low, high = float(transform.pool.joints.min()), float(transform.pool.joints.max())
         plain = integrated_gradients(scorer, point, SHRUNK * point, target)
-        edge = boundary_point(scorer, point, low, high)
+        edge = boundary_point(scorer, point, low, high, self.options.search)
         if edge is None:
-            return [plain, plain], False
-        return [integrated_gradients(scorer, point, edge, target), plain], True
+            return [plain, plain], None
+        return [integrated_gradients(scorer, point, edge.point, target), plain], edge
 
     def draw(self, arrays: NamedArrays) -> Any:
         """A row per network, BIG on the left, with one colour scale."""
@@ -159,7 +166,11 @@ class Figure(_figure.Figure):
                 words = f"sum {total:.4f}, logit difference {difference:.4f}, {100 * error:.2f} % apart"
                 beyond = "" if error <= TOLERANCE else f" (more than {100 * TOLERANCE:.0f} %)"
                 lines.append(f"{run}, {kind}: {words}{beyond}, {int(arrays['steps'][row, column])} nodes")
-            if not arrays["boundary"][row]:
+            if arrays["boundary"][row]:
+                lines.append(
+                    f"{run}: the boundary is {arrays['distance'][row]:.3f} root mean squares of the query away"
+                )
+            else:
                 lines.append(f"{run}: no decision boundary was found, so BIG is the plain integral")
         return lines
 

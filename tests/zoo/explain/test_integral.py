@@ -1,4 +1,4 @@
-"""Integrated gradients and the boundary search on scorers whose answers are known in closed form."""
+"""Integrated gradients on scorers whose answers are known in closed form."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from zoo.explain import _support
-from zoo.explain._integral import TOLERANCE, boundary_point, integrated_gradients
+from zoo.explain._integral import TOLERANCE, integrated_gradients
 
 WEIGHTS = torch.tensor([[1.0, 0.0, 0.0], [0.0, 2.0, 0.0]])
 
@@ -38,29 +38,6 @@ def test_the_sum_is_the_difference_of_the_logits() -> None:
             ends = scorer(torch.stack([point, baseline]))[:, 1]
         assert found.difference == pytest.approx(float(ends[0] - ends[1]), rel=1e-5, abs=1e-6)
         assert found.total == pytest.approx(found.difference, rel=TOLERANCE)
-
-
-def test_the_boundary_point_is_the_nearest_one_with_another_answer() -> None:
-    point = torch.tensor([3.0, 1.0, 0.5])
-    found = boundary_point(linear, point, -10.0, 10.0)
-    assert found is not None
-    # The boundary is the plane x = 2 y, whose nearest point is the projection.
-    normal = torch.tensor([1.0, -2.0, 0.0])
-    nearest = point - normal * (normal @ point) / normal.square().sum()
-    assert int(linear(found[None])[0].argmax()) == 1
-    torch.testing.assert_close(found, nearest, atol=0.02, rtol=0)
-
-
-def test_a_saturated_softmax_still_has_a_boundary() -> None:
-    found = boundary_point(lambda points: 1e4 * linear(points), torch.tensor([3.0, 1.0, 0.5]), -10.0, 10.0)
-    assert found is not None
-
-
-def test_without_another_answer_there_is_no_boundary() -> None:
-    def fixed(points: Tensor) -> Tensor:
-        return torch.tensor([[1.0, 0.0]]) + 0 * points.sum(-1, keepdim=True)
-
-    assert boundary_point(fixed, torch.tensor([3.0, 1.0, 0.5]), -10.0, 10.0) is None
 
 
 def test_a_missing_library_names_the_extra() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,7 @@ from zoo.report.clips import played
 # Names under which methods give the attention (B, Q, N, T', V, V) of a query's joints to a class's.
 KEYS = ("attention", "cross_attention")
 PAIRS = ("same class", "other class")
+LITTLE = 0.01  # a range of the values, as a share of their mean, below which the figure says so
 AREA = 26.0  # points squared of the most important joint
 WORDS = "query joints by their sharpest attention, support joints by the attention that they receive"
 
@@ -114,6 +116,7 @@ class Figure(_figure.Figure):
     def draw(self, arrays: NamedArrays) -> Any:
         """Two matrices side by side, and below each the skeletons of its pair."""
         values, pairs = arrays["activation"], arrays.labels["pair"]
+        low, high = _limits(values)
         with style():
             figure = new_figure(COLUMN, 3.5)
             axes = figure.subplots(2, 4, gridspec_kw={"height_ratios": [1.0, 0.9]})
@@ -123,8 +126,7 @@ class Figure(_figure.Figure):
                 for axis in axes[0, 2 * pair : 2 * pair + 2]:
                     axis.remove()
                 axis = figure.add_subplot(grid[0, 2 * pair : 2 * pair + 2])
-                scale = {"cmap": SHARES, "vmin": 0.0, "vmax": float(values.max())}
-                image = axis.imshow(values[pair], interpolation="nearest", **scale)
+                image = axis.imshow(values[pair], interpolation="nearest", cmap=SHARES, vmin=low, vmax=high)
                 joint_ticks(axis, len(values[pair]))
                 axis.set_title(f"{PAIRS[pair]}\n{text(pairs[pair], 30)}", fontsize=6)
                 axis.set_xlabel("support joint")
@@ -134,7 +136,10 @@ class Figure(_figure.Figure):
                     _skeleton(axes[1, column], arrays[f"{side}_pose"][pair], arrays["bones"], weight[pair], weight)
                     axes[1, column].set_title(side, fontsize=6)
             wide[0].set_ylabel("query joint")
-            figure.colorbar(image, ax=wide, shrink=0.8, label="attention")
+            bar = figure.colorbar(image, ax=wide, shrink=0.8, label="attention")
+            _label_ends(bar, low, high)
+            if note := _note(values):
+                figure.suptitle(note, fontsize=6)
         return figure
 
     def words(self, arrays: NamedArrays) -> list[str]:
@@ -146,7 +151,8 @@ class Figure(_figure.Figure):
             first = ", ".join(names[joint] for joint in np.argsort(-weights)[:3])
             sharp = f"largest attention {arrays['activation'][place].max():.3f}, uniform {1 / len(weights):.3f}"
             lines.append(f"{PAIRS[place]}, {pair}: {sharp}; most active query joints: {first}")
-        return [*lines, f"size of joints: {WORDS}"]
+        note = _note(arrays["activation"])
+        return [*lines, *([note] if note else []), f"size of joints: {WORDS}"]
 
 
 def attention_of(method: Method, episode: Episode) -> Float[Tensor, "B Q N T V V"] | None:
@@ -154,6 +160,29 @@ def attention_of(method: Method, episode: Episode) -> Float[Tensor, "B Q N T V V
     arrays = method.evidence(episode)
     found = next((arrays[key] for key in KEYS if key in arrays), None)
     return found if found is not None and found.dim() == 6 and found.shape[-1] > 1 else None
+
+
+def _note(values: NDArray[np.float64]) -> str:
+    """A sentence for a nearly uniform attention, whose colours show differences that hardly matter; else "".
+
+    >>> _note(np.array([0.04, 0.0401])), _note(np.array([0.0, 0.1]))
+    ('nearly uniform: the values differ by 0.25 % of their mean at most', '')
+    """
+    share = float(values.max() - values.min()) / max(float(values.mean()), 1e-30)
+    return "" if share >= LITTLE else f"nearly uniform: the values differ by {100 * share:.2g} % of their mean at most"
+
+
+def _limits(values: NDArray[np.float64]) -> tuple[float, float]:
+    """The ends of the colour scale: the smallest and the largest value, or 1 % around values that are all equal."""
+    low, high = float(values.min()), float(values.max())
+    return (low, high) if low < high else (low - LITTLE / 2 * abs(low) - 1e-12, high + LITTLE / 2 * abs(low) + 1e-12)
+
+
+def _label_ends(bar: Any, low: float, high: float) -> None:
+    """Ticks at both ends and in the middle of a colour bar, with as many digits as tell them apart."""
+    digits = max(2, 1 - math.floor(math.log10(high - low)))
+    ticks = [low, (low + high) / 2, high]
+    bar.set_ticks(ticks, labels=[f"{tick:.{digits}f}" for tick in ticks])
 
 
 def _pose(subject: Subject, clip: int) -> NDArray[np.float64]:

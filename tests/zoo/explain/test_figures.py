@@ -140,6 +140,39 @@ def test_activation_is_the_methods_attention_to_its_own_and_to_another_class(run
     assert arrays.labels["query joint"] == one.layout.joints
 
 
+@pytest.mark.parametrize(
+    ("spread", "note"),
+    [
+        (0.5, ""),
+        (1e-5, "nearly uniform: the values differ by 0.001 % of their mean at most"),
+        (0.0, "nearly uniform: the values differ by 0 % of their mean at most"),
+    ],
+)
+def test_the_colours_of_an_activation_span_its_values_and_a_small_range_is_stated(spread: float, note: str) -> None:
+    share = np.linspace(-0.5, 0.5, 8).reshape(2, 2, 2)
+    values, pose = 0.04 * (1 + spread * share), np.arange(8.0).reshape(2, 2, 2)
+    fields = {"activation": values, "query_importance": values.max(2), "support_importance": values.mean(1)}
+    fields |= {"query_pose": pose, "support_pose": pose, "bones": np.array([[1, 0]])}
+    axes = {name: ("pair", "query joint", "support joint")[: value.ndim] for name, value in fields.items()}
+    arrays = NamedArrays(fields, axes | {"bones": ("bone", "end")}, {"pair": ("a – a", "a – b")})
+    made = figure("activation", {})
+    drawn = made.draw(arrays)
+    scales = [image.get_clim() for axis in drawn.axes for image in axis.images]
+    low, high = scales[0]
+    assert scales == [(low, high)] * 2
+    if spread:
+        assert (low, high) == (values.min(), values.max())
+    else:
+        assert low < 0.04 < high
+    labels = [label.get_text() for axis in drawn.axes for label in axis.get_yticklabels()]
+    np.testing.assert_allclose(
+        [float(label) for label in labels[-3:]], [low, (low + high) / 2, high], rtol=1e-6 + spread
+    )
+    assert len(set(labels[-3:])) == 3
+    assert drawn.get_suptitle() == note
+    assert (note in made.words(arrays)) == bool(note)
+
+
 @pytest.mark.slow
 def test_attributions_sum_to_the_difference_of_the_logits(runs: Made) -> None:
     arrays = runs.arrays("attribution")

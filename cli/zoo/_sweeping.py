@@ -139,6 +139,7 @@ def keep_report(sweep: Sweep, key: str, recipe: str, shown: Report) -> None:
         return
     files = {Path(run) / "result.json" for run in shown.record["runs"]}
     files |= {Path(store) / "manifest.json" for store in stores}
+    files |= {Path(figure) for figure in shown.record.get("figures", {}).values()}
     named = [recipe, *(name for job in sweep.jobs.values() for name in _names(job.recipe))]
     files |= {file for name in dict.fromkeys(named) for file in _own_files(Path(name))}
     with disk_errors(workspace().runs):

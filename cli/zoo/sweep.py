@@ -13,6 +13,7 @@ from cli import options
 from cli.device import check_name
 from cli.workspace import workspace
 from cli.zoo._common import store_of
+from cli.zoo._figures import draw_figures, with_figures
 from cli.zoo._sweeping import Sweep, keep_report, plan, report, train_all
 
 if TYPE_CHECKING:
@@ -48,9 +49,9 @@ def command(
     """Train RECIPE once for every combination of the values of the --over axes, and print one table.
 
     Every combination is a run of its own in the workspace. Runs that are equal in everything but seed and class split
-    are averaged. The same command continues a sweep that was stopped; finished runs are never repeated. A run that
-    fails is listed with its error (exit status 3), and the others go on. A .py file holds a method of your own; its
-    code is executed.
+    are averaged. A finished sweep has a figure of the accuracy over each axis of numbers; its path is printed. The same
+    command continues a sweep that was stopped; finished runs are never repeated. A run that fails is listed with its
+    error (exit status 3), and the others go on. A .py file holds a method of your own; its code is executed.
     """
     from zoo.sweep.kept import kept, report_key
 
@@ -75,7 +76,9 @@ def command(
         click.echo(_script(sweep, recipe, data, where, again))
         return
     shown = report(sweep, train_all(sweep, device, 0 if table_only else jobs, json_))
+    shown = with_figures(sweep, key, overs, shown)
     options.emit(json_, shown.record, shown.text)
+    draw_figures(shown)
     keep_report(sweep, key, recipe, shown)
     if shown.failed:
         sys.exit(options.BAD_FILES)

@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 from helpers.sweeps import SETTINGS, STAGE, words
 
+from zoo.named_arrays import read
+
 ROOT = Path(__file__).parents[2]
 AXES = ["--over", "seed=0..2", "--over", "task.shot=1,2"]
 SWEEP = ["fszoo", "sweep", "protonet", "--data", "demo", *words()]
@@ -68,6 +70,15 @@ def test_a_sweep_is_one_table_of_averages(shell, own_home: Path) -> None:
     assert "6 runs: 6 finished" in done.stdout
     kept = table(shell, *AXES)
     assert [row["runs"] for row in kept["rows"]] == [3, 3]  # type: ignore[attr-defined]
+    (figure,) = [Path(line.removeprefix("figure: ")) for line in done.stdout.splitlines() if line.startswith("figure")]
+    assert kept["figures"] == {"task.shot": str(figure)}
+    assert figure.parent == own_home / "runs" / ".tables"
+    assert figure.name.startswith("protonet-task.shot-")
+    assert figure.read_bytes().startswith(b"\x89PNG")
+    assert read(figure.with_suffix(".npz"))["runs"].tolist() == [[3, 3]]
+    figure.unlink()
+    assert table(shell, *AXES) == kept
+    assert figure.exists()
     assert len(list((own_home / "runs").glob("*/result.json"))) == 6
 
 

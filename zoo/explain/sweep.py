@@ -105,6 +105,13 @@ class Figure(_figure.Figure):
         return lines
 
 
+def numerical_axes(subjects: Sequence[Subject], keys: Sequence[str]) -> list[str]:
+    """Those of the settings `keys` that are a number in every run, differ between runs, and can be the axis."""
+    flat = [choices(subject.recipe) for subject in subjects if subject.result.accuracy is not None]
+    differing = _differing(flat) if len(flat) == len(subjects) > 1 else []
+    return [key for key in keys if key in differing and all(_is_number(values.get(key)) for values in flat)]
+
+
 def _differing(flat: Sequence[Mapping[str, Any]]) -> list[str]:
     """The settings in which runs differ, without seed and class split."""
     keys = dict.fromkeys(key for values in flat for key in values)

@@ -50,9 +50,10 @@ def _played(run: Contents) -> dict[str, Any]:
     """The clips of a run, the skeleton that they share, and the cells of its confusion matrix, for the script."""
     clips = {str(clip): played.record() for clip, played in run.clips.items()}
     index = {played.name: clip for clip, played in run.clips.items()}
-    parts, up = ([], []) if run.layout is None else (_parts(run.layout), run.layout.up)
+    layout = run.layout
+    skeleton = {"parts": _parts(layout) if layout else [], "up": layout.up if layout else []}
     found = {"cells": cells.record(run.cells, index), "viewer": plain(run.viewer)}
-    return {"parts": parts, "up": up, "clips": clips, "classes": [plain(name) for name in run.names], **found}
+    return {**skeleton, "clips": clips, "classes": [plain(name) for name in run.names], **found}
 
 
 def _parts(layout: Layout) -> list[tuple[int, int]]:

@@ -48,6 +48,11 @@ def kept(runs: Path, key: str) -> dict[str, Any] | None:
     return report if valid else None
 
 
+def figure_path(runs: Path, key: str, name: str) -> Path:
+    """Where a figure of a sweep lies: beside its kept report."""
+    return runs / FOLDER / f"{name}-{key[:8]}.png"
+
+
 def _file(runs: Path, key: str) -> Path:
     return runs / FOLDER / f"{key[:32]}.json"
 

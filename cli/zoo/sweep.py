@@ -14,7 +14,7 @@ from cli.device import check_name
 from cli.workspace import workspace
 from cli.zoo._common import store_of
 from cli.zoo._figures import draw_figures, with_figures
-from cli.zoo._sweeping import Sweep, keep_report, plan, report, train_all
+from cli.zoo._sweeping import Report, Sweep, keep_report, plan, report, train_all
 
 if TYPE_CHECKING:
     from zoo.sweep.grid import Cell
@@ -76,7 +76,11 @@ def command(
         click.echo(_script(sweep, recipe, data, where, again))
         return
     shown = report(sweep, train_all(sweep, device, 0 if table_only else jobs, json_))
-    shown = with_figures(sweep, key, overs, shown)
+    _emit(sweep, key, recipe, with_figures(sweep, key, overs, shown), json_)
+
+
+def _emit(sweep: Sweep, key: str, recipe: str, shown: Report, json_: bool) -> None:
+    """Print the report, then draw its figures and keep it; exit status 3 if a run failed."""
     options.emit(json_, shown.record, shown.text)
     draw_figures(shown)
     keep_report(sweep, key, recipe, shown)

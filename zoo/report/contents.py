@@ -117,12 +117,7 @@ def contents_of(
     ReportError for a run that is not finished or has no test, MatrixError and CostError for damaged files, and what
     `trained_method` raises.
     """
-    recipe, result = run.recipe(), run.result()
-    if result is None:
-        raise ReportError(f"{run.path}: {status(run.path)}. Run the same `fszoo train` again; it continues.")
-    if result.accuracy is None:
-        remedy = f"Train a method from it with init.source={run.path}, and report that run"
-        raise ReportError(f"{run.path}: a pre-training run has no test to report. {remedy}.")
+    recipe, result = run.recipe(), _tested(run)
     if store is not None and store.digest != result.store_digest:
         absent = f"{store.path} is another store (digest {short(store.digest)}, the run's {short(result.store_digest)})"
         store = None
@@ -155,6 +150,17 @@ def contents_of(
         silent=silent(row),
         curve=curves(log.read(run.log)),
     )
+
+
+def _tested(run: Run) -> Result:
+    """The result of a run that was tested."""
+    result = run.result()
+    if result is None:
+        raise ReportError(f"{run.path}: {status(run.path)}. Run the same `fszoo train` again; it continues.")
+    if result.accuracy is None:
+        remedy = f"Train a method from it with init.source={run.path}, and report that run"
+        raise ReportError(f"{run.path}: a pre-training run has no test to report. {remedy}.")
+    return result
 
 
 def silent(row: Row) -> tuple[str, ...]:

@@ -55,7 +55,7 @@ class Counts:
 
     times: Int[Tensor, "N N"]
     queries: Int[Tensor, "N N"]
-    answers: Int[Tensor, "X 3"]
+    answers: Int[Tensor, "X _"]
 
 
 class ConfusionCounter:
@@ -65,7 +65,7 @@ class ConfusionCounter:
         self.scorer, self.modules = scorer, scorer.modules
         self.times = torch.zeros(classes, classes, dtype=torch.int64)
         self.queries = torch.zeros_like(self.times)
-        self._answers: list[Int[Tensor, "_ 3"]] = []
+        self._answers: list[Int[Tensor, "_ _"]] = []
 
     def scores(self, loader: Episodes, step: int) -> tuple[Float[Tensor, "B Q N"], Int[Tensor, "B Q"]]:
         """See zoo.engine.scorer.Scorer."""

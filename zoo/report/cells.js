@@ -19,19 +19,22 @@ function clipFigure(key, [clip, times]) {
   return make("figure", {}, canvas, make("figcaption", {}, name, make("small", {}, counted(times, "time"))));
 }
 
+function amount(distinct, shown) {
+  const all = `It has ${counted(distinct, "query clip")}`, left = (distinct - shown).toLocaleString("en");
+  if (!shown) return `${all}; none of them is in this page.`;
+  return left === "0" ? `${all}.` : `${all}: ${shown} play here, ${left} left out.`;
+}
+
 function chosenCell(key, place) {
   const run = content[key], { distinct, clips } = run.cells[place], [row, column] = place.split("-");
   const title = row === column
     ? [make("b", {}, run.classes[row]), " answered rightly"]
     : [make("b", {}, run.classes[row]), " taken for ", make("b", {}, run.classes[column])];
-  const left = distinct - clips.length, some = left
-    ? `${clips.length} of its ${counted(distinct, "query clip")}, the most frequent first; ${left.toLocaleString("en")} left out.`
-    : `Its ${counted(distinct, "query clip")}.`;
   const command = run.viewer
     ? make("p", {}, "To see more of them, start the viewer and choose the same cell: ", make("code", {}, run.viewer))
     : make("p", {}, "The run's confusion.json does not name the clips of its cells, so the viewer cannot open them. "
       + "Delete its result.json and run the same `fszoo train` again; only the test is repeated.");
-  return [make("h3", {}, ...title), make("p", {}, some),
+  return [make("h3", {}, ...title), make("p", {}, amount(distinct, clips.length)),
     make("div", { className: "clips" }, ...clips.map((clip) => clipFigure(key, clip))), command];
 }
 
@@ -43,6 +46,7 @@ function setUpMatrix(matrix) {
   reach(buttons[0]); // one cell is reached by Tab, the others by arrow keys
   for (const button of buttons) {
     button.setAttribute("aria-pressed", "false");
+    button.title = button.getAttribute("aria-label");
     if (!content[key].cells[button.dataset.cell]) button.disabled = true;
   }
   table.addEventListener("click", (event) => {

@@ -86,7 +86,7 @@ def grid(
             what = "answered rightly" if i == j else f"taken for {other}"
             words = f"{name} {what}: {100 * shares[i, j]:.1f} %, {times[i, j]:,} of {queries[i, j]:,} queries"
             number = f"{100 * shares[i, j]:.0f}"
-            inner = element("button", number, type="button", data_cell=f"{i}-{j}", aria_label=words, title=words)
+            inner = element("button", number, type="button", data_cell=f"{i}-{j}", aria_label=words)
             cells.append(element("td", inner if times[i, j] else "", **look))
         rows.append(element("tr", element("th", name, scope="row"), cells))
     table = element("table", element("thead", head), element("tbody", rows), class_="confusion", data_run=key)

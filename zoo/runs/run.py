@@ -7,7 +7,7 @@ log.csv                  one line per record up to the last checkpoint
 tensorboard/             the same for TensorBoard, where it was asked for
 diverged.safetensors     the episode or batch whose loss was not finite, where one was
 cost.json                time and memory that it took so far, where the command line made it
-confusion.json           how often each test class was taken for each
+confusion.json           how often each test class was taken for each, with the query clips
 result.json              the measurement on the test classes, written last: the run is finished
 """
 

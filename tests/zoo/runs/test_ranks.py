@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 from zoo.engine.ranks import ALONE, RankLost, Ranks
 from zoo.engine.step import RunningStatistics
 from zoo.runs import log
+from zoo.runs.confusion_matrix import FILE
 from zoo.runs.run import Run
 
 SETTINGS = (
@@ -63,6 +64,7 @@ def test_two_ranks_train_as_one(store: Path, tmp_path: Path) -> None:
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
     near(one, two)
     assert one.result() == two.result()
+    assert (one.path / FILE).read_bytes() == (two.path / FILE).read_bytes()
 
 
 @pytest.mark.slow

@@ -89,11 +89,15 @@ class IsolatedPool(Executor):
                 thread.join()
 
     def kill_workers(self) -> None:
-        """Shut down at once: running tasks fail with WorkerDied and the others are cancelled."""
+        """Shut down at once: running tasks fail with WorkerDied and the others are cancelled.
+
+        Idle workers end by themselves: a killed one leaves semaphores, of which the resource tracker warns.
+        """
         self._ending = True
         self.shutdown(wait=False, cancel_futures=True)
         for worker in self._workers:
-            worker.kill()
+            if worker.busy:
+                worker.kill()
         self.shutdown()
 
     def terminate_workers(self) -> None:
@@ -156,9 +160,11 @@ class _Worker:
         self._initializer = initializer
         self._process: BaseProcess | None = None
         self._pipe: Connection | None = None
+        self.busy = False
 
     def run(self, call: bytes, timeout: float | None, ending: Callable[[], bool]) -> bytes:
         """A pickled callable to its pickled outcome. Raises WorkerDied, TaskTimeout."""
+        self.busy = True
         try:
             pipe = self._started()
             # A signal that was sent before the process was known here has not reached it.
@@ -170,6 +176,8 @@ class _Worker:
         except (EOFError, OSError) as error:
             self._discard()
             raise WorkerDied from error
+        finally:
+            self.busy = False
         self._discard()
         raise TaskTimeout(f"took longer than {timeout:g} s")
 

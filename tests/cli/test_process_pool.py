@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
+import sys
 import time
 from concurrent.futures import wait
 from concurrent.futures.process import BrokenProcessPool
@@ -15,6 +17,8 @@ import pytest
 
 from cli.process_pool import IsolatedPool, TaskTimeout, WorkerDied
 from cli.workers import TIMEOUT, decoding_workers
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def double(number: int) -> int:
@@ -196,6 +200,30 @@ def test_leaving_ends_a_task_that_hangs() -> None:
     assert isinstance(hung.exception(timeout=1), WorkerDied)
     assert waiting.cancelled()
     assert not active_children()
+
+
+LEAVING = """
+import multiprocessing
+from cli.workers import decoding_workers
+
+def keep_lock():
+    global lock
+    lock = multiprocessing.Lock()
+
+if __name__ == "__main__":
+    with decoding_workers(2) as workers:
+        for locked in [workers.executor.submit(keep_lock) for _ in range(4)]:
+            locked.result(timeout=60)
+"""
+
+
+def test_idle_workers_end_in_order_and_leave_no_semaphores(tmp_path: Path) -> None:
+    """Libraries make semaphores in workers. The resource tracker, which has the same stderr, warns of those left."""
+    script = tmp_path / "leaving.py"
+    script.write_text(LEAVING)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, env=environment, check=True)
+    assert done.stderr == ""
 
 
 def slow_start() -> None:

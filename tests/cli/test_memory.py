@@ -33,7 +33,8 @@ def megabytes(how: str) -> int:
 @pytest.mark.slow
 def test_freed_arrays_do_not_stay() -> None:
     assert megabytes("fixed") < 150
-    assert megabytes("as it is") > 2 * megabytes("fixed")
+    # Where the random layout of a process leaves the heap no room to grow, glibc has no heap to shrink.
+    assert max(megabytes("as it is") for _ in range(4)) > 2 * megabytes("fixed")
 
 
 @pytest.mark.parametrize("variable", [memory.VARIABLE, "GLIBC_TUNABLES"])

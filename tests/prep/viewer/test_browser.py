@@ -148,9 +148,9 @@ def test_play_moves_the_joint_that_moves_in_the_store_and_no_other(page: Page) -
 def test_a_joint_is_named_under_the_pointer_and_by_keys(page: Page) -> None:
     open_clip(page, 3)
     page.keyboard.press("j")
-    assert page.locator("#pointed").inner_text().startswith(f"body 1, joint 1 {NTU.joints[0]} at ")
+    expect(page.locator("#pointed")).to_contain_text(f"body 1, joint 1 {NTU.joints[0]} at ")
     page.keyboard.press("k")
-    assert page.locator("#pointed").inner_text().startswith(f"body 2, joint 25 {NTU.joints[24]} at ")
+    expect(page.locator("#pointed")).to_contain_text(f"body 2, joint 25 {NTU.joints[24]} at ")
     open_clip(page, 0)
     box = page.locator("#stage canvas").first.bounding_box()
     assert box
@@ -271,7 +271,7 @@ def test_a_link_opens_the_same_list_again(browser: Browser, server: ViewerServer
     with opened_page(browser, server, link[link.index("#") :]) as watching:
         expect(watching.page.locator("#clips .name")).to_have_text([NAMES[9], NAMES[1], NAMES[5]])
         expect(watching.page.locator("#clip-name")).to_have_text(NAMES[5])
-        assert watching.page.locator("#ignored").is_hidden()
+        expect(watching.page.locator("#ignored")).to_be_hidden()
         watching.page.evaluate("location.hash = 'flag=zero'")
         expect(watching.page.locator("#clips .name")).to_have_text([NAMES[3], NAMES[5]])
         watching.clean()
@@ -335,7 +335,7 @@ def test_a_point_of_the_plot_opens_its_clip_by_mouse_and_by_keyboard(
 
 
 def test_flagged_frames_are_marked_above_the_slider_and_a_key_goes_there(page: Page) -> None:
-    assert page.locator("#no-vectors").is_visible()
+    expect(page.locator("#no-vectors")).to_be_visible()
     open_clip(page, 2)
     said = page.locator("#flagged").inner_text()
     assert said == "bone-jump in frames 6-8"
@@ -345,7 +345,7 @@ def test_flagged_frames_are_marked_above_the_slider_and_a_key_goes_there(page: P
         page.keyboard.press(key)
         assert frame_number(page) == 5
     open_clip(page, 1)
-    assert page.locator("#strip").is_hidden()
+    expect(page.locator("#strip")).to_be_hidden()
 
 
 def test_two_stores_are_beside_each_other(browser: Browser, viewed: Path, other: Path, tmp_path: Path) -> None:
@@ -377,4 +377,4 @@ def test_a_store_that_changes_is_said_on_the_page(browser: Browser, viewed: Path
         assert "the store has changed since it was opened" in watching.page.locator("#problem").inner_text()
         watching.page.reload()
         open_clip(watching.page, 2)
-        assert watching.page.locator("#problem").is_hidden()
+        expect(watching.page.locator("#problem")).to_be_hidden()

@@ -88,12 +88,12 @@ def test_a_cell_opens_its_clips_by_mouse_keyboard_and_link(with_matrix: ViewerSe
             assert watching.unnamed() == []
             page.locator("#clips button").first.click()
             expect(page.locator("#clip-name")).to_have_text(NAMES[1])
-            assert not page.locator("#cells").is_visible()
+            expect(page.locator("#cells")).to_be_hidden()
             link = page.url
             page.click("#clear")
             expect(page.locator("#clips button")).to_have_count(12)
             watching.clean()
         with watched(browser, with_matrix.address + link[link.index("#") :], here) as watching:
             expect(watching.page.locator("#clips .name")).to_have_text([NAMES[1], NAMES[5]])
-            assert watching.page.locator("#ignored").is_hidden()
+            expect(watching.page.locator("#ignored")).to_be_hidden()
             watching.clean()

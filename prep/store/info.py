@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
+from typing import TypeVar
 
 from manifests.layout import Layout
 from manifests.strict import InvalidValue, build
@@ -16,6 +17,8 @@ from prep.store.manifest import AGAIN, Manifest, StoreError, read_manifest, read
 
 # These names become names of folders, and may come from a server.
 _NAME = re.compile(r"\w[\w-]{0,63}", re.ASCII)
+REPLACED = 3  # times that a store may change while it is opened
+ReadT = TypeVar("ReadT")
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,27 @@ def read_info(storage: Storage) -> tuple[Manifest, StoreInfo]:
 
     Raises StoreError if anything is absent, altered or not of this format, StorageError if it cannot be reached.
     """
+    return of_one_manifest(storage, lambda manifest: (manifest, info_of(storage, manifest)))
+
+
+def of_one_manifest(storage: Storage, read: Callable[[Manifest], ReadT]) -> ReadT:
+    """What `read` makes of a store, whose manifest it is given.
+
+    It reads again where it fails and another command has replaced an embedding, and so the manifest, meanwhile.
+    """
     manifest = read_manifest(storage)
+    for _ in range(REPLACED):
+        try:
+            return read(manifest)
+        except StoreError:
+            before, manifest = manifest, read_manifest(storage)
+            if manifest == before:
+                raise
+    return read(manifest)
+
+
+def info_of(storage: Storage, manifest: Manifest) -> StoreInfo:
+    """The metadata of the store with this manifest, and a check of the headers of its arrays. Raises as `read_info`."""
     metadata = read_metadata(storage, manifest)
     try:
         info = build(StoreInfo, metadata["zarr.json"]["attributes"], f"{storage}/zarr.json")
@@ -98,4 +121,4 @@ def read_info(storage: Storage) -> tuple[Manifest, StoreInfo]:
             check_embedding_header(array, Header.parse(header), headers["label"].shape[0], len(info.classes))
     except ValueError as error:
         raise StoreError(f"{storage}: {error}. {AGAIN}") from error
-    return manifest, info
+    return info

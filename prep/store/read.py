@@ -16,7 +16,7 @@ from prep.storage.storage import Storage
 from prep.store.arrays import BLOCK, BOX, PER_FRAME
 from prep.store.embedding_key import EmbeddingPart
 from prep.store.frames import Frames
-from prep.store.info import StoreInfo, read_info
+from prep.store.info import StoreInfo, info_of, of_one_manifest
 from prep.store.manifest import (
     AGAIN,
     MANIFEST,
@@ -215,11 +215,15 @@ class Store:
 def open_store(path: Path | str) -> Store:
     """Open a finished store at a path or URL; arrays are read when they are used.
 
-    Raises StoreError if it is absent, unfinished, of another format or visibly altered, StorageError if it cannot be
-    reached.
+    It is opened again where another command replaced one of its embeddings meanwhile. Raises StoreError if it is
+    absent, unfinished, of another format or visibly altered, StorageError if it cannot be reached.
     """
     storage = storage_at(path)
-    manifest, info = read_info(storage)
+    return of_one_manifest(storage, lambda manifest: _open(storage, manifest))
+
+
+def _open(storage: Storage, manifest: Manifest) -> Store:
+    info = info_of(storage, manifest)
     check_files(storage, manifest)
     storage.check_ranges(MANIFEST)
     with storage.backend_errors():

@@ -33,7 +33,7 @@ test-all: $(BIN)/.installed
 fuzz: $(BIN)/.installed
 	$(BIN)/pytest -m fuzz -s tests/fuzz
 
-# Every command killed at its named points and at random, then run again; KILLS=1000 takes about an hour.
+# Every command killed at its named points and at random, then run again; KILLS=1000 takes about half an hour.
 KILLS ?= 100
 kill: $(BIN)/.installed
 	OMP_NUM_THREADS=1 $(BIN)/python tests/kill/campaign.py --kills $(KILLS)

@@ -1,8 +1,8 @@
 // The confusion matrix of a run: a cell sets the filters of true class and answer.
 
+import { moveByArrows } from "./arrows.js";
 import { find, make } from "./ask.js";
 
-const STEPS = { ArrowRight: [0, 1], ArrowLeft: [0, -1], ArrowDown: [1, 0], ArrowUp: [-1, 0] };
 const FULL = [0, 90, 150]; // red, green and blue of a share of 1; a share of 0 is white
 
 export class Matrix {
@@ -10,7 +10,7 @@ export class Matrix {
   constructor(choose) {
     this.choose = choose;
     this.buttons = new Map(); // by "row-column"
-    find("cells").addEventListener("keydown", (event) => this.move(event));
+    this.reach = moveByArrows(find("cells"));
   }
 
   // matrix: {names, counts, queries}, or null where none is shown.
@@ -48,25 +48,5 @@ export class Matrix {
     const chosen = this.buttons.get(`${this.names.indexOf(trueClass)}-${this.names.indexOf(answer)}`);
     for (const button of this.buttons.values()) button.setAttribute("aria-pressed", String(button === chosen));
     this.reach(chosen ?? this.buttons.values().next().value);
-  }
-
-  reach(target) {
-    for (const button of this.buttons.values()) button.tabIndex = button === target ? 0 : -1;
-  }
-
-  move(event) {
-    const step = STEPS[event.key], from = event.target.dataset.cell;
-    if (!step || !from || event.ctrlKey || event.metaKey || event.altKey) return;
-    event.preventDefault();
-    let [row, column] = from.split("-").map(Number);
-    const inside = (place) => place >= 0 && place < this.names.length;
-    do {
-      row += step[0];
-      column += step[1];
-    } while (inside(row) && inside(column) && !this.buttons.has(`${row}-${column}`));
-    const target = this.buttons.get(`${row}-${column}`);
-    if (!target) return;
-    this.reach(target);
-    target.focus();
   }
 }

@@ -25,7 +25,7 @@ from prep.viewer.api import ACTIONS, QUESTIONS, Binary
 from prep.viewer.session import Session, StoreChanged
 
 HOST = "127.0.0.1"
-SCRIPTS = ("page", "link", "list", "player", "plot", "confusion", "ask", "skeleton")
+SCRIPTS = ("page", "link", "list", "player", "plot", "confusion", "arrows", "ask", "skeleton")
 FILES = {
     "": ("page.html", "text/html"),
     **{f"{name}.js": (f"{name}.js", "text/javascript") for name in SCRIPTS},

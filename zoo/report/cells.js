@@ -1,7 +1,5 @@
 // The cells of a confusion matrix: one of them at a time plays its query clips below the table.
-// Follows player.js in the same script. Names become text nodes, never HTML.
-
-const STEPS = { ArrowRight: [0, 1], ArrowLeft: [0, -1], ArrowDown: [1, 0], ArrowUp: [-1, 0] };
+// Follows player.js and arrows.js in the same script. Names become text nodes, never HTML.
 
 function make(tag, properties = {}, ...children) {
   const element = Object.assign(document.createElement(tag), properties);
@@ -40,10 +38,8 @@ function chosenCell(key, place) {
 
 function setUpMatrix(matrix) {
   const table = matrix.querySelector("table"), panel = matrix.querySelector(".cell");
-  const buttons = [...table.querySelectorAll("button")], byPlace = new Map(buttons.map((one) => [one.dataset.cell, one]));
-  const size = table.querySelectorAll("tbody tr").length, key = table.dataset.run;
-  const reach = (target) => buttons.forEach((one) => { one.tabIndex = one === target ? 0 : -1; });
-  reach(buttons[0]); // one cell is reached by Tab, the others by arrow keys
+  const buttons = [...table.querySelectorAll("button")], key = table.dataset.run, reach = moveByArrows(table);
+  reach(buttons[0]);
   for (const button of buttons) {
     button.setAttribute("aria-pressed", "false");
     button.title = button.getAttribute("aria-label");
@@ -57,20 +53,6 @@ function setUpMatrix(matrix) {
     panel.querySelectorAll("canvas").forEach(addPlayer);
     buttons.forEach((one) => one.setAttribute("aria-pressed", String(one === chosen)));
     reach(chosen);
-  });
-  table.addEventListener("keydown", (event) => {
-    const step = STEPS[event.key], from = event.target.dataset.cell;
-    if (!step || !from) return;
-    event.preventDefault();
-    let [row, column] = from.split("-").map(Number);
-    do {
-      row += step[0];
-      column += step[1];
-    } while (row >= 0 && row < size && column >= 0 && column < size && !byPlace.has(`${row}-${column}`));
-    const target = byPlace.get(`${row}-${column}`);
-    if (!target) return;
-    reach(target);
-    target.focus();
   });
 }
 

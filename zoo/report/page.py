@@ -13,7 +13,8 @@ from zoo.report.contents import Contents
 from zoo.report.html import Markup, data, element, join, script, stylesheet
 
 HERE = Path(__file__).parent
-SKELETON = HERE.parents[1] / "prep" / "viewer" / "skeleton.js"
+VIEWER = HERE.parents[1] / "prep" / "viewer"
+SCRIPTS = (VIEWER / "skeleton.js", VIEWER / "arrows.js", HERE / "player.js", HERE / "cells.js")
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 
 
@@ -32,7 +33,7 @@ def page(runs: Sequence[Contents]) -> str:
     bodies = [_run(run, f"run{number}", len(runs) > 1) for number, run in enumerate(runs, 1)]
     control = element("button", "Pause", type="button", id="play")
     main = element("main", element("header", element("h1", title), control), together, bodies)
-    code = "\n".join(file.read_text(encoding="utf-8") for file in (SKELETON, HERE / "player.js", HERE / "cells.js"))
+    code = "\n".join(file.read_text(encoding="utf-8") for file in SCRIPTS)
     clips = data("clips", {f"run{number}": _played(run) for number, run in enumerate(runs, 1)})
     body = element("body", main, clips, script(code))
     return f"<!DOCTYPE html>\n{element('html', head, body, lang='en')}\n"

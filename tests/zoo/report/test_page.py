@@ -198,16 +198,21 @@ def test_without_store_and_matrix_the_page_has_curves_and_the_headline(demo_run:
     assert joined([bare])["run1/accuracy"].shape == (0,)
 
 
+def with_matrix(finished: Finished, folder: Path, changes: dict[str, object]) -> Contents:
+    """The contents of a copy of a run in whose confusion.json some keys are changed."""
+    run, store = finished
+    for file in run.path.iterdir():
+        if file.is_file():
+            (folder / file.name).write_bytes(file.read_bytes())
+    content = json.loads((folder / FILE).read_text())
+    (folder / FILE).write_text(json.dumps(content | changes))
+    return result(contents_of(Run(folder), store, CPU))
+
+
 def test_the_matrix_is_counted_where_confusion_json_is_missing_or_anothers(
     demo_run: Finished, contents: Contents, tmp_path: Path
 ) -> None:
-    run, store = demo_run
-    for file in run.path.iterdir():
-        if file.is_file():
-            (tmp_path / file.name).write_bytes(file.read_bytes())
-    content = json.loads((tmp_path / FILE).read_text())
-    (tmp_path / FILE).write_text(json.dumps(content | {"weights_digest": "another"}))
-    again = result(contents_of(Run(tmp_path), store, CPU))
+    again = with_matrix(demo_run, tmp_path, {"weights_digest": "another"})
     np.testing.assert_array_equal(again.times, contents.times)
     np.testing.assert_array_equal(again.queries, contents.queries)
     assert (again.labels, again.names) == (contents.labels, contents.names)
@@ -216,13 +221,7 @@ def test_the_matrix_is_counted_where_confusion_json_is_missing_or_anothers(
 def test_without_clips_in_confusion_json_cells_are_those_of_the_answers(
     demo_run: Finished, contents: Contents, tmp_path: Path
 ) -> None:
-    run, store = demo_run
-    for file in run.path.iterdir():
-        if file.is_file():
-            (tmp_path / file.name).write_bytes(file.read_bytes())
-    content = json.loads((tmp_path / FILE).read_text())
-    (tmp_path / FILE).write_text(json.dumps(content | {"cells": []}))
-    again = result(contents_of(Run(tmp_path), store, CPU))
+    run, again = demo_run[0], with_matrix(demo_run, tmp_path, {"cells": []})
     assert (again.cells, again.viewer) == (contents.cells, "")
     assert again.cells == read_matrix(run.path, contents.result).cells
 

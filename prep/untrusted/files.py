@@ -23,7 +23,7 @@ from prep.errors import BadFile, PrepError
 # The largest real file of any dataset here is smaller than 10 MB. A larger one is an error or an attack.
 LARGEST = 256 * 2**20
 # Text of numbers is compressed three to ten times, zeros a thousand times. Small files may be all zeros.
-HIGHEST_RATIO, ANY_RATIO_SIZE = 100, 4 * 2**20
+HIGHEST_RATIO, ANY_RATIO_SIZE = 100, 2 * 2**20
 # What zipfile raises for damaged and hostile zips (a name that is not UTF-8 is a ValueError, version 25.5 of the format
 # a RuntimeError, a member that announces a huge dictionary a MemoryError).
 ZIP_ERRORS = (

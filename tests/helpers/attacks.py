@@ -16,9 +16,11 @@ from helpers import synthetic_own
 from scipy.io import savemat
 
 from prep.importers.hdf5 import EXPORT_FORMAT
+from prep.untrusted.files import ANY_RATIO_SIZE
 
 MIB = 2**20
 UCLA, NTU = "a01_s01_e00_v01.json", "S001C001P001R001A001.skeleton"
+PACKED = ANY_RATIO_SIZE - 99  # bytes of a member, whose zip may be as small as can be
 LISTS, PAIRS, DIGITS = b"[],", b"[1,2],", b"1 "
 
 
@@ -221,8 +223,8 @@ Attack = tuple[str, str, Callable[[Path], Path]]
 # name: (format, dataset, a function that writes the input below a folder and returns what to read)
 RAW: dict[str, Attack] = {
     "ucla, zip of 40 MB": ("nw_ucla", "nw_ucla", lambda p: zipped(p / "a.zip", {UCLA: listed(LISTS, 40 * MIB)})),
-    "ucla, zip of 4 MB": ("nw_ucla", "nw_ucla", lambda p: zipped(p / "a.zip", {UCLA: listed(LISTS, 4 * MIB - 99)})),
-    "ucla, zip of pairs": ("nw_ucla", "nw_ucla", lambda p: zipped(p / "a.zip", {UCLA: listed(PAIRS, 4 * MIB - 99)})),
+    "ucla, zip of lists": ("nw_ucla", "nw_ucla", lambda p: zipped(p / "a.zip", {UCLA: listed(LISTS, PACKED)})),
+    "ucla, zip of pairs": ("nw_ucla", "nw_ucla", lambda p: zipped(p / "a.zip", {UCLA: listed(PAIRS, PACKED)})),
     "ucla, lists": ("nw_ucla", "nw_ucla", lambda p: write(p / UCLA, listed(LISTS, 6 * MIB))),
     "ucla, pairs": ("nw_ucla", "nw_ucla", lambda p: write(p / UCLA, listed(PAIRS, 3 * MIB))),
     "ucla frames, digits": ("nw_ucla_frames", "nw_ucla", lambda p: write_all(p, frames(64, many(DIGITS, 65_000)))),
@@ -269,7 +271,7 @@ OWN: dict[str, Attack] = {
     "own json, pairs": ("own", "", lambda p: own(p, ".json", b"[" + many(PAIRS, 3 * MIB)[:-1] + b"]")),
     "own npz, 60 MB": ("own", "", lambda p: own(p, ".npz", own_npz(np.zeros((200_000, 25, 3), "f4")))),
     "own npz, 4 MB": ("own", "", lambda p: own(p, ".npz", own_npz(np.zeros((13_000, 25, 3), "f4")))),
-    "own npz, 4 MB that fit": ("own", "", lambda p: own(p, ".npz", own_npz(np.zeros((99_000, 2, 7, 3), "i1")))),
+    "own npz, 2 MB that fit": ("own", "", lambda p: own(p, ".npz", own_npz(np.zeros((49_000, 2, 7, 3), "i1")))),
     "own npy": ("own", "", lambda p: own(p, ".npy", npy(np.ones((90_000, 25, 3), "i1")))),
     "own npy, small numbers": ("own", "", lambda p: own(p, ".npy", npy(np.ones((90_000, 8, 7, 3), "i1")))),
     "own mat, zeros": ("own", "", lambda p: own(p, ".mat", mat(joints=np.zeros((99_000, 2, 7, 3), "i1")))),
@@ -300,7 +302,7 @@ IMPORTED: dict[str, Attack] = {
     "hdf5, a million clips": ("hdf5", "ntu60", lambda p: hdf5(p / "a.h5", 1_000_000)),
     "hdf5, 100,000 clips": ("hdf5", "ntu60", lambda p: hdf5(p / "a.h5", 100_000)),
     "txt2npy, one body": ("txt2npy", "ntu60", lambda p: write(p / f"{NTU}.npy", txt2npy(8, 6_000))),
-    "txt2npy, zip": ("txt2npy", "ntu60", lambda p: zipped(p / "a.zip", {f"{NTU}.npy": txt2npy(8, 25_000)})),
+    "txt2npy, zip": ("txt2npy", "ntu60", lambda p: zipped(p / "a.zip", {f"{NTU}.npy": txt2npy(8, 12_000)})),
     "txt2npy, frames": (
         "txt2npy",
         "ntu60",

@@ -150,7 +150,7 @@ def most_unpacked(packed: int) -> int:
     """The most bytes that so many packed ones may become in memory.
 
     >>> most_unpacked(10), most_unpacked(10**6)
-    (4194304, 100000000)
+    (2097152, 100000000)
     """
     return min(LARGEST, max(ANY_RATIO_SIZE, HIGHEST_RATIO * packed))
 

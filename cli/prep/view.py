@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -53,6 +54,8 @@ def command(
         session = Session(stores, marks, split_name, videos, workers, confusion)
         with ViewerServer(session, port, secrets.token_urlsafe(24)) as server:
             click.echo(f"{server.address}\nOpen this address in a browser. Ctrl-C ends the viewer.")
-            for view in session.views:
-                view.warm_up()
-            server.serve_forever()
+            with suppress(KeyboardInterrupt):
+                for view in session.views:
+                    view.warm_up()
+                server.serve_forever()
+    click.echo("The viewer has ended.")

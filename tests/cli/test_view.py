@@ -58,4 +58,7 @@ def test_it_serves_until_ctrl_c(tmp_path: Path) -> None:
         with build_opener(HTTPCookieProcessor()).open(address, timeout=20) as page:
             assert b"fsprep view" in page.read()
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=30) == 130
+        assert process.wait(timeout=60) == 0
+        assert process.stdout.read().endswith("The viewer has ended.\n")
+        assert process.stderr is not None
+        assert process.stderr.read() == ""

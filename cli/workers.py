@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from cli.process_pool import IsolatedPool, TaskTimeout, WorkerDied
 
 if TYPE_CHECKING:
-    from prep.embedding.videos import Workers
+    from prep.workers import Workers
     from zoo.experiment.recipe import Recipe
     from zoo.sweep.jobs import Outcome
 
@@ -35,18 +35,32 @@ class ClusterError(Exception):
 
 
 @contextmanager
-def executor(workers: int, scheduler: str = "") -> Iterator[tuple[Executor, int]]:
-    """An executor and how many tasks it runs at once: the cluster at `scheduler`, or processes of this machine."""
+def building_workers(workers: int, scheduler: str = "") -> Iterator[Workers]:
+    """Workers for a build: the cluster at `scheduler`, or processes of this machine.
+
+    A single worker is a thread of this process, which a file that crashes its reader ends. The processes end with the
+    block, also when an error or Ctrl-C leaves it.
+    """
+    from prep.workers import Workers
+
     if scheduler:
         with _cluster(scheduler) as cluster:
             yield cluster
+    elif workers == 1:
+        with ThreadPoolExecutor(1) as thread:
+            yield Workers(thread, 1)
     else:
-        with local_executor(workers) as pool:
-            yield pool, workers
+        pool = IsolatedPool(workers, initializer=_die_with_parent)
+        try:
+            yield Workers(pool, workers, (WorkerDied,))
+        finally:
+            pool.kill_workers()
 
 
 @contextmanager
-def _cluster(scheduler: str) -> Iterator[tuple[Executor, int]]:
+def _cluster(scheduler: str) -> Iterator[Workers]:
+    from prep.workers import Workers
+
     try:
         from distributed import Client, KilledWorker
     except ImportError as error:
@@ -65,12 +79,7 @@ def _cluster(scheduler: str) -> Iterator[tuple[Executor, int]]:
         # Not pure: Dask would return the cached error of a failed task instead of running it again.
         pool = client.get_executor(pure=False)
         try:
-            yield pool, threads
-        except KilledWorker as error:
-            raise ClusterError(
-                f"--scheduler {scheduler}: one task ended worker after worker, perhaps for want of memory. "
-                "Give the workers more memory, or look at their logs, and run the same command; it continues."
-            ) from error
+            yield Workers(pool, threads, (KilledWorker,))
         except CancelledError as error:
             raise ClusterError(
                 f"--scheduler {scheduler}: the scheduler is gone. Start one and run the same command; it continues."
@@ -82,22 +91,6 @@ def _cluster(scheduler: str) -> Iterator[tuple[Executor, int]]:
             ) from error
         finally:
             pool.shutdown(wait=False)
-
-
-@contextmanager
-def local_executor(workers: int) -> Iterator[Executor]:
-    """An executor of `workers` processes; a single worker is a thread of this process.
-
-    The processes end with the block, also when an error or Ctrl-C leaves it."""
-    if workers == 1:
-        with ThreadPoolExecutor(1) as executor:
-            yield executor
-        return
-    pool = IsolatedPool(workers, initializer=_die_with_parent)
-    try:
-        yield pool
-    finally:
-        pool.kill_workers()
 
 
 @contextmanager
@@ -143,13 +136,11 @@ def decoding_workers(workers: int, scheduler: str = "", timeout: float = TIMEOUT
 
     On a cluster a task that crashes its worker fails alone too, but there is no time-out.
     """
-    from prep.embedding.videos import Workers
+    from prep.workers import Workers
 
     if scheduler:
-        with _cluster(scheduler) as (cluster, at_once):
-            from distributed import KilledWorker
-
-            yield Workers(cluster, at_once, (KilledWorker,))
+        with _cluster(scheduler) as cluster:
+            yield cluster
     else:
         with _frequent_thread_switches():
             pool = IsolatedPool(workers, timeout, _die_with_parent)

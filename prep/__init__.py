@@ -22,6 +22,7 @@ clip.py          the values that travel: Source, Recording, Clip
 errors.py        errors that users can fix
 confusion_matrix.py  the confusion matrix of a test with the clips of its cells, read strictly
 tensors.py       weights by name: read from untrusted files, compared with a model, digest
+workers.py       an executor for tasks that may end their process
 files.py         atomic writes, locks, errors of the disk
 torchvision_import.py  a torchvision that imports beside a CPU-only torch
 progress.py      Step and Work: long work reports steps and returns its result

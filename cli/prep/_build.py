@@ -9,7 +9,7 @@ import click
 
 from cli import options
 from cli.bars import Meter, meter
-from cli.workers import executor
+from cli.workers import building_workers
 from manifests.text import plain
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ def run_build(job: Job, workers: int | None, scheduler: str, json_: bool) -> lis
 
     with meter(json_) as bars:
         try:
-            with executor(workers or os.cpu_count() or 1, scheduler) as (pool, concurrent):
-                bars.run(build(job, pool, window=2 * concurrent))
+            with building_workers(workers or os.cpu_count() or 1, scheduler) as chosen:
+                bars.run(build(job, chosen))
         except BadFiles as error:
             if json_:
                 bad = [{"name": name, "reason": reason} for name, reason in error.bad]

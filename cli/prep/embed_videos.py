@@ -18,10 +18,11 @@ from cli.workers import TIMEOUT, decoding_workers
 
 if TYPE_CHECKING:
     from prep.embedding.job import StoredType, VideoJob
-    from prep.embedding.videos import Result, Workers
+    from prep.embedding.videos import Result
     from prep.encoders._encoder import Precision
     from prep.progress import Work
     from prep.video.request import CropMode, DecoderName
+    from prep.workers import Workers
 
 
 @click.command("embed-videos")

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
@@ -32,9 +35,14 @@ from prep.store.info import is_name
 from prep.store.manifest import BlockDigests
 from prep.store.read import open_store
 from prep.store.write import create, finalise
+from prep.untrusted.files import location
+from prep.workers import Workers
 
 CLIPS_PER_PART = 128
 SHOWN = 20  # reasons in a message
+# More files that end their worker than this are the machine's fault, not theirs.
+MOST_CRASHES = 20
+CRASHED = "its worker process ended in every attempt: the file crashes its reader, or memory was short. Fetch it again."
 TaskT = TypeVar("TaskT")
 ResultT = TypeVar("ResultT")
 
@@ -50,8 +58,8 @@ class BadFiles(PrepError):
         self.bad, self.report = bad, report
 
 
-def build(job: Job, executor: Executor, window: int) -> Work[str]:
-    """Convert every clip of `job`, finish the store and return its digest; at most `window` parts are in flight.
+def build(job: Job, workers: Workers) -> Work[str]:
+    """Convert every clip of `job`, finish the store and return its digest; two parts per worker are in flight.
 
     A store at `job.out` is kept; the caller checks that it is the one wanted. Raises PrepError if nothing can be built.
     Raises BadFiles, after everything else is converted, unless `job.allow_bad`: then the store lists the bad files in
@@ -71,13 +79,13 @@ def build(job: Job, executor: Executor, window: int) -> Work[str]:
         sources, remarks = choice.sources, _without_raw(job, (*search.remarks, *choice.remarks))
         for remark in remarks:
             yield Step(0, len(sources), "converting", line=f"Note: {remark}")
-        parts = yield from _convert(_part_tasks(job, file_format, sources), executor, window, len(sources))
-        bad = search.bad + choice.too_small + tuple(row for part in parts.values() for row in part.bad)
+        parts, crashed = yield from _convert(_part_tasks(job, file_format, sources), workers)
+        bad = search.bad + choice.too_small + tuple(row for part in parts.values() for row in part.bad) + crashed
         bad, notes = _without_folder(job, bad), _without_folder(job, search.notes + _known_bad(job, search))
         report = _write_report(job, parts, bad, notes, remarks)
         if bad and not job.allow_bad:
             raise BadFiles(_bad_files_message(job, bad, report), bad, report)
-        digest = yield from _assemble(job, file_format, parts, bad, notes, executor, window)
+        digest = yield from _assemble(job, file_format, parts, bad, notes, workers)
         publish(job.working / "store", job.out)
         clear(job.working)
         return digest
@@ -119,17 +127,44 @@ def _part_tasks(job: Job, file_format: Format, sources: Sequence[Source]) -> lis
     ]
 
 
-def _convert(tasks: Sequence[PartTask], executor: Executor, window: int, total: int) -> Work[dict[str, PartResult]]:
-    """The report on every part by its key, in the order of the tasks."""
-    parts = {part_key(task): PartResult("", 0, 0, ()) for task in tasks}
+def _convert(tasks: Sequence[PartTask], workers: Workers) -> Work[tuple[dict[str, PartResult], Bad]]:
+    """The report on every part by its key, in the order of the clips, and a row for each file that ends its worker.
+
+    A part whose worker ended is halved until the file that ends it is alone.
+    """
+    order = {source: place for place, source in enumerate(chain.from_iterable(task.sources for task in tasks))}
+    parts: dict[int, PartResult] = {}
+    crashed: list[tuple[str, str]] = []
     clips = bad = 0
-    for result in _in_flight(executor, convert_part, tasks, window):
-        if result.key not in parts:
-            raise PrepError("A worker runs another version of this program. Install the same one on every machine.")
-        parts[result.key] = result
-        clips, bad = clips + result.clips + len(result.bad), bad + len(result.bad)
-        yield Step(clips, total, "converting", f"{bad} bad" if bad else "")
-    return parts
+    waiting = deque(tasks)
+    for task, future in _in_flight(workers, convert_part, waiting):
+        first, *others = task.sources
+        try:
+            result = future.result()
+        except workers.died:
+            if others:
+                middle = len(task.sources) // 2
+                waiting += [replace(task, sources=half) for half in (task.sources[:middle], task.sources[middle:])]
+                continue
+            crashed.append((first.name, f"{location(first)}: {CRASHED}"))
+            _check_crashes(crashed)
+            clips, bad = clips + 1, bad + 1
+        else:
+            if result.key != part_key(task):
+                raise PrepError("A worker runs another version of this program. Install the same one on every machine.")
+            parts[order[first]] = result
+            clips, bad = clips + result.clips + len(result.bad), bad + len(result.bad)
+        yield Step(clips, len(order), "converting", f"{bad} bad" if bad else "")
+    return {parts[place].key: parts[place] for place in sorted(parts)}, tuple(sorted(crashed))
+
+
+def _check_crashes(crashed: Sequence[tuple[str, str]]) -> None:
+    if len(crashed) > MOST_CRASHES:
+        names = f"{crashed[0][0]} and {len(crashed) - 1} others"
+        raise PrepError(
+            f"{names}: each ended its worker process. Perhaps memory is short: take fewer --workers and run the same "
+            "command; it continues."
+        )
 
 
 def _assemble(
@@ -138,8 +173,7 @@ def _assemble(
     parts: Mapping[str, PartResult],
     bad: Bad,
     notes: Bad,
-    executor: Executor,
-    window: int,
+    workers: Workers,
 ) -> Work[str]:
     if not any(part.clips for part in parts.values()):
         reasons = "\n  ".join([f"{job.raw}: no clip could be read, nothing to build.", *folded(bad, SHOWN)])
@@ -153,31 +187,32 @@ def _assemble(
     create(target, store_info(job, file_format.name, small, bad, notes), int(small["offsets"][-1]), shape)
     tasks = list(block_tasks(target, folder, parts))
     blocks: list[BlockDigests] = []
-    for block in _in_flight(executor, assemble_block, tasks, window):
-        blocks.append(block)
-        yield Step(len(blocks), len(tasks), "writing", f"{len(bad)} bad" if bad else "")
+    try:
+        for _, future in _in_flight(workers, assemble_block, deque(tasks)):
+            blocks.append(future.result())
+            yield Step(len(blocks), len(tasks), "writing", f"{len(bad)} bad" if bad else "")
+    except workers.died as error:
+        rule = "a worker process ended while it wrote the store, perhaps for want of memory"
+        raise PrepError(f"{target}: {rule}. Take fewer --workers and run the same command; it continues.") from error
     return finalise(target, small, blocks)
 
 
 def _in_flight(
-    executor: Executor, work: Callable[[TaskT], ResultT], tasks: Sequence[TaskT], window: int
-) -> Iterator[ResultT]:
-    """Results in order of completion, with at most `window` tasks submitted and unfinished."""
-    pending: set[Future[ResultT]] = set()
-    waiting = iter(tasks)
+    workers: Workers, work: Callable[[TaskT], ResultT], waiting: deque[TaskT]
+) -> Iterator[tuple[TaskT, Future[ResultT]]]:
+    """Each task with its finished future, in order of completion, two tasks per worker submitted at a time.
+
+    Tasks that are added to `waiting` meanwhile are done as well.
+    """
+    pending: dict[Future[ResultT], TaskT] = {}
     try:
-        while True:
-            while len(pending) < window and (task := next(waiting, None)) is not None:
-                pending.add(executor.submit(work, task))
-            if not pending:
-                return
-            finished, pending = wait(pending, return_when=FIRST_COMPLETED)
+        while waiting or pending:
+            while waiting and len(pending) < 2 * workers.at_once:
+                task = waiting.popleft()
+                pending[workers.executor.submit(work, task)] = task
+            finished, _ = wait(pending, return_when=FIRST_COMPLETED)
             for future in finished:
-                yield future.result()
-    except BrokenExecutor as error:
-        raise PrepError(
-            "A worker process died, perhaps for want of memory. Run the same command; it continues."
-        ) from error
+                yield pending.pop(future), future
     finally:
         for future in pending:
             future.cancel()

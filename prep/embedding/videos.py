@@ -11,7 +11,7 @@ import platform
 import shutil
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,23 +28,9 @@ from prep.store.keep_embedding import check_name, keep_videos, locked_store
 from prep.video.pairing import Pairs, pair
 from prep.video.request import ClipVideo, DecodedClip, FrameRequest
 from prep.video.worker import decode_clip
+from prep.workers import Workers
 
 ERRORS_SHOWN = 20
-
-
-@dataclass(frozen=True)
-class Workers:
-    """Decoding workers: an executor and how many tasks it runs at once.
-
-    A task fails with an error in `died` when its worker process ended, and with one in `timed_out` when it took longer
-    than `timeout` seconds.
-    """
-
-    executor: Executor
-    at_once: int
-    died: tuple[type[Exception], ...]
-    timed_out: tuple[type[Exception], ...] = ()
-    timeout: float = 0
 
 
 @dataclass(frozen=True)

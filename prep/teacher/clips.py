@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manifests.split import Split
-from prep.embedding.videos import Workers, decode_ahead
+from prep.embedding.videos import decode_ahead
 from prep.encoders._teacher_net import FRAMES, SIZE
 from prep.errors import PrepError
 from prep.progress import Step, Work
@@ -19,6 +19,7 @@ from prep.store.embedding_key import Rows
 from prep.store.read import Store
 from prep.video.pairing import pair
 from prep.video.request import ClipVideo, FrameRequest
+from prep.workers import Workers
 
 DATASET = "demo"
 LEAST_CLASSES, LEAST_CLIPS, HELD_OUT = 2, 5, 5

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from manifests.split import Split
-from prep.embedding.videos import Workers
 from prep.encoders._teacher_file import SUFFIX, Provenance, write_teacher
 from prep.files import disk_errors
 from prep.progress import Work
@@ -16,6 +15,7 @@ from prep.store.read import Store
 from prep.teacher.clips import TeacherError, base_videos
 from prep.teacher.training import train
 from prep.tensors import weights_digest
+from prep.workers import Workers
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from prep.video.pairing import Pairs, pair
 from prep.video.request import BadVideo, ClipVideo, Video
 
 if TYPE_CHECKING:
-    from prep.embedding.videos import Workers
+    from prep.workers import Workers
 
 T = TypeVar("T")
 CHUNK = 16  # frames that are decoded together: the next ones are likely to be asked for

@@ -29,7 +29,7 @@ from prep.viewer.parts import parts_of, splits_for
 from prep.viewer.plane import Plane, principal_plane
 
 if TYPE_CHECKING:
-    from prep.embedding.videos import Workers
+    from prep.workers import Workers
 
 
 class StoreChanged(PrepError):

@@ -13,6 +13,7 @@ from prep.building import build as building
 from prep.building.job import Job
 from prep.progress import Step
 from prep.store.read import Store, open_store
+from prep.workers import Workers
 
 ACTIONS = (1, 2, 3, 4, 5, 6, 8, 9, 11, 12)
 
@@ -36,10 +37,10 @@ def job(raw: Path, out: Path, **more: object) -> Job:
     return Job(dataset=dataset("nw_ucla"), preprocessing="raw", raw=raw, out=out, **more)  # type: ignore[arg-type]
 
 
-def run(task: Job, executor: Executor | None = None) -> list[Step]:
+def run(task: Job, executor: Executor | None = None, *died: type[Exception]) -> list[Step]:
     """Run a build to its end; gives its steps."""
     with executor or ThreadPoolExecutor(1) as pool:
-        return list(building.build(task, pool, window=3))
+        return list(building.build(task, Workers(pool, 1, died)))
 
 
 def built(task: Job) -> Store:

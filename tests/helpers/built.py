@@ -12,13 +12,15 @@ from prep.building.build import build
 from prep.building.job import Job
 from prep.progress import result
 from prep.store.read import Store, open_store
+from prep.workers import Workers
 
 
 def built(name: str, raw: Path, allow_bad: bool = False, preprocessing: str = "raw", **options: str) -> Store:
     """Build the store of a dataset beside its raw folder. Raises the errors of the build."""
     out = raw.with_name(f"{raw.name}-{preprocessing}.zarr")
     with ThreadPoolExecutor(1) as pool:
-        result(build(Job(dataset(name), preprocessing, raw, out, options=options, allow_bad=allow_bad), pool, window=2))
+        job = Job(dataset(name), preprocessing, raw, out, options=options, allow_bad=allow_bad)
+        result(build(job, Workers(pool, 1)))
     return open_store(out)
 
 

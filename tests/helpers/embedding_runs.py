@@ -7,8 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from prep.embedding.job import VideoJob
-from prep.embedding.videos import Result, Workers, embed_videos
+from prep.embedding.videos import Result, embed_videos
 from prep.progress import result
+from prep.workers import Workers
 
 CLIPS = 40  # of the demo that the tests embed
 Make = Callable[..., VideoJob]

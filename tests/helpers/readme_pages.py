@@ -14,8 +14,8 @@ from helpers.viewing import served
 from PIL import Image
 from playwright.sync_api import Browser, Locator, expect
 
-from prep.embedding.videos import Workers
 from prep.viewer.session import Session
+from prep.workers import Workers
 
 ROOT = Path(__file__).resolve().parents[2]
 VIEWER, REPORT = ROOT / "prep" / "viewer.png", ROOT / "zoo" / "report.png"

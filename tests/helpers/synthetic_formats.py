@@ -17,6 +17,7 @@ from prep.building.build import build
 from prep.building.job import Job
 from prep.formats import FindRequest, FindResult, format_named
 from prep.store.read import Store, open_store
+from prep.workers import Workers
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ def imported(
     facts = dataset(data) if isinstance(data, str) else data
     job = Job(facts, preprocessing, path, out, file_format=name, options=options, allow_bad=allow_bad)
     with ThreadPoolExecutor(1) as pool:
-        list(build(job, pool, window=2))
+        list(build(job, Workers(pool, 1)))
     return open_store(out)
 
 

@@ -12,9 +12,9 @@ from prep.demo.generate import SKELETONS, VIDEOS, plan
 from prep.demo.simulation import Key, simulate
 from prep.demo.skeleton_file import skeleton_text
 from prep.demo.video import write_video
-from prep.embedding.videos import Workers
 from prep.progress import result
 from prep.teacher.job import TeacherJob, TeacherResult, train_teacher
+from prep.workers import Workers
 
 JUMP, SQUAT, BOW = 10, 9, 11
 SPLIT = Split("two", "demo", "Two base classes", "a test", "episodic", 0, train=(JUMP, SQUAT), test=(BOW,))

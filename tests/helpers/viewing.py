@@ -16,10 +16,10 @@ import numpy as np
 from helpers.stores import info, write_clips
 
 from prep.confusion_matrix import CellClips, ConfusionMatrix
-from prep.embedding.videos import Workers
 from prep.preprocessing import quality
 from prep.viewer.server import ViewerServer
 from prep.viewer.session import Session
+from prep.workers import Workers
 
 TOKEN = "a-token-of-the-tests"
 MOVING = 11  # the right hand of ntu25, the only joint that moves in clip 0

@@ -37,7 +37,7 @@ def shorten() -> None:
     import cli.prep.embed_videos
     from prep.building import build
     from prep.check import folder as reports
-    from prep.embedding.videos import Workers
+    from prep.workers import Workers
 
     @contextmanager
     def threads(workers: int, scheduler: str = "", timeout: float = 0) -> Any:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import sys
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,13 +18,13 @@ from manifests.split_file import split
 from prep.building import build as building
 from prep.building.build import BadFiles
 from prep.building.job import Job
-from prep.building.part import PartResult, PartTask
 from prep.curate.verify import verify
 from prep.errors import PrepError
 from prep.progress import result
 from prep.readers import nw_ucla
 from prep.store.read import open_store
 from prep.untrusted.files import load_bytes
+from prep.workers import Workers
 
 pytestmark = pytest.mark.usefixtures("small_parts")
 
@@ -61,7 +59,7 @@ def test_a_stopped_build_goes_on_where_it_was(
     whole = built(job(raw, tmp_path / "whole.zarr")).digest
     task = job(raw, tmp_path / "s.zarr")
     with ThreadPoolExecutor(1) as pool:
-        stopped = building.build(task, pool, window=1)
+        stopped = building.build(task, Workers(pool, 1))
         for _ in range(stop):
             next(stopped)
         stopped.close()
@@ -158,7 +156,7 @@ def test_slots_are_not_taken_where_bodies_have_ids(raw: Path, tmp_path: Path) ->
 def test_two_builds_into_one_place_are_refused(raw: Path, tmp_path: Path) -> None:
     task = job(raw, tmp_path / "s.zarr")
     with ThreadPoolExecutor(1) as pool:
-        first = building.build(task, pool, window=1)
+        first = building.build(task, Workers(pool, 1))
         next(first)
         with pytest.raises(PrepError, match="another command is writing here"):
             run(task)
@@ -168,7 +166,7 @@ def test_two_builds_into_one_place_are_refused(raw: Path, tmp_path: Path) -> Non
 def test_a_build_returns_the_digest_of_its_store(raw: Path, tmp_path: Path) -> None:
     task = job(raw, tmp_path / "s.zarr")
     with ThreadPoolExecutor(1) as pool:
-        digest = result(building.build(task, pool, window=3))
+        digest = result(building.build(task, Workers(pool, 1)))
     assert digest == open_store(task.out).digest
 
 
@@ -184,17 +182,6 @@ def test_a_dataset_whose_name_no_store_may_have_is_refused(raw: Path, tmp_path: 
     task = replace(job(raw, tmp_path / "s.zarr"), dataset=replace(dataset("nw_ucla"), name="n" * 65))
     with pytest.raises(PrepError, match="a store's name has 1 to 64 letters"):
         run(task)
-
-
-def test_a_dead_worker_is_explained(raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(building, "convert_part", _die)
-    with pytest.raises(PrepError, match="A worker process died"):
-        run(job(raw, tmp_path / "s.zarr"), ProcessPoolExecutor(1))
-
-
-def _die(part: PartTask) -> PartResult:
-    os.kill(os.getpid(), signal.SIGKILL)
-    raise AssertionError(part)
 
 
 @pytest.mark.slow
@@ -232,5 +219,5 @@ def test_a_dask_cluster_builds_the_same_store(raw: Path, tmp_path: Path) -> None
 
     whole = built(job(raw, tmp_path / "whole.zarr")).digest
     with Client(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as client:
-        list(building.build(job(raw, tmp_path / "s.zarr"), client.get_executor(), window=4))
+        list(building.build(job(raw, tmp_path / "s.zarr"), Workers(client.get_executor(), 2)))
     assert open_store(tmp_path / "s.zarr").digest == whole

@@ -14,7 +14,7 @@ import pytest
 from helpers.dask_cluster import Cluster, until
 from helpers.shell import Shell
 
-from cli.workers import ClusterError, executor, local_executor
+from cli.workers import ClusterError, building_workers
 from manifests.facts import dataset
 from prep.building import build as building
 from prep.building.build import build
@@ -77,8 +77,8 @@ def test_what_a_killed_writer_left_is_no_part_of_the_store(tmp_path: Path, monke
 
 def run(folder: Path, out: str) -> None:
     job = Job(dataset=dataset("demo"), preprocessing="agcn", raw=folder / "raw", out=folder / out)
-    with local_executor(1) as pool:
-        result(build(job, pool, window=2))
+    with building_workers(1) as workers:
+        result(build(job, workers))
 
 
 def test_dask_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,7 +97,7 @@ def test_an_address_that_is_none_is_named(address: str) -> None:
 
 
 def cluster_of(address: str) -> None:
-    with executor(1, address) as found:
+    with building_workers(1, address) as found:
         assert found is None
 
 
@@ -176,15 +176,10 @@ def test_a_task_that_ends_every_worker_is_given_up(cluster: Cluster) -> None:
     # Under a nanny, which starts a new worker each time.
     cluster.worker("--nanny")
     cluster.ready(1)
-    with pytest.raises(ClusterError, match="one task ended worker after worker, perhaps"):
-        give_up(cluster.address)
-
-
-def give_up(address: str) -> None:
-    with executor(1, address) as (pool, threads):
-        assert threads == 1
-        future: Future[None] = pool.submit(os._exit, 9)
-        future.result(timeout=200)
+    with building_workers(1, cluster.address) as workers:
+        assert workers.at_once == 1
+        future: Future[None] = workers.executor.submit(os._exit, 9)
+        assert isinstance(future.exception(timeout=200), workers.died)
 
 
 @pytest.mark.slow

@@ -25,6 +25,7 @@ from prep.store import runs
 from prep.store.frames import joined
 from prep.store.info import StoreInfo
 from prep.store.read import open_store
+from prep.workers import Workers
 
 ACTIONS = (1, 2, 3, 4, 5, 6, 8, 9, 11, 12)
 
@@ -43,7 +44,8 @@ def write_raw(folder: Path, views: range = range(1, 4)) -> Path:
 
 def built(raw: Path, out: Path) -> Path:
     with ThreadPoolExecutor(1) as pool:
-        list(build(Job(dataset=dataset("nw_ucla"), preprocessing="ctrgcn", raw=raw, out=out), pool, window=2))
+        job = Job(dataset=dataset("nw_ucla"), preprocessing="ctrgcn", raw=raw, out=out)
+        list(build(job, Workers(pool, 1)))
     return out
 
 

@@ -16,7 +16,7 @@ import prep.embedding.chunk
 from prep.curate.verify import verify
 from prep.embedding.job import TextJob
 from prep.embedding.texts import embed_texts, mean_over_prompts
-from prep.embedding.videos import Workers, embed_videos
+from prep.embedding.videos import embed_videos
 from prep.encoders._encoder import EncoderError
 from prep.errors import PrepError
 from prep.progress import result as finish
@@ -26,6 +26,7 @@ from prep.store.read import open_store
 from prep.video.pairing import pair
 from prep.video.request import FrameRequest
 from prep.video.worker import decode_clip
+from prep.workers import Workers
 
 
 def rows(job: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -41,6 +41,7 @@ from prep.progress import result
 from prep.store.keep_embedding import locked_store
 from prep.store.manifest import StoreError
 from prep.store.read import open_store
+from prep.workers import Workers
 
 State = tuple[str, tuple[tuple[str, str], ...]]  # the digest of the clips, and of each part of an embedding
 ON_DISK: st.SearchStrategy[Fault] = st.sampled_from(["none", "kill", "disk full"])
@@ -97,7 +98,7 @@ class Machine(RuleBasedStateMachine):
 
         def work() -> None:
             with ThreadPoolExecutor(1) as pool:
-                result(build(job, pool, window=2))
+                result(build(job, Workers(pool, 1)))
 
         self.command(place, ("build", view), work, fault, when)
 

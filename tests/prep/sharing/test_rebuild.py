@@ -20,11 +20,12 @@ from prep.demo.generate import generate
 from prep.sharing.rebuild import RebuildError, StoreRecipe, check_same, job_of, push_recipe, read_recipe, recipe_json
 from prep.sharing.transfer import ShareError
 from prep.store.read import Store, open_store
+from prep.workers import Workers
 
 
 def built(job: Job) -> Store:
     with ThreadPoolExecutor(1) as pool:
-        for _ in build(job, pool, window=2):
+        for _ in build(job, Workers(pool, 1)):
             continue
     return open_store(job.out)
 

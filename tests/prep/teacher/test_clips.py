@@ -12,11 +12,11 @@ from helpers.teacher_demo import BOW, JUMP, SPLIT, SQUAT, video
 
 import prep.embedding.videos
 from manifests.split_file import split as split_of
-from prep.embedding.videos import Workers
 from prep.errors import PrepError
 from prep.progress import result
 from prep.store.read import Store
 from prep.teacher.clips import BaseVideos, TeacherError, base_videos, held_out
+from prep.workers import Workers
 
 
 def decoded(store: Store, raw: Path, split=SPLIT) -> BaseVideos:

@@ -14,12 +14,12 @@ from helpers.synthetic_video import KINDS, encode, image, number_in
 from helpers.viewing import BOX, NAMES
 
 import prep.viewer.frames as subject
-from prep.embedding.videos import Workers
 from prep.store.read import Store
 from prep.video.crop import crop_around
 from prep.video.decoders._decoder import VideoInfo
 from prep.video.request import BadVideo, ClipVideo, Video
 from prep.viewer.frames import PairedFrames, describe
+from prep.workers import Workers
 
 WIDTH, HEIGHT = 160, 96
 

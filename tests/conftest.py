@@ -1,4 +1,4 @@
-"""Settings for every test: the shared folder's helper can be imported, and one thread keeps numbers repeatable."""
+"""Settings for every test: helpers can be imported, one thread keeps numbers repeatable, nothing waits for the disk."""
 
 from __future__ import annotations
 
@@ -11,6 +11,14 @@ import pytest
 # Before torch is imported anywhere: small tensors lose more to two threads than they gain.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).parent))
+
+
+def fsync_without_waiting(descriptor: int) -> None:
+    """A small store is 90 files and folders, and waits 0.3 s for the disk. Processes that tests start do wait."""
+    os.fstat(descriptor)
+
+
+os.fsync = fsync_without_waiting
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -37,7 +37,11 @@ if TYPE_CHECKING:
 )
 @click.option("--option", "settings", multiple=True, metavar="NAME=VALUE", help="Format-specific option, NAME=VALUE.")
 @click.option("--out", type=click.Path(path_type=Path), help="The store to write [default: in the workspace].")
-@click.option("--workers", type=click.IntRange(min=1), help="Worker processes [default: one per core].")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    help="Worker processes [default: one per core]. With 1, a file that crashes its reader ends the build.",
+)
 @click.option("--scheduler", default="", metavar="ADDRESS", help="Use this Dask cluster, for example tcp://host:8786.")
 @click.option("--allow-bad", is_flag=True, help="Finish without the bad files; the store lists them.")
 @options.as_json

@@ -18,7 +18,11 @@ from cli.workspace import WorkspaceError, workspace
 @click.argument("url", metavar="URL|FOLDER|FILE")
 @click.option("--raw", required=True, type=click.Path(path_type=Path), help="Your raw files: a folder or zip.")
 @click.option("--out", type=click.Path(path_type=Path), help="The store to write [default: in the workspace].")
-@click.option("--workers", type=click.IntRange(min=1), help="Worker processes [default: one per core].")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    help="Worker processes [default: one per core]. With 1, a file that crashes its reader ends the build.",
+)
 @click.option("--scheduler", default="", metavar="ADDRESS", help="Use this Dask cluster, as `fsprep build` does.")
 @options.as_json
 @options.plain_errors

@@ -19,6 +19,7 @@ def test_peak_is_the_most_that_tensors_take_at_once() -> None:
     assert 12_000 <= growth.peak(work) <= 12_300
 
 
+@pytest.mark.slow
 def test_a_step_has_a_cost() -> None:
     small, large = (growth.step_cost(growth.Point("dastm", "tcn", "Q", size)) for size in (1, 8))
     assert small.seconds > 0

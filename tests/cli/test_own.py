@@ -188,6 +188,7 @@ def test_a_custom_split_starts_with_settings_that_end(shell, home: Path, tmp_pat
     assert shell(f"fszoo eval {run}").exit_code == 0
 
 
+@pytest.mark.slow
 def test_a_published_table_is_run_on_a_custom_split(shell, home: Path, tmp_path: Path) -> None:
     """The tasks have as many ways as the split has classes for, not the paper's five."""
     manifest = write_own(tmp_path / "own", arrays=many())

@@ -93,6 +93,7 @@ def test_a_finished_sweep_is_shown_without_torch(shell, own_home: Path) -> None:
     assert again.stdout == first.stdout + "loaded\n"
 
 
+@pytest.mark.slow
 def test_a_kept_table_is_not_shown_once_a_run_has_changed(shell, own_home: Path) -> None:
     before = table(shell, "--over", "seed=0,1")
     file = Path(before["runs"][0]) / "result.json"  # type: ignore[index]

@@ -182,4 +182,4 @@ def test_a_full_disk_is_reported_and_continued(
 def test_one_writer_per_folder(checked: tuple[Store, Report], tmp_path: Path) -> None:
     with locked(tmp_path / "report"), pytest.raises(PrepError, match="another command is writing here"):
         result(write_report(*checked, tmp_path / "report"))
-    result(write_report(*checked, tmp_path / "report"))
+    assert not (tmp_path / "report").exists()

@@ -83,6 +83,7 @@ def test_k_shots_of_every_novel_class_and_all_else_is_asked_once(
             assert all(chosen.exemplar(label) in of_class for label, of_class in zip(novel, shots, strict=True))
 
 
+@pytest.mark.slow
 def test_five_shots_hold_the_one_shot(store_of: dict[str, Store]) -> None:
     for name in ONE_SHOT:
         one, five = (served(ready(store_of[split(name).dataset], name, f"task.shot={k}"))[0] for k in (1, 5))

@@ -10,6 +10,7 @@ from prep.clip import Source
 from prep.untrusted.files import location, walk
 
 ARCHIVES = (".zip", ".rar", ".7z", ".tar", ".tgz", ".tbz2", ".txz", ".gz", ".bz2", ".xz", ".zst", ".z")
+VIDEO_SUFFIXES = (".avi", ".mp4", ".mkv", ".webm", ".mov", ".m4v", ".mpg", ".mpeg", ".wmv", ".flv")
 MOST_KINDS = 8  # kinds of files that are listed one by one
 
 
@@ -36,7 +37,7 @@ def unread(raw: Path, seen: Set[str]) -> Unread:
             kinds.setdefault(_kind(source), []).append(source)
     archives = [_archives(kind, kinds.pop(kind)) for kind in sorted(kinds) if kind.endswith(ARCHIVES)]
     common = sorted(kinds, key=lambda kind: (-len(kinds[kind]), kind))
-    remarks = [f"{_counted(kinds[kind])} {kind} not read, for example {_first(kinds[kind])}" for kind in common]
+    remarks = [_remark(kind, kinds[kind]) for kind in common]
     rest = [source for kind in common[MOST_KINDS:] for source in kinds[kind]]
     more = [f"{_counted(rest)} of {len(common) - MOST_KINDS} other kinds not read"] if rest else []
     return Unread((*archives, *remarks[:MOST_KINDS], *more), tuple(refused))
@@ -48,6 +49,11 @@ def _kind(source: Source) -> str:
     if suffix in ARCHIVES:
         return f"zipped {suffix}" if source.member else suffix
     return f"`{suffix}`" if suffix else "without an ending"
+
+
+def _remark(kind: str, sources: list[Source]) -> str:
+    readers = "; `fsprep embed-videos` reads videos" if kind.strip("`") in VIDEO_SUFFIXES else ""
+    return f"{_counted(sources)} {kind} not read, for example {_first(sources)}{readers}"
 
 
 def _archives(kind: str, sources: list[Source]) -> str:

@@ -20,9 +20,10 @@ from prep.errors import PrepError
 from prep.preprocessing.joints_box import Box
 from prep.store.read import Store
 from prep.untrusted.files import location, walk
+from prep.untrusted.unread import VIDEO_SUFFIXES
 from prep.video.request import BadVideo, ClipVideo, Video
 
-VIDEO_SUFFIXES = (".avi", ".mp4", ".mkv", ".webm", ".mov", ".m4v", ".mpg", ".mpeg", ".wmv", ".flv")
+
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 # A longer path matches no layout: a long name in a hostile zip could make a regular expression take hours.
 LONGEST_PATH = 1_000

@@ -260,7 +260,7 @@ def test_members_that_share_their_bytes_are_refused(tmp_path: Path) -> None:
 
 def test_what_is_not_read_is_named_by_kind(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"")
-    for name in ("1.md", "2.MD", "no ending", "more.rar", ".hidden"):
+    for name in ("1.md", "2.MD", "no ending", "more.rar", "S001_rgb.AVI", ".hidden"):
         (tmp_path / name).write_bytes(b"")
     with zipfile.ZipFile(tmp_path / "outer.zip", "w") as archive:
         archive.writestr("inner.zip", b"")
@@ -273,6 +273,7 @@ def test_what_is_not_read_is_named_by_kind(tmp_path: Path) -> None:
         "not read: outer.zip: inner.zip; archives inside a zip are not unpacked. "
         "Unpack it into the folder, or move it away.",
         "2 files `.md` not read, for example 1.md",
+        "1 file `.avi` not read, for example S001_rgb.AVI; `fsprep embed-videos` reads videos",
         "1 file without an ending not read, for example no ending",
     ]
 

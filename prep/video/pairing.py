@@ -23,7 +23,6 @@ from prep.untrusted.files import location, walk
 from prep.untrusted.unread import VIDEO_SUFFIXES
 from prep.video.request import BadVideo, ClipVideo, Video
 
-
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 # A longer path matches no layout: a long name in a hostile zip could make a regular expression take hours.
 LONGEST_PATH = 1_000

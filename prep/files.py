@@ -41,7 +41,6 @@ def locked(folder: Path) -> Iterator[None]:
     """
     from filelock import FileLock
 
-    folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / LOCK)
     _acquire(lock, folder)
     try:
@@ -55,23 +54,35 @@ def locked(folder: Path) -> Iterator[None]:
         for name in (HOLDER, LOCK):
             (folder / name).unlink(missing_ok=True)
         lock.release()
-        if folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
+        _remove_empty(folder)
 
 
 def _acquire(lock: FileLock, folder: Path) -> None:
     from filelock import Timeout
 
     holder = ""
-    for _ in range(20):  # one second for a process that has the lock and has not written its number yet
+    for left in reversed(range(20)):  # one second for a process that has the lock and has not written its number yet
         try:
+            folder.mkdir(parents=True, exist_ok=True)
             lock.acquire(timeout=0 if (holder := _holder(folder)) else 0.05)
             return
+        except (FileNotFoundError, FileExistsError):  # its last writer removed the folder meanwhile
+            if not left:
+                raise
         except Timeout:
             if holder:
                 break
     rule = f"another command is writing here, {holder or 'a process that does not give its number'}"
     raise PrepError(f"{folder}: {rule}. Wait for it, or choose another --out.")
+
+
+def _remove_empty(folder: Path) -> None:
+    """Remove a folder unless another writer has come into it, or has removed it, meanwhile."""
+    try:
+        folder.rmdir()
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, *TAKEN):
+            raise
 
 
 def _holder(folder: Path) -> str:

@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from prep import files
 from prep.errors import PrepError
@@ -157,6 +158,37 @@ def test_a_refused_writer_clears_nothing(tmp_path: Path) -> None:
         with pytest.raises(PrepError), locked(tmp_path):
             pytest.fail("two writers")
         assert (tmp_path / f"a{WRITING}").exists()
+
+
+def test_a_folder_that_its_last_writer_removes_meanwhile_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, acquire, removed = tmp_path / "s.building", FileLock.acquire, []
+
+    def after_removal(lock: FileLock, timeout: float) -> object:
+        if not removed:
+            removed.append(folder.rmdir())
+            raise FileNotFoundError(errno.ENOENT, "No such file or directory", lock.lock_file)
+        return acquire(lock, timeout=timeout)
+
+    monkeypatch.setattr(FileLock, "acquire", after_removal)
+    with locked(folder):
+        assert sorted(path.name for path in folder.iterdir()) == sorted([HOLDER, LOCK])
+    assert removed == [None]
+    assert not folder.exists()
+
+
+def test_a_folder_into_which_another_writer_comes_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, rmdir = tmp_path / "s.building", Path.rmdir
+
+    def late(path: Path) -> None:
+        (path / LOCK).write_text("of the next writer")
+        rmdir(path)
+
+    monkeypatch.setattr(Path, "rmdir", late)
+    with locked(folder):
+        pass
+    assert [path.name for path in folder.iterdir()] == [LOCK]
 
 
 def test_the_lock_is_released_after_an_error_and_files_stay(tmp_path: Path) -> None:

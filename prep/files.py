@@ -79,7 +79,8 @@ def _acquire(lock: FileLock, folder: Path) -> None:
 def _remove_empty(folder: Path) -> None:
     """Remove a folder unless another writer has come into it, or has removed it, meanwhile."""
     try:
-        folder.rmdir()
+        if not any(folder.iterdir()):
+            folder.rmdir()
     except OSError as error:
         if error.errno not in (errno.ENOENT, *TAKEN):
             raise

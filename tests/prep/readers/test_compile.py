@@ -41,7 +41,11 @@ def test_an_edit_of_the_number_parser_reaches_the_scanners(tmp_path: Path) -> No
     source = Path(_scanner.__file__).read_text("utf-8")
     signs, comma = r'"\n +-./09aen"', r'"\n +-,/09aen"'
     assert source.count(signs) == 1
-    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}:{Path(prep.readers.__file__).parents[2]}"}
+    environment = {
+        **os.environ,
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONPATH": f"{tmp_path}:{Path(prep.readers.__file__).parents[2]}",
+    }
     for text, accepted in ((source, "False"), (source, "False"), (source.replace(signs, comma), "True")):
         (tmp_path / "scanner.py").write_text(text, "utf-8")
         run = subprocess.run([sys.executable, "-c", SCAN], env=environment, capture_output=True, text=True)

@@ -307,7 +307,7 @@ def test_kill_nine_at_any_moment(store: Path, undisturbed: Run, tmp_path: Path) 
     for attempt in range(10):
         process = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())})
         try:
-            process.wait(timeout=2.0 + 0.4 * attempt)
+            process.wait(timeout=1.0 + 0.25 * attempt)
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
             process.wait()

@@ -4,7 +4,7 @@ BIN := .venv/bin
 DEMO_HOME ?= demo-home
 DEMO_RUN := $(DEMO_HOME)/runs/protonet-demo
 
-# Where this is set, each of the processes that the tests start would compile torch anew: 2 s in place of 1.
+# Where this is set, each of the processes that the tests start would compile torch anew: 4 s in place of 2.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test test-all fuzz kill lint bench tables pictures growth

@@ -77,7 +77,10 @@ def _acquire(lock: FileLock, folder: Path) -> None:
 
 
 def _remove_empty(folder: Path) -> None:
-    """Remove a folder unless another writer has come into it, or has removed it, meanwhile."""
+    """Remove an empty folder unless another writer comes into it, or removes it, meanwhile.
+
+    One that is in use is left untried: a parent without rights, or a mount, would refuse it with other errors.
+    """
     try:
         if not any(folder.iterdir()):
             folder.rmdir()

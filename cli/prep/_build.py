@@ -15,6 +15,12 @@ from manifests.text import plain
 if TYPE_CHECKING:
     from prep.building.job import Job
 
+workers_option = click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    help="Worker processes [default: one per core]. With 1, a file that crashes its reader ends the build.",
+)
+
 
 def run_build(job: Job, workers: int | None, scheduler: str, json_: bool) -> list[str]:
     """Build a store and return the remarks on its raw files. Bad files end the program with exit status 3."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli import options
-from cli.prep._build import run_build
+from cli.prep._build import run_build, workers_option
 from cli.prep._store import summary, summary_text
 from cli.workspace import Workspace, WorkspaceError, workspace
 from manifests.custom import read_custom
@@ -37,11 +37,7 @@ if TYPE_CHECKING:
 )
 @click.option("--option", "settings", multiple=True, metavar="NAME=VALUE", help="Format-specific option, NAME=VALUE.")
 @click.option("--out", type=click.Path(path_type=Path), help="The store to write [default: in the workspace].")
-@click.option(
-    "--workers",
-    type=click.IntRange(min=1),
-    help="Worker processes [default: one per core]. With 1, a file that crashes its reader ends the build.",
-)
+@workers_option
 @click.option("--scheduler", default="", metavar="ADDRESS", help="Use this Dask cluster, for example tcp://host:8786.")
 @click.option("--allow-bad", is_flag=True, help="Finish without the bad files; the store lists them.")
 @options.as_json

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from cli import options
-from cli.prep._build import run_build
+from cli.prep._build import run_build, workers_option
 from cli.prep._sharing import ENVIRONMENT
 from cli.prep._store import summary, summary_text
 from cli.workspace import WorkspaceError, workspace
@@ -18,11 +18,7 @@ from cli.workspace import WorkspaceError, workspace
 @click.argument("url", metavar="URL|FOLDER|FILE")
 @click.option("--raw", required=True, type=click.Path(path_type=Path), help="Your raw files: a folder or zip.")
 @click.option("--out", type=click.Path(path_type=Path), help="The store to write [default: in the workspace].")
-@click.option(
-    "--workers",
-    type=click.IntRange(min=1),
-    help="Worker processes [default: one per core]. With 1, a file that crashes its reader ends the build.",
-)
+@workers_option
 @click.option("--scheduler", default="", metavar="ADDRESS", help="Use this Dask cluster, as `fsprep build` does.")
 @options.as_json
 @options.plain_errors

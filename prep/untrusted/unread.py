@@ -52,8 +52,9 @@ def _kind(source: Source) -> str:
 
 
 def _remark(kind: str, sources: list[Source]) -> str:
-    readers = "; `fsprep embed-videos` reads videos" if kind.strip("`") in VIDEO_SUFFIXES else ""
-    return f"{_counted(sources)} {kind} not read, for example {_first(sources)}{readers}"
+    first = _first(sources)
+    reader = "; `fsprep embed-videos` reads videos" if first.lower().endswith(VIDEO_SUFFIXES) else ""
+    return f"{_counted(sources)} {kind} not read, for example {first}{reader}"
 
 
 def _archives(kind: str, sources: list[Source]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -29,8 +30,10 @@ class Cluster:
         return self.processes[-1]
 
     def _start(self, command: list[str], log: str) -> subprocess.Popen[bytes]:
+        """A process that can import the tests, whose functions are its tasks."""
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
         with (self.folder / log).open("w") as file:
-            return subprocess.Popen(command, stdout=file, stderr=file)
+            return subprocess.Popen(command, stdout=file, stderr=file, env=environment)
 
     def ready(self, count: int) -> None:
         from distributed import Client

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.build_jobs import built, job, run, write_raw
+from helpers.dask_cluster import Cluster
 
 from cli.process_pool import WorkerDied
 from cli.workers import building_workers
@@ -19,7 +21,8 @@ from prep.building.part import PartResult, PartTask, convert_part
 from prep.errors import PrepError
 from prep.progress import result
 from prep.store.read import open_store
-from tests.helpers.build_jobs import built, job, run, write_raw
+
+CRASHES = "a02_s01_e00_v01"
 
 
 class Crashing(Executor):
@@ -39,11 +42,6 @@ class Crashing(Executor):
         else:
             future.set_result(fn(*args, **kwargs))
         return future
-
-
-@pytest.fixture(scope="module")
-def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_raw(tmp_path_factory.mktemp("crashes") / "raw")
 
 
 def test_a_file_that_ends_its_worker_is_found_by_halving(raw: Path, tmp_path: Path) -> None:
@@ -91,10 +89,25 @@ def test_real_processes_that_end(raw: Path, tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(building, "convert_part", _crash)
     with building_workers(2) as workers, pytest.raises(BadFiles) as error:
         result(building.build(job(raw, tmp_path / "s.zarr"), workers))
-    assert [row[0] for row in error.value.bad] == ["a05_s03_e00_v01"]
+    assert [row[0] for row in error.value.bad] == [CRASHES]
+
+
+@pytest.mark.slow
+def test_processes_of_a_cluster_that_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(building, "convert_part", _crash)
+    small = job(write_raw(tmp_path / "raw", clips=4), tmp_path / "s.zarr")
+    cluster = Cluster(tmp_path)
+    try:
+        cluster.worker("--nanny")  # which starts a new worker each time
+        cluster.ready(1)
+        with building_workers(1, cluster.address) as workers, pytest.raises(BadFiles) as error:
+            result(building.build(small, workers))
+    finally:
+        cluster.end()
+    assert [row[0] for row in error.value.bad] == [CRASHES]
 
 
 def _crash(part: PartTask) -> PartResult:
-    if any(source.name == "a05_s03_e00_v01" for source in part.sources):
+    if any(source.name == CRASHES for source in part.sources):
         os.kill(os.getpid(), signal.SIGSEGV)
     return convert_part(part)
